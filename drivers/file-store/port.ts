@@ -1,0 +1,46 @@
+/**
+ * A POSIX directory tree as a store. Containment is by construction: paths are resolved below the root step by step without
+ * ever following a symbolic link, so neither `..` nor a link planted by a tenant leads outside, not even in a race.
+ * Errors are PenstockErrors naming the store: OutOfSpace waits, IoError may be retried, NotFound, Denied and Conflict are fatal.
+ * Paths are relative to the root, `/`-separated; empty is the root itself.
+ */
+import type { Readable } from 'node:stream';
+
+export interface FileStore {
+  readonly name: string;
+  readonly root: string;
+
+  /** Regular files below the path in path order, in pages; symbolic links and special files are skipped. `after` starts behind that path. */
+  list(path: string, options?: { after?: string; limit?: number; signal?: AbortSignal }): Promise<FilePage>;
+  /** Undefined where there is no regular file. */
+  stat(path: string): Promise<FileFacts | undefined>;
+  /** NotFound where absent; Denied through a link. */
+  read(path: string, options?: { start?: number; end?: number; signal?: AbortSignal }): Promise<Readable>;
+  readBytes(path: string, options?: { limitBytes?: number }): Promise<Buffer>;
+
+  /**
+   * The file exists under its name only when whole and synced, as is its directory entry. Written under a temporary name of
+   * the attempt, then linked without replace. `replace: false` (default): Conflict where the name is taken.
+   */
+  write(path: string, content: Readable | Buffer, options?: FileWriteOptions): Promise<FileFacts>;
+  ensureDirectory(path: string, options?: { mode?: number }): Promise<void>;
+  /** The file or tree is gone afterwards, or was never there. Never follows a link. */
+  remove(path: string): Promise<void>;
+}
+
+export interface FileFacts {
+  readonly path: string;
+  readonly bytes: number;
+  readonly modifiedAt: string;
+}
+export interface FilePage {
+  readonly entries: readonly FileFacts[];
+  readonly next: string | undefined;
+}
+export interface FileWriteOptions {
+  /** Distinguishes zombie attempts' temporary names. */
+  readonly attempt?: string;
+  readonly replace?: boolean;
+  readonly modifiedAt?: string;
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,66 @@
+/** The scheduler's contract: the allocation workflow's input and the arguments of its updates. JSON Schemas come from here. */
+import * as z from 'zod';
+import { DataDeclarationSchema } from './data-declaration.ts';
+import { IdentifierSchema, TenantSchema, UserSchema } from './identifiers.ts';
+import { BytesSchema } from './quantity.ts';
+
+const InstantSchema = z.iso.datetime({ offset: true, message: 'an instant such as "2026-11-21T08:00:00Z"' });
+const SecondsSchema = z.int().positive().max(366 * 86_400);
+
+/** Retention of the archived output. COMPLIANCE: nobody can delete or shorten it before `retainUntil`. */
+export const RetentionSchema = z.strictObject({
+  mode: z.literal('COMPLIANCE').default('COMPLIANCE'),
+  retainUntil: InstantSchema.describe('An absolute instant, for "7 years" means different things to different people'),
+});
+
+export const AllocationRequestSchema = z.strictObject({
+  tenant: TenantSchema,
+  project: IdentifierSchema,
+  allocationId: IdentifierSchema,
+  user: UserSchema,
+  data: DataDeclarationSchema.prefault({}),
+  checkpoint: z.enum(['enabled', 'none']).default('enabled'),
+  expectedStart: InstantSchema.optional().describe('When the scheduler expects to start the job; staged data stays pinned until then'),
+  walltimeSeconds: SecondsSchema.default(86_400).describe("The job's time limit; QoS and exports expire after it even if the scheduler is gone"),
+  sensitivity: z.literal('standard').default('standard'),
+  retention: RetentionSchema.optional().describe("The archived output's retention; the site's default where absent"),
+});
+
+export const AssignNodesSchema = z.strictObject({
+  nodes: z
+    .array(z.strictObject({ nodeId: IdentifierSchema, rackId: IdentifierSchema, features: z.array(z.string().max(64)).max(32).default([]) }))
+    .min(1)
+    .max(512)
+    .describe('The nodes given to the job, with the features their agents reported, such as "nvme_scratch"'),
+});
+
+export const ReserveCheckpointSchema = z.strictObject({
+  checkpointId: IdentifierSchema,
+  bytes: BytesSchema.describe('Upper bound of what will be written'),
+  nodeId: IdentifierSchema.optional().describe('The node that writes it; the first assigned node where absent'),
+});
+export const CommitCheckpointSchema = z.strictObject({ checkpointId: IdentifierSchema });
+export const FinishSchema = z.strictObject({
+  outcome: z.enum(['succeeded', 'failed']),
+  exitCode: z.int().optional(),
+});
+export const CancelSchema = z.strictObject({
+  mode: z.enum(['drain', 'abandon']).describe('drain: keep and finish moving what exists; abandon: drop what is not yet safe'),
+  reason: z.string().min(1).max(256),
+});
+export const RescheduleSchema = z.strictObject({ expectedStart: InstantSchema });
+export const ExtendRetentionSchema = z.strictObject({ retainUntil: InstantSchema });
+
+/** What a client may send; sizes may be text. */
+export type AllocationInput = z.input<typeof AllocationRequestSchema>;
+/** The parsed input: sizes are bytes, defaults are filled in. */
+export type AllocationRequest = z.output<typeof AllocationRequestSchema>;
+export type AssignNodes = z.output<typeof AssignNodesSchema>;
+export type AssignedNode = AssignNodes['nodes'][number];
+export type ReserveCheckpoint = z.output<typeof ReserveCheckpointSchema>;
+export type CommitCheckpoint = z.output<typeof CommitCheckpointSchema>;
+export type Finish = z.output<typeof FinishSchema>;
+export type Cancel = z.output<typeof CancelSchema>;
+export type Reschedule = z.output<typeof RescheduleSchema>;
+export type ExtendRetention = z.output<typeof ExtendRetentionSchema>;
+export type Retention = z.output<typeof RetentionSchema>;

@@ -1,0 +1,54 @@
+/**
+ * Every failure Penstock reports has one of these types. The class decides what happens next: `retryable` is tried again
+ * at once with back-off, `waiting` parks until the world changes (space, restore, a free floor), `fatal` needs other input.
+ */
+export const errorClasses = {
+  StoreThrottled: 'retryable',
+  StoreUnavailable: 'retryable',
+  IoError: 'retryable',
+  ChecksumMismatch: 'retryable',
+  OutOfSpace: 'waiting',
+  FloorUnavailable: 'waiting',
+  RestorePending: 'waiting',
+  NotFound: 'fatal',
+  Denied: 'fatal',
+  Conflict: 'fatal',
+  CorruptSource: 'fatal',
+  SourceChanged: 'fatal',
+  NotEnoughShards: 'fatal',
+  CheckpointIncomplete: 'fatal',
+  PolicyRefused: 'fatal',
+  InvalidInput: 'fatal',
+  DeadlineExceeded: 'fatal',
+} as const satisfies Record<string, ErrorClass>;
+
+export type ErrorClass = 'retryable' | 'waiting' | 'fatal';
+export type ErrorType = keyof typeof errorClasses;
+
+export interface ErrorContext {
+  /** The store's name in the site file, where a store answered. */
+  readonly store?: string;
+  /** What a person can do about it, as an imperative sentence. */
+  readonly nextStep?: string;
+  readonly cause?: unknown;
+}
+
+export class PenstockError extends Error {
+  readonly type: ErrorType;
+  readonly store: string | undefined;
+  readonly nextStep: string | undefined;
+
+  constructor(type: ErrorType, message: string, context: ErrorContext = {}) {
+    const where = context.store ? `${context.store}: ` : '';
+    const next = context.nextStep ? ` ${context.nextStep}` : '';
+    super(`${where}${message}${next}`, { cause: context.cause });
+    this.name = type;
+    this.type = type;
+    this.store = context.store;
+    this.nextStep = context.nextStep;
+  }
+
+  get errorClass(): ErrorClass {
+    return errorClasses[this.type];
+  }
+}

@@ -1,0 +1,43 @@
+/** A manifest names every entry of a data set. Its pages lie in object storage; a workflow's history holds only the reference. */
+
+export interface ManifestEntry {
+  /** Path below the data set's root, `/`-separated, no leading slash. */
+  readonly path: string;
+  readonly bytes: number;
+  /** ISO instant. */
+  readonly modifiedAt: string;
+  /** The source's etag, or `size-mtime` for files; tells a changed source. */
+  readonly etag: string;
+  /** Base64 CRC32C of the whole content, once it has been moved or where the source knows it. */
+  readonly crc32c?: string;
+}
+
+/** Where a manifest lies. Pages are `{prefix}{page, 6 digits}.jsonl.zst`, zstd-compressed JSON lines of {@link ManifestEntry}. */
+export interface ManifestRef {
+  /** The store's name in the site file. */
+  readonly store: string;
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly pages: number;
+  readonly files: number;
+  readonly bytes: number;
+  /** Hex SHA-256 over the pages' SHA-256s in order: equal lists have equal digests. */
+  readonly digest: string;
+}
+
+/** Progress of a transfer, as shown by queries, heartbeats and current details. */
+export interface Progress {
+  readonly files: number;
+  readonly bytes: number;
+  readonly doneFiles: number;
+  readonly doneBytes: number;
+  /** Recent rate; 0 where nothing moves. */
+  readonly bytesPerSecond: number;
+}
+
+/** An entry that could not be moved; listed once, with its reason. */
+export interface FailedEntry {
+  readonly path: string;
+  readonly type: string;
+  readonly message: string;
+}
