@@ -22,6 +22,7 @@ export const AllocationRequestSchema = z.strictObject({
   checkpoint: z.enum(['enabled', 'none']).default('enabled'),
   expectedStart: InstantSchema.optional().describe('When the scheduler expects to start the job; staged data stays pinned until then'),
   walltimeSeconds: SecondsSchema.default(86_400).describe("The job's time limit; QoS and exports expire after it even if the scheduler is gone"),
+  requiredFeatures: z.array(z.string().max(64)).max(16).default([]).describe('Node features the job needs, such as "nvme_scratch"; nodes without them are refused'),
   sensitivity: z.literal('standard').default('standard'),
   retention: RetentionSchema.optional().describe("The archived output's retention; the site's default where absent"),
 });

@@ -74,6 +74,8 @@ export const PoliciesSchema = z.strictObject({
   snapshotHours: HoursSchema.default(168),
   logRetentionDays: z.number().positive().default(30),
   archiveRetentionDays: z.number().positive().default(2557).describe('Retention of archived output where the request names none'),
+  heartbeatSeconds: z.int().min(2).default(30).describe('A worker silent for so long is taken for dead and its activity runs elsewhere'),
+  eventsPerRun: z.int().min(50).max(20_000).default(5000).describe('History events after which a long allocation continues as new'),
   deadlines: z
     .strictObject({
       queuedHours: HoursSchema.default(168),
@@ -103,7 +105,6 @@ export const SiteSchema = z.strictObject({
   erasureSet: z.strictObject({
     dataShards: z.literal(14),
     parityShards: z.literal(4),
-    writeQuorum: z.int().min(14).max(18).default(16),
     racks: z.array(RackSchema).min(18),
   }),
   rackRoot: z.string().describe('Where movers see the in-rack checkpoint storage, one directory per rack'),

@@ -24,6 +24,10 @@ export interface FileStore {
    */
   write(path: string, content: Readable | Buffer, options?: FileWriteOptions): Promise<FileFacts>;
   ensureDirectory(path: string, options?: { mode?: number }): Promise<void>;
+  /** Every regular file below the path and every directory on the way is on stable storage afterwards. */
+  sync(path: string): Promise<void>;
+  /** Free bytes for new files. */
+  freeBytes(): Promise<number>;
   /** The file or tree is gone afterwards, or was never there. Never follows a link. */
   remove(path: string): Promise<void>;
 }

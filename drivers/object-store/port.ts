@@ -17,17 +17,27 @@ export interface ObjectStore {
   /** Undefined where there is no such object. */
   head(bucket: string, key: string): Promise<ObjectFacts | undefined>;
 
-  /** Streams an object or a byte range (both ends inclusive). NotFound where absent. `ifMatch`: SourceChanged where the etag differs. */
+  /**
+   * Streams an object or a byte range (both ends inclusive); end or destroy the stream, it holds a connection. NotFound where absent. `ifMatch`: SourceChanged where
+   * the etag differs. The stream fails with StoreUnavailable where it is cut short, and, read whole, with ChecksumMismatch where the store's
+   * own CRC32C denies its content: some stores serve rotten bytes with a 200.
+   */
   read(bucket: string, key: string, options?: ReadOptions): Promise<Readable>;
   /** A whole small object in memory. `limitBytes` guards against a surprise; default 16 MiB. */
   readBytes(bucket: string, key: string, options?: ReadOptions & { limitBytes?: number }): Promise<Buffer>;
 
-  /** Under its name only when whole. `ifNoneMatch`: Conflict where the key exists. The store verifies the CRC32C sent along. */
+  /**
+   * Under its name only when whole. The store verifies the CRC32C sent along. `ifNoneMatch`: Conflict where the key exists, which may be this
+   * caller's own write whose answer was lost: compare before believing in a rival.
+   */
   writeBytes(bucket: string, key: string, body: Buffer, options?: WriteOptions): Promise<WrittenObject>;
-  /** Any size, in bounded memory (multipart where large). */
+  /** Any size up to 1 TB, in bounded memory (multipart where large). Nothing is left under the name where the content is not the expected one. */
   writeStream(bucket: string, key: string, body: Readable, options?: WriteOptions): Promise<WrittenObject>;
 
-  /** Gone afterwards, or was never there. Denied where a retention holds it. Names a version only where one is given. */
+  /**
+   * Gone afterwards, or was never there. Denied where a retention holds it, even where the store would merely hide it behind a delete
+   * marker. Names a version only where one is given.
+   */
   remove(bucket: string, key: string, options?: { versionId?: string }): Promise<void>;
 
   /** Sets or extends retention. Denied where that would shorten it. */
@@ -67,10 +77,16 @@ export interface WriteOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly contentType?: string;
   readonly ifNoneMatch?: boolean;
+  /** Set from the moment the object exists and read back; PolicyRefused where the store took the object but not the retention. */
   readonly retention?: ObjectRetention;
+  /** What a stream must turn out to be: StoreUnavailable where shorter, SourceChanged where longer, ChecksumMismatch where other. */
+  readonly expected?: { readonly bytes?: number | undefined; readonly crc32c?: string | undefined };
   readonly signal?: AbortSignal;
 }
 export interface WrittenObject {
+  readonly bytes: number;
+  /** Base64 CRC32C of the whole, as computed here and verified by the store. */
+  readonly crc32c: string;
   readonly etag: string;
   readonly versionId: string | undefined;
 }

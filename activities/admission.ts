@@ -1,0 +1,54 @@
+/** Admission: the declaration against the site's rules, and what can never be granted refused at once. */
+import type { Stores } from '../drivers/open-site.ts';
+import type { AllocationRequest } from '../model/allocation.ts';
+import { resolveDataDeclaration } from '../model/data-declaration.ts';
+import { PenstockError } from '../model/errors.ts';
+import { formatIssues, type InputIssue } from '../model/issues.ts';
+import type { AllocationPlan } from '../model/plan.ts';
+import type { Site } from '../model/site.ts';
+import { effect } from './effect.ts';
+
+export type AdmissionActivities = ReturnType<typeof createAdmissionActivities>;
+
+export function createAdmissionActivities(stores: Stores) {
+  return {
+    admit: (request: AllocationRequest): Promise<AllocationPlan> => effect(async () => planAllocation(request, stores.site, new Date())),
+  };
+}
+
+/** Pure; the dry run uses it too. @throws PenstockError InvalidInput with every refusal in its message */
+export function planAllocation(request: AllocationRequest, site: Site, now: Date): AllocationPlan {
+  const { sharedBuckets, ...policies } = site.policies;
+  const resolved = resolveDataDeclaration(request, request.data, { sharedBuckets });
+  const issues: InputIssue[] = [...(resolved.ok ? impossibleFloors(resolved.value.mounts, site) : resolved.issues), ...pastRetention(request, now)];
+  if (!resolved.ok || issues.length > 0) throw new PenstockError('InvalidInput', formatIssues(issues));
+  return {
+    data: resolved.value,
+    policies: {
+      readyThreshold: policies.readyThreshold,
+      leaseGraceSeconds: policies.leaseGraceSeconds,
+      snapshotHours: policies.snapshotHours,
+      archiveRetentionDays: policies.archiveRetentionDays,
+      deadlines: policies.deadlines,
+      heartbeatSeconds: policies.heartbeatSeconds,
+      eventsPerRun: policies.eventsPerRun,
+    },
+  };
+}
+
+/** Floors above the whole tier would wait for ever. */
+function impossibleFloors(mounts: AllocationPlan['data']['mounts'], site: Site): InputIssue[] {
+  const limits = site.stores.hot.bandwidth;
+  return (['read-only', 'read-write'] as const).flatMap((access) => {
+    const limit = access === 'read-only' ? limits.read : limits.write;
+    const floors = mounts.filter((mount) => mount.access === access).reduce((sum, mount) => sum + mount.floorBytesPerSecond, 0);
+    if (floors <= limit) return [];
+    return [{ path: 'data.mounts', found: `${access} bandwidth floors of ${floors} bytes per second`, expected: `at most ${limit} bytes per second in all, what the hot tier can do` }];
+  });
+}
+
+function pastRetention(request: AllocationRequest, now: Date): InputIssue[] {
+  const { retention } = request;
+  if (!retention || Date.parse(retention.retainUntil) > now.getTime()) return [];
+  return [{ path: 'retention.retainUntil', found: retention.retainUntil, expected: 'an instant in the future' }];
+}

@@ -1,0 +1,92 @@
+/** Checkpoints: room for them, the two-copy commit, the drain to the erasure set, and the way back. */
+import { join } from 'node:path';
+import type { Stores } from '../drivers/open-site.ts';
+import { commitCopies } from '../datapath/checkpoint/commit.ts';
+import { drainFiles, removeDrained, restoreFiles, verifyFiles } from '../datapath/checkpoint/drain.ts';
+import { type CheckpointKey, type CheckpointReservation, type CommittedCheckpoint, checkpointPrefix } from '../model/checkpoint.ts';
+import { PenstockError } from '../model/errors.ts';
+import { formatBytes } from '../model/quantity.ts';
+import { effect } from './effect.ts';
+import { checkpointDirectory } from './places.ts';
+
+export interface InRack extends CheckpointKey {
+  readonly nodeId: string;
+  readonly rackId: string;
+}
+export interface PrepareCheckpointRequest extends InRack {
+  readonly bytes: number;
+  readonly expiresAt: string;
+}
+
+export type CheckpointActivities = ReturnType<typeof createCheckpointActivities>;
+
+export function createCheckpointActivities(stores: Stores) {
+  const copies = (key: InRack) => {
+    const directory = checkpointDirectory(key, key.checkpointId);
+    return { directory, local: stores.nodeFiles(key.nodeId), rack: stores.rackFiles(key.rackId) };
+  };
+
+  return {
+    prepareCheckpoint: (request: PrepareCheckpointRequest): Promise<CheckpointReservation> =>
+      effect(async () => {
+        const { directory, local, rack } = copies(request);
+        for (const store of [local, rack]) {
+          const free = await store.freeBytes();
+          if (free < request.bytes) throw new PenstockError('OutOfSpace', `a checkpoint needs ${formatBytes(request.bytes)}, ${formatBytes(free)} are free.`, { store: store.name });
+          await store.ensureDirectory(directory);
+        }
+        return {
+          checkpointId: request.checkpointId,
+          localPath: join(local.root, directory),
+          rackPath: join(rack.root, directory),
+          uri: `s3://${request.tenant}/${request.project}/${request.allocationId}/checkpoints/${request.checkpointId}/`,
+          rackId: request.rackId,
+          nodeId: request.nodeId,
+          expiresAt: request.expiresAt,
+        };
+      }),
+
+    /** Acknowledges only what is there twice, equal and synced. CheckpointIncomplete says which file is missing or differs. */
+    commitCheckpoint: (request: InRack): Promise<CommittedCheckpoint> =>
+      effect(async (run) => {
+        const { directory, local, rack } = copies(request);
+        const record = await commitCopies({ checkpointId: request.checkpointId, directory, local, rack, signal: run.signal, attempt: run.attempt });
+        return { checkpointId: record.checkpointId, files: record.files.length, bytes: record.bytes, digest: record.digest, committedAt: record.committedAt };
+      }),
+
+    drainToErasureSet: (request: InRack): Promise<void> =>
+      effect(async (run) => {
+        const { directory, rack } = copies(request);
+        await drainFiles({
+          racks: stores.shardRacks, prefix: checkpointPrefix(request), source: rack, directory, attempt: run.attempt, signal: run.signal,
+          onProgress: run.report,
+        });
+      }),
+
+    /** Every shard of every file is read back from its rack before the in-rack copy may go. */
+    verifyDrained: (request: InRack): Promise<void> =>
+      effect((run) => verifyFiles({ racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal, onProgress: run.report })),
+
+    releaseRackCopy: (request: InRack): Promise<void> =>
+      effect(async () => {
+        const { directory, rack } = copies(request);
+        await rack.remove(directory);
+      }),
+
+    abandonCheckpoint: (request: InRack): Promise<void> =>
+      effect(async (run) => {
+        const { directory, rack, local } = copies(request);
+        await removeDrained({ racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal });
+        await rack.remove(directory);
+        await local.remove(directory);
+      }),
+
+    restoreFromErasureSet: (key: CheckpointKey): Promise<{ path: string; files: number; bytes: number; degradedRacks: string[] }> =>
+      effect(async (run) => {
+        const directory = `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/${key.checkpointId}`;
+        const restored = await restoreFiles({ racks: stores.shardRacks, prefix: checkpointPrefix(key), target: stores.hotFiles, directory, attempt: run.attempt, signal: run.signal, onProgress: run.report });
+        return { path: directory, ...restored };
+      }),
+  };
+}
+

@@ -1,0 +1,59 @@
+/**
+ * The frame around every activity: heartbeat by time, cancellation as a signal, and errors mapped once. An activity is one
+ * effect through one driver; what is common to all of them is here.
+ */
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { type ErrorType, PenstockError } from '../model/errors.ts';
+
+const HEARTBEAT_MS = 1000; // throttled by the SDK to 80 % of the heartbeat timeout
+const WAITING_RETRY_MS = 15_000; // a full tier is asked again soon: giving back is what others do all the time
+
+export interface Run {
+  /** Aborted on cancellation, pause, timeout and shutdown: stop I/O within a second. */
+  readonly signal: AbortSignal;
+  /** Unique to this attempt: names its temporary files, so that a zombie attempt cannot touch those of its successor. */
+  readonly attempt: string;
+  /** Shown in the UI and by `penstock readiness` while the activity runs. */
+  report(details: unknown): void;
+  /** True when a person or the workflow asked to stop; false for pause, reset, timeout or shutdown, after which the work goes on. */
+  cancelRequested(): boolean;
+}
+
+export interface EffectOptions {
+  /** Types that are answered at once instead of waited for, because the caller can choose otherwise. */
+  readonly refuse?: readonly ErrorType[];
+}
+
+export async function effect<T>(work: (run: Run) => Promise<T>, options: EffectOptions = {}): Promise<T> {
+  const context = Context.current();
+  let details: unknown;
+  const beat = () => context.heartbeat(details);
+  beat();
+  const timer = setInterval(beat, HEARTBEAT_MS);
+  try {
+    return await work({
+      signal: context.cancellationSignal,
+      attempt: `${context.info.activityId}-${context.info.attempt}-${context.info.workflowExecution?.runId.slice(0, 8) ?? 'none'}`,
+      report: (latest) => {
+        details = latest;
+      },
+      cancelRequested: () => context.cancellationDetails?.cancelRequested ?? false,
+    });
+  } catch (error) {
+    // A driver reports its abort as its own error; the context knows why it was aborted.
+    if (context.cancellationSignal.aborted) await context.cancelled;
+    throw toFailure(error, options.refuse);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+export function toFailure(error: unknown, refuse: readonly ErrorType[] = []): unknown {
+  if (!(error instanceof PenstockError)) return error;
+  return ApplicationFailure.create({
+    message: error.message,
+    type: error.type,
+    nonRetryable: error.errorClass === 'fatal' || refuse.includes(error.type),
+    ...(error.errorClass === 'waiting' ? { nextRetryDelay: WAITING_RETRY_MS } : {}),
+  });
+}

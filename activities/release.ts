@@ -1,0 +1,28 @@
+/** Giving back: what is held is asked from the store itself, so that nothing is forgotten that a crashed attempt had taken. */
+import type { HoldingKind } from '../drivers/hot-tier/port.ts';
+import type { Stores } from '../drivers/open-site.ts';
+import { PenstockError } from '../model/errors.ts';
+import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
+import { effect } from './effect.ts';
+import { checkpointDirectory } from './places.ts';
+
+export type ReleaseActivities = ReturnType<typeof createReleaseActivities>;
+
+export function createReleaseActivities(stores: Stores) {
+  return {
+    releaseHoldings: ({ kinds, ...key }: AllocationKey & { kinds: readonly HoldingKind[] }): Promise<void> =>
+      effect(async () => {
+        const owner = allocationWorkflowId(key);
+        await stores.hot.releaseHoldings(owner, kinds);
+        const left = await stores.hot.holdings(owner);
+        const still = kinds.filter((kind) => left[kind].length > 0);
+        if (still.length > 0) throw new PenstockError('StoreUnavailable', `still holds ${still.join(' and ')} of ${owner} after they were given back.`, { store: stores.hot.name, nextStep: 'It is tried again.' });
+      }),
+
+    /** A checkpoint that was reserved but never committed is incomplete and must never be offered: its space is freed. */
+    dropUncommitted: ({ checkpoints, ...key }: AllocationKey & { checkpoints: readonly { checkpointId: string; rackId: string }[] }): Promise<void> =>
+      effect(async () => {
+        for (const { checkpointId, rackId } of checkpoints) await stores.rackFiles(rackId).remove(checkpointDirectory(key, checkpointId));
+      }),
+  };
+}

@@ -1,0 +1,26 @@
+/** Tells an allocation how its data is coming along. Few messages, for each costs history; the heartbeat has the rest. */
+import { Context } from '@temporalio/activity';
+import { signalNames } from '../model/messages.ts';
+import { readinessOf } from '../model/readiness.ts';
+import type { Progress } from '../model/manifest.ts';
+import type { StagingReport } from '../model/reports.ts';
+
+const STEP = 0.2; // five steps a mount: at most 5 signals x 4 events, whatever the number of files
+const PAUSE_MS = 3000;
+
+export async function tellAllocation(workflowId: string, report: StagingReport): Promise<void> {
+  await Context.current().client.workflow.getHandle(workflowId).signal(signalNames.stagingReport, report);
+}
+
+/** Sends a mount's progress at steps of a fifth, and not more often than every three seconds. */
+export function stagingReporter(workflowId: string, mountIndex: number): (progress: Progress) => Promise<void> {
+  let told = 0;
+  let toldAt = Date.now();
+  return async (progress) => {
+    const share = readinessOf(progress);
+    if (share >= 1 || share - told < STEP || Date.now() - toldAt < PAUSE_MS) return;
+    told = share;
+    toldAt = Date.now();
+    await tellAllocation(workflowId, { mounts: [{ mountIndex, progress }] });
+  };
+}

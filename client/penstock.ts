@@ -1,0 +1,146 @@
+/** The typed client: every call of the scheduler's contract, start-or-attach, and refusals as one kind of error. */
+import { createHash } from 'node:crypto';
+import { Client, Connection, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
+import { isGrpcServiceError } from '@temporalio/client';
+import type * as z from 'zod';
+import {
+  type AllocationInput, AllocationRequestSchema, type AssignNodesSchema, type CancelSchema, type CommitCheckpointSchema, type ExtendRetentionSchema, type FinishSchema, type RescheduleSchema, type ReserveCheckpointSchema,
+} from '../model/allocation.ts';
+import type { CheckpointKey, CheckpointReservation, CommittedCheckpoint } from '../model/checkpoint.ts';
+import { type AllocationKey, allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
+import { formatIssues, parseInput } from '../model/issues.ts';
+import { queryNames, updateNames, workflowTypes } from '../model/messages.ts';
+import type { MountPlan } from '../model/mount-plan.ts';
+import type { Readiness } from '../model/readiness.ts';
+import type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
+import type { AllocationStatus } from '../model/status.ts';
+import { type AllocationRow, listAllocations, type ListFilter } from './list.ts';
+import { withLiveProgress } from './live-progress.ts';
+import { Refusal, toRefusal } from './refusal.ts';
+
+export interface Submission {
+  readonly workflowId: string;
+  readonly runId: string;
+  /** True where the allocation existed already, running or released. */
+  readonly attached: boolean;
+}
+
+export interface RestoredCheckpoint {
+  readonly path: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly degradedRacks: readonly string[];
+}
+
+export interface Penstock {
+  /** Starts the allocation, or attaches to it. Refusal `Conflict` where it was submitted before with other input. */
+  submit(input: AllocationInput): Promise<Submission>;
+  status(key: AllocationKey): Promise<AllocationStatus>;
+  /** Fresh while data moves: the numbers of the moving activities are merged in. */
+  readiness(key: AllocationKey): Promise<Readiness>;
+  assignNodes(key: AllocationKey, input: z.input<typeof AssignNodesSchema>): Promise<MountPlan>;
+  reserveCheckpoint(key: AllocationKey, input: z.input<typeof ReserveCheckpointSchema>): Promise<CheckpointReservation>;
+  commitCheckpoint(key: AllocationKey, input: z.input<typeof CommitCheckpointSchema>): Promise<CommittedCheckpoint>;
+  restoreCheckpoint(key: CheckpointKey): Promise<RestoredCheckpoint>;
+  /** Answers when the nodes may be given to another job. */
+  finish(key: AllocationKey, input: z.input<typeof FinishSchema>): Promise<FinishAnswer>;
+  cancel(key: AllocationKey, input: z.input<typeof CancelSchema>): Promise<CancelAnswer>;
+  reschedule(key: AllocationKey, input: z.input<typeof RescheduleSchema>): Promise<Readiness>;
+  extendRetention(key: AllocationKey, input: z.input<typeof ExtendRetentionSchema>): Promise<{ retainUntil: string }>;
+  list(filter?: ListFilter): Promise<AllocationRow[]>;
+  /** Resolves with the last status when released; Refusal with the reason when failed or cancelled. */
+  wait(key: AllocationKey): Promise<AllocationStatus>;
+  close(): Promise<void>;
+}
+
+export async function connectPenstock(options: { address: string; namespace?: string }): Promise<Penstock> {
+  const connection = await Connection.connect({ address: options.address, connectTimeout: '10 seconds' });
+  const client = new Client({ connection, namespace: options.namespace ?? 'default' });
+  const handle = (key: AllocationKey) => client.workflow.getHandle(allocationWorkflowId(key));
+  const update = <T>(key: AllocationKey, name: string, input: unknown): Promise<T> => sendUpdate<T>(handle(key), name, input);
+
+  return {
+    submit: (input) => submit(client, input),
+    status: (key) => ask(handle(key), queryNames.status),
+    readiness: async (key) => withLiveProgress(client, await ask<Readiness>(handle(key), queryNames.readiness)),
+    assignNodes: (key, input) => update(key, updateNames.assignNodes, input),
+    reserveCheckpoint: (key, input) => update(key, updateNames.reserveCheckpoint, input),
+    commitCheckpoint: (key, input) => update(key, updateNames.commitCheckpoint, input),
+    restoreCheckpoint: (key) => restore(client, key),
+    finish: (key, input) => update(key, updateNames.finish, input),
+    cancel: (key, input) => update(key, updateNames.cancel, input),
+    reschedule: (key, input) => update(key, updateNames.reschedule, input),
+    extendRetention: (key, input) => update(key, updateNames.extendRetention, input),
+    list: (filter) => listAllocations(client, filter),
+    wait: async (key) => {
+      try {
+        return await client.workflow.result<() => Promise<AllocationStatus>>(allocationWorkflowId(key));
+      } catch (error) {
+        throw toRefusal(error, allocationWorkflowId(key));
+      }
+    },
+    close: () => connection.close(),
+  };
+}
+
+/** Parsed here too, so that a bad file is refused before anything starts; the workflow parses again, for any client may start it. */
+async function submit(client: Client, input: AllocationInput): Promise<Submission> {
+  const parsed = parseInput(AllocationRequestSchema, input);
+  if (!parsed.ok) throw new Refusal('InvalidInput', formatIssues(parsed.issues));
+  const request = parsed.value;
+  const workflowId = allocationWorkflowId(request);
+  const requestDigest = createHash('sha256').update(JSON.stringify(request)).digest('hex');
+  try {
+    const started = await client.workflow.start(workflowTypes.allocation, {
+      workflowId,
+      taskQueue: CONTROL_QUEUE,
+      args: [input],
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY', // failed and cancelled ones may be tried again, released ones are done
+      memo: { requestDigest },
+      staticSummary: `${request.tenant}/${request.project}/${request.allocationId}`,
+      staticDetails: `${request.data.mounts.length} declared mounts, walltime ${request.walltimeSeconds} s, checkpoints ${request.checkpoint}`,
+      priority: { fairnessKey: request.tenant },
+    });
+    return { workflowId, runId: started.firstExecutionRunId, attached: false };
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const known = await client.workflow.getHandle(workflowId).describe();
+    if (known.memo?.['requestDigest'] !== undefined && known.memo['requestDigest'] !== requestDigest) {
+      throw new Refusal('Conflict', `${workflowId} was submitted before with other input. Submit the same file to attach, or choose another allocationId.`);
+    }
+    return { workflowId, runId: known.runId, attached: true };
+  }
+}
+
+async function ask<T>(handle: WorkflowHandle, query: string): Promise<T> {
+  try {
+    return await handle.query<T>(query);
+  } catch (error) {
+    throw toRefusal(error, handle.workflowId);
+  }
+}
+
+/** One update id for all tries: an update that was accepted but whose answer was lost is not run twice. */
+async function sendUpdate<T>(handle: WorkflowHandle, name: string, input: unknown): Promise<T> {
+  const updateId = `${name}-${crypto.randomUUID()}`;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await handle.executeUpdate<T, [unknown]>(name, { args: [input], updateId });
+    } catch (error) {
+      const lost = error instanceof Error && isGrpcServiceError(error.cause ?? error);
+      if (!lost || attempt === 3) throw toRefusal(error, handle.workflowId);
+    }
+  }
+}
+
+async function restore(client: Client, key: CheckpointKey): Promise<RestoredCheckpoint> {
+  const workflowId = `restore/${key.tenant}/${key.project}/${key.allocationId}/${key.checkpointId}`;
+  try {
+    return await client.workflow.execute<(key: CheckpointKey) => Promise<RestoredCheckpoint>>(workflowTypes.restoreCheckpoint, {
+      workflowId, taskQueue: CONTROL_QUEUE, args: [key], workflowIdConflictPolicy: 'USE_EXISTING', staticSummary: `restore checkpoint ${key.checkpointId}`,
+    });
+  } catch (error) {
+    throw toRefusal(error, workflowId);
+  }
+}

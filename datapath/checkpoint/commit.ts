@@ -1,0 +1,105 @@
+/**
+ * The commit: two copies in the rack, proven equal, synced, and only then a record beside each. Without the record a checkpoint
+ * does not exist, so one that was being written when the job died is never offered for restart.
+ */
+import { createHash } from 'node:crypto';
+import type { FileStore } from '../../drivers/file-store/port.ts';
+import { COMMIT_RECORD } from '../../model/checkpoint.ts';
+import { type CheckpointRecord, CheckpointRecordSchema } from '../../model/checkpoint-record.ts';
+import { PenstockError } from '../../model/errors.ts';
+import { crc32cOfStream } from '../transfer/crc32c.ts';
+
+export interface Copies {
+  readonly checkpointId: string;
+  /** Path of the checkpoint below both stores' roots. */
+  readonly directory: string;
+  readonly local: FileStore;
+  readonly rack: FileStore;
+  readonly attempt: string;
+  readonly signal: AbortSignal;
+}
+
+/** @throws PenstockError CheckpointIncomplete naming the first file that is missing or differs */
+export async function commitCopies(copies: Copies): Promise<CheckpointRecord> {
+  const { local, rack, directory } = copies;
+  // The rack's record is written last: with it the commit is done, without it everything is checked again.
+  const known = await readCommitRecord(rack, directory);
+  if (known) return known;
+
+  const [ours, theirs] = [await describe(local, directory, copies.signal), await describe(rack, directory, copies.signal)];
+  if (ours.length === 0) throw incomplete(copies, 'holds no file');
+  const difference = firstDifference(ours, theirs);
+  if (difference) throw incomplete(copies, difference);
+
+  await Promise.all([local.sync(directory), rack.sync(directory)]);
+  const record: CheckpointRecord = {
+    formatVersion: 1,
+    checkpointId: copies.checkpointId,
+    committedAt: new Date().toISOString(),
+    digest: digestOf(ours),
+    bytes: ours.reduce((sum, file) => sum + file.bytes, 0),
+    files: ours,
+  };
+  await writeRecord(local, copies, record);
+  return writeRecord(rack, copies, record);
+}
+
+/** Undefined where the checkpoint was never committed in this store. */
+export async function readCommitRecord(store: FileStore, directory: string): Promise<CheckpointRecord | undefined> {
+  const path = `${directory}/${COMMIT_RECORD}`;
+  if (!(await store.stat(path))) return undefined;
+  return CheckpointRecordSchema.parse(JSON.parse((await store.readBytes(path)).toString('utf8')));
+}
+
+type CheckpointFile = CheckpointRecord['files'][number];
+
+async function describe(store: FileStore, directory: string, signal: AbortSignal): Promise<CheckpointFile[]> {
+  const files: CheckpointFile[] = [];
+  let after: string | undefined;
+  do {
+    const page = await store.list(directory, { signal, ...(after === undefined ? {} : { after }) });
+    for (const { path } of page.entries) {
+      const relative = path.slice(directory.length + 1);
+      if (relative === COMMIT_RECORD) continue;
+      files.push({ path: relative, ...(await crc32cOfStream(await store.read(path, { signal }))) });
+    }
+    after = page.next;
+  } while (after !== undefined);
+  return files;
+}
+
+function firstDifference(local: readonly CheckpointFile[], rack: readonly CheckpointFile[]): string | undefined {
+  const copy = new Map(rack.map((file) => [file.path, file]));
+  for (const file of local) {
+    const other = copy.get(file.path);
+    if (!other) return `${file.path} is on the node and not in the rack`;
+    if (other.bytes !== file.bytes) return `${file.path} has ${file.bytes} bytes on the node and ${other.bytes} in the rack`;
+    if (other.crc32c !== file.crc32c) return `${file.path} differs between the node and the rack`;
+    copy.delete(file.path);
+  }
+  const [extra] = copy.keys();
+  return extra === undefined ? undefined : `${extra} is in the rack and not on the node`;
+}
+
+function incomplete({ checkpointId, local, rack }: Copies, what: string): PenstockError {
+  return new PenstockError('CheckpointIncomplete', `checkpoint ${checkpointId}: ${what} (${local.name}, ${rack.name}).`, { nextStep: 'Write both copies whole, then commit again.' });
+}
+
+/** Answers the record that stands: ours, or that of an attempt that was faster and saw the same content. */
+async function writeRecord(store: FileStore, { directory, attempt, checkpointId }: Copies, record: CheckpointRecord): Promise<CheckpointRecord> {
+  try {
+    await store.write(`${directory}/${COMMIT_RECORD}`, Buffer.from(JSON.stringify(record)), { attempt });
+    return record;
+  } catch (error) {
+    if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+    const standing = await readCommitRecord(store, directory);
+    if (standing?.digest === record.digest) return standing;
+    throw new PenstockError('Conflict', `checkpoint ${checkpointId} was committed before with other content.`, { store: store.name, nextStep: 'Use a new checkpoint id.', cause: error });
+  }
+}
+
+function digestOf(files: readonly CheckpointFile[]): string {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(`${file.path}\0${file.bytes}\0${file.crc32c}\n`);
+  return hash.digest('hex');
+}

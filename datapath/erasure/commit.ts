@@ -1,0 +1,107 @@
+/**
+ * The commit: five copies of a manifest among the key's nine electors, each put only where none is. docs/formats/erasure.md
+ * ("Writing and commit") says why this has one winner. Whether it is decided is always read back, never inferred from a put's answer.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { PenstockError } from '../../model/errors.ts';
+import { MANIFEST_COPIES, manifestKey } from './layout.ts';
+import { type ErasureManifest, encodeManifest } from './manifest.ts';
+import { electorsFor, type LeadingManifest, leadingManifest, type ManifestCopy, standingOf, type SurveyOptions, surveyManifests } from './manifest-copies.ts';
+import { isType, within } from './patience.ts';
+
+export type CommitResult =
+  | { readonly state: 'committed' }
+  /** Another writer's manifest is committed. `withdrawn`: none of ours is left, so that our shards may go. `missing`: the winner's shards to repair. */
+  | { readonly state: 'lost'; readonly winner: ErasureManifest; readonly missing: readonly number[]; readonly withdrawn: boolean };
+
+/** Retryable. A copy of ours may exist and others may already have built on it: our shards must stay for the next attempt to complete. */
+export class CommitInDoubt extends PenstockError {}
+
+/** Helping another writer, being helped, or a rack failing in between each cost a round; none repeats without one of these. */
+const MAX_ROUNDS = 6;
+
+/** Rejects with {@link CommitInDoubt}, or with StoreUnavailable where certainly nothing was put. */
+export async function commitManifest(racks: readonly RackStore[], own: ErasureManifest, options: SurveyOptions): Promise<CommitResult> {
+  const electors = electorsFor(own.key, racks);
+  let ownMayExist = false;
+  let trouble = `only ${electors.length} racks`;
+  try {
+    for (let round = 1; round <= MAX_ROUNDS; round++) {
+      const copies = await surveyManifests(electors, own.key, options);
+      ownMayExist ||= copies.some((copy) => isCopyOf(copy, own));
+      const leader = leadingManifest(copies) ?? { manifest: own, holders: [] };
+      const isOwn = leader.manifest.writeId === own.writeId;
+      const isDecided = leader.holders.length >= MANIFEST_COPIES;
+      if (isOwn && isDecided) return { state: 'committed' };
+
+      const standing = await standingOf(leader.manifest, racks, options);
+      if (!isOwn && standing.state === 'dead') {
+        await removeCopies(leader.holders, own.key, options);
+      } else if (isDecided) {
+        const withdrawn = !ownMayExist || await withdraw(own, electors, options);
+        return { state: 'lost', winner: leader.manifest, missing: standing.missing, withdrawn };
+      } else if (standing.state === 'restorable') {
+        ownMayExist ||= isOwn;
+        await putCopies(leader, copies, options);
+      } else {
+        // Our own shards can only have gone because someone gave this attempt up.
+        throw unsettled(own.key, `the shards ${standing.missing.join(', ')} of write ${leader.manifest.writeId} are not there`, ownMayExist);
+      }
+      trouble = describe(copies);
+      if (round > 1) await sleep(round * 20, undefined, options.signal ? { signal: options.signal } : {});
+    }
+    throw unsettled(own.key, trouble, ownMayExist);
+  } catch (error) {
+    if (!ownMayExist || error instanceof CommitInDoubt) throw error;
+    throw new CommitInDoubt('StoreUnavailable', `the commit of ${JSON.stringify(own.key)} was interrupted.`, { cause: error });
+  }
+}
+
+/** Rank order and one at a time: two writers then meet at the first elector both can reach, and one of them helps. */
+async function putCopies(leader: LeadingManifest, copies: readonly ManifestCopy[], options: SurveyOptions): Promise<void> {
+  const body = encodeManifest(leader.manifest);
+  let needed = MANIFEST_COPIES - leader.holders.length;
+  for (const { rack, state } of copies) {
+    if (needed === 0) return;
+    if (state !== 'absent') continue;
+    try {
+      await within(options.patience.requestMilliseconds, rack.id, 'writing a manifest', (signal) => rack.writeManifest(manifestKey(leader.manifest.key), body, { signal }), options.signal);
+      needed--;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      // Someone was faster: look again who leads. Any other failure: the next elector will do.
+      if (isType(error, 'Conflict')) return;
+    }
+  }
+}
+
+/** @returns whether certainly no copy of ours is left */
+async function withdraw(own: ErasureManifest, electors: readonly RackStore[], options: SurveyOptions): Promise<boolean> {
+  const copies = await surveyManifests(electors, own.key, options);
+  const strays = copies.filter((copy) => isCopyOf(copy, own)).map(({ rack }) => rack);
+  const removed = await removeCopies(strays, own.key, options);
+  return removed && copies.every(({ state }) => state !== 'unreachable');
+}
+
+/** @returns whether all are gone */
+async function removeCopies(holders: readonly RackStore[], key: string, options: SurveyOptions): Promise<boolean> {
+  const results = await Promise.allSettled(holders.map((rack) =>
+    within(options.patience.requestMilliseconds, rack.id, 'removing a manifest', (signal) => rack.remove(manifestKey(key), { signal }), options.signal)));
+  return results.every(({ status }) => status === 'fulfilled');
+}
+
+function unsettled(key: string, why: string, ownMayExist: boolean): PenstockError {
+  const message = `${JSON.stringify(key)} could not be committed to ${MANIFEST_COPIES} racks: ${why}.`;
+  return ownMayExist
+    ? new CommitInDoubt('StoreUnavailable', message, { nextStep: 'The next attempt completes it.' })
+    : new PenstockError('StoreUnavailable', message, { nextStep: 'Nothing was written; try again.' });
+}
+
+function isCopyOf(copy: ManifestCopy, manifest: ErasureManifest): boolean {
+  return copy.state === 'present' && copy.manifest.writeId === manifest.writeId;
+}
+
+function describe(copies: readonly ManifestCopy[]): string {
+  return copies.map((copy) => `${copy.rack.id} ${copy.state === 'present' ? `holds ${copy.manifest.writeId}` : copy.state}`).join(', ');
+}

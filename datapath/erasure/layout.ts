@@ -1,0 +1,118 @@
+/** The erasure set's numbers: how an object is cut into stripes and cells, how long a shard is, and what things are called in a rack. */
+import { PenstockError } from '../../model/errors.ts';
+
+export const DATA_SHARDS = 14;
+export const PARITY_SHARDS = 4;
+export const TOTAL_SHARDS = DATA_SHARDS + PARITY_SHARDS;
+/** Shards that must be durable before a commit: two more may fail until repair, and four losses are still survived afterwards at 18. */
+export const WRITE_QUORUM = 16;
+/** Manifest copies that make a commit: one more than racks that may be lost. */
+export const MANIFEST_COPIES = PARITY_SHARDS + 1;
+/** Racks that may hold a manifest: any two sets of five among nine meet. */
+export const MANIFEST_ELECTORS = 2 * PARITY_SHARDS + 1;
+
+export const HEADER_BYTES = 4096;
+export const FOOTER_BYTES = 128;
+export const TABLE_ENTRY_BYTES = 4;
+export const MAX_CELL_BYTES = 1_048_576;
+export const MIN_CELL_BYTES = 64;
+export const MAX_KEY_BYTES = 900;
+const MAX_STEP_BYTES = 255;
+
+/** How one object is cut. */
+export interface Layout {
+  readonly objectBytes: number;
+  readonly cellBytes: number;
+  readonly stripes: number;
+}
+
+/** The writer's rule: small cells for small objects, stripes of equal size for large ones. */
+export function layoutFor(objectBytes: number): Layout {
+  if (!Number.isSafeInteger(objectBytes) || objectBytes < 0) {
+    throw new PenstockError('InvalidInput', `an object's length must be a whole number of bytes up to 2^53 - 1, not ${objectBytes}.`);
+  }
+  const planned = Math.max(1, Math.ceil(objectBytes / (DATA_SHARDS * MAX_CELL_BYTES)));
+  const smallest = Math.ceil(objectBytes / (DATA_SHARDS * planned));
+  // Whole pages from 64 KiB on, so that a rack may read cells around the page cache.
+  const multiple = smallest > 65_536 ? 4096 : MIN_CELL_BYTES;
+  const cellBytes = Math.max(MIN_CELL_BYTES, Math.ceil(smallest / multiple) * multiple);
+  return { objectBytes, cellBytes, stripes: stripesOf(objectBytes, cellBytes) };
+}
+
+export function stripesOf(objectBytes: number, cellBytes: number): number {
+  return Math.ceil(objectBytes / (DATA_SHARDS * cellBytes));
+}
+
+export function shardBytes(layout: Layout): number {
+  return HEADER_BYTES + layout.stripes * (layout.cellBytes + TABLE_ENTRY_BYTES) + FOOTER_BYTES;
+}
+
+/** Where a stripe's cell begins in a shard; for `stripe` = stripes, where the table begins. */
+export function cellOffset(layout: Layout, stripe: number): number {
+  return HEADER_BYTES + stripe * layout.cellBytes;
+}
+
+const SHARD_ROOT = 'ec/v1/shards/';
+const MANIFEST_ROOT = 'ec/v1/manifests/';
+const MANIFEST_NAME = '@manifest.jsonl';
+const SHARD_NAME = /^@([0-9a-f]{32})\.(\d{2})$/;
+
+export function shardKey(key: string, writeId: string, index: number): string {
+  return `${shardPrefix(key)}${writeId}.${String(index).padStart(2, '0')}`;
+}
+
+/** Begins every shard of the object, but also shards of keys below it: hold what is listed against {@link parseShardKey}. */
+export function shardPrefix(key: string): string {
+  return `${SHARD_ROOT}${key}/@`;
+}
+
+/** Undefined where the name is not that of a shard of the object. */
+export function parseShardKey(key: string, name: string): { writeId: string; index: number } | undefined {
+  const match = SHARD_NAME.exec(name.slice(SHARD_ROOT.length + key.length + 1));
+  const [, writeId, index] = match ?? [];
+  if (!name.startsWith(shardPrefix(key)) || writeId === undefined || index === undefined) return undefined;
+  return { writeId, index: Number(index) };
+}
+
+export function manifestKey(key: string): string {
+  return `${manifestPrefix(key)}/${MANIFEST_NAME}`;
+}
+export function manifestPrefix(keyPrefix: string): string {
+  return `${MANIFEST_ROOT}${keyPrefix}`;
+}
+/** The object's key; undefined where the name is not that of a manifest. */
+export function parseManifestKey(name: string): string | undefined {
+  const end = name.length - MANIFEST_NAME.length - 1;
+  return name.startsWith(MANIFEST_ROOT) && name.endsWith(`/${MANIFEST_NAME}`) && end > MANIFEST_ROOT.length
+    ? name.slice(MANIFEST_ROOT.length, end)
+    : undefined;
+}
+
+const WRITE_ID = /^[0-9a-f]{32}$/;
+
+/** InvalidInput where the key could alias another one or leave its place. */
+export function checkKey(key: string): void {
+  const refuse = (why: string): never => {
+    throw new PenstockError('InvalidInput', `${JSON.stringify(key.slice(0, 120))} cannot be an erasure object's key: ${why}.`);
+  };
+  if (!key.isWellFormed()) refuse('it is not well-formed Unicode');
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) refuse(`it is longer than ${MAX_KEY_BYTES} bytes`);
+  if (/\p{Cc}/u.test(key)) refuse('it holds a control character');
+  for (const step of key.split('/')) {
+    if (step === '' || step === '.' || step === '..') refuse('it has an empty, "." or ".." step');
+    if (Buffer.byteLength(step) > MAX_STEP_BYTES) refuse(`a step is longer than ${MAX_STEP_BYTES} bytes`);
+    if (step === MANIFEST_NAME || SHARD_NAME.test(step)) refuse(`the step "${step}" is reserved`);
+  }
+}
+
+/** InvalidInput where the id is not 32 lower-case hex digits. */
+export function checkWriteId(writeId: string): void {
+  if (!WRITE_ID.test(writeId)) {
+    throw new PenstockError('InvalidInput', `a write id is 32 lower-case hex digits, not ${JSON.stringify(writeId.slice(0, 64))}.`, { nextStep: 'Use newWriteId() for each attempt.' });
+  }
+}
+
+/** A fresh id for one attempt; attempts never share one, so that a zombie cannot touch its successor's shards. */
+export function newWriteId(): string {
+  return crypto.randomUUID().replaceAll('-', '');
+}

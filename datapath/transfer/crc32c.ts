@@ -1,0 +1,92 @@
+/**
+ * CRC32C (Castagnoli), written as S3 writes it: the four bytes big-endian in base64. It is the one checksum that travels with the
+ * bytes from end to end: read, sent, stored, checked again.
+ */
+import { crc32c as update } from '@node-rs/crc32';
+import { Transform, type Readable } from 'node:stream';
+import { PenstockError } from '../../model/errors.ts';
+
+export function crc32cOf(bytes: Uint8Array): string {
+  return encodeCrc32c(update(bytes));
+}
+
+/** A checksum in the making. */
+export interface Crc32cMeter {
+  add(chunk: Uint8Array): void;
+  bytes(): number;
+  crc32c(): string;
+}
+
+export function createCrc32cMeter(): Crc32cMeter {
+  let value = 0;
+  let count = 0;
+  return {
+    add(chunk) {
+      value = update(chunk, value);
+      count += chunk.length;
+    },
+    bytes: () => count,
+    crc32c: () => encodeCrc32c(value),
+  };
+}
+
+export interface ExpectedContent {
+  /** For the message: what is being read. */
+  readonly subject: string;
+  readonly store: string;
+  readonly bytes?: number | undefined;
+  readonly crc32c?: string | undefined;
+}
+
+/**
+ * Passes bytes on and fails at their end, before whoever consumes them believes to have seen a whole: ChecksumMismatch where the
+ * content is not the expected one, StoreUnavailable where it ends early (a cut connection is worth another try).
+ */
+export function createContentCheck(expected: ExpectedContent): { readonly stream: Transform; readonly meter: Crc32cMeter } {
+  const meter = createCrc32cMeter();
+  const stream = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      meter.add(chunk);
+      done(null, chunk);
+    },
+    flush(done) {
+      done(contentFault(expected, meter));
+    },
+  });
+  return { stream, meter };
+}
+
+/** Undefined where the content is as expected. */
+export function contentFault(expected: ExpectedContent, meter: Crc32cMeter): PenstockError | null {
+  if (expected.bytes !== undefined && meter.bytes() < expected.bytes) {
+    return new PenstockError('StoreUnavailable', `${expected.subject} ended after ${meter.bytes()} of ${expected.bytes} bytes.`, { store: expected.store });
+  }
+  if (expected.bytes !== undefined && meter.bytes() > expected.bytes) {
+    return new PenstockError('SourceChanged', `${expected.subject} gave ${meter.bytes()} bytes where ${expected.bytes} were listed.`, { store: expected.store });
+  }
+  if (expected.crc32c !== undefined && meter.crc32c() !== expected.crc32c) {
+    return new PenstockError('ChecksumMismatch', `${expected.subject} has CRC32C ${meter.crc32c()} where ${expected.crc32c} was expected.`, { store: expected.store });
+  }
+  return null;
+}
+
+/** Reads a stream to its end for its checksum alone. */
+export async function crc32cOfStream(content: Readable): Promise<{ readonly bytes: number; readonly crc32c: string }> {
+  const meter = createCrc32cMeter();
+  for await (const chunk of content) meter.add(bufferOf(chunk));
+  return { bytes: meter.bytes(), crc32c: meter.crc32c() };
+}
+
+/** A stream's chunk is untyped; anything but bytes is a programming error. */
+export function bufferOf(chunk: unknown): Buffer {
+  if (Buffer.isBuffer(chunk)) return chunk;
+  if (chunk instanceof Uint8Array) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  if (typeof chunk === 'string') return Buffer.from(chunk, 'utf8');
+  throw new TypeError(`a byte stream gave a chunk of type ${typeof chunk}`);
+}
+
+function encodeCrc32c(value: number): string {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value >>> 0);
+  return bytes.toString('base64');
+}

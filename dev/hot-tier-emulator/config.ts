@@ -1,0 +1,32 @@
+/** The emulator's configuration: one JSON file, every field checked. */
+import { readFile } from 'node:fs/promises';
+import * as z from 'zod';
+import { formatIssues, parseInput } from '../../model/issues.ts';
+
+const DirectorySchema = z.string().startsWith('/').max(4096);
+const PositiveSchema = z.int().positive();
+
+export const EmulatorConfigSchema = z.strictObject({
+  port: z.int().min(0).max(65_535).describe('On 127.0.0.1; 0 takes a free one'),
+  root: DirectorySchema.describe('The hot tree itself'),
+  snapshotsRoot: DirectorySchema.describe('Where snapshots lie; outside the tree'),
+  originRoot: DirectorySchema.describe('The remote dataspace: what the tier knows and can recall; only read'),
+  stateFile: DirectorySchema.describe('What is exported, reserved, snapshot and prefetched; the audit log lies beside it, with ".audit.jsonl" appended'),
+  token: z.string().min(16).max(512),
+  capacityBytes: PositiveSchema,
+  readBytesPerSecond: PositiveSchema,
+  writeBytesPerSecond: PositiveSchema,
+  s3Endpoint: z.url().describe('The gateway that serves the same tree; told to clients, never called'),
+  nfs: z
+    .strictObject({ address: z.string().min(1), port: z.int().min(1).max(65_535), pseudoPath: DirectorySchema })
+    .optional()
+    .describe('The NFS server that serves the same tree; told to clients, never called'),
+});
+
+export type EmulatorConfig = z.output<typeof EmulatorConfigSchema>;
+
+export async function readConfig(file: string): Promise<EmulatorConfig> {
+  const parsed = parseInput(EmulatorConfigSchema, JSON.parse(await readFile(file, 'utf8')));
+  if (!parsed.ok) throw new Error(`${file}: ${formatIssues(parsed.issues.map((issue) => (issue.path === 'token' ? { ...issue, found: 'a token' } : issue)))}`);
+  return parsed.value;
+}

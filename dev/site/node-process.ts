@@ -1,0 +1,21 @@
+/** Our own programs as children: the same Node, the repository's files, and the line they print when they are ready. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Child, Command } from './child.ts';
+
+const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** @param program such as "workers/main.ts", below the repository */
+export function nodeCommand(program: string, parameters: readonly string[]): Command {
+  return { file: process.execPath, arguments: [join(REPOSITORY, program), ...parameters] };
+}
+
+export function programExists(program: string): boolean {
+  return existsSync(join(REPOSITORY, program));
+}
+
+/** Whether the child has printed a line that is "ready" or begins with "ready ". */
+export async function hasSaidReady(child: Child): Promise<boolean> {
+  return /^ready(?: .*)?$/m.test(await child.output());
+}

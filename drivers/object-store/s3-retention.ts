@@ -1,0 +1,84 @@
+/** Object Lock: a retention is set per object and read back, for a bucket's default rule and a 200 prove nothing (see docs/stores). */
+import { GetObjectLockConfigurationCommand, GetObjectRetentionCommand, PutObjectRetentionCommand, type S3Client } from '@aws-sdk/client-s3';
+import { PenstockError } from '../../model/errors.ts';
+import type { ObjectRetention } from './port.ts';
+import { s3Error, s3ErrorCode } from './s3-errors.ts';
+
+/** A listing of the codes that mean "no lock here": of the bucket, of the object, or of the whole product. */
+const NO_RETENTION_CODES = new Set(['NoSuchObjectLockConfiguration', 'ObjectLockConfigurationNotFoundError', 'InvalidRequest', 'NotImplemented']);
+
+interface Target {
+  readonly client: S3Client;
+  readonly store: string;
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId: string | undefined;
+}
+
+export async function readRetention(target: Target): Promise<ObjectRetention | undefined> {
+  try {
+    const { Retention } = await target.client.send(new GetObjectRetentionCommand(objectOf(target)));
+    if (!Retention?.RetainUntilDate || (Retention.Mode !== 'COMPLIANCE' && Retention.Mode !== 'GOVERNANCE')) return undefined;
+    return { mode: Retention.Mode, retainUntil: Retention.RetainUntilDate.toISOString() };
+  } catch (error) {
+    if (NO_RETENTION_CODES.has(s3ErrorCode(error))) return undefined;
+    throw s3Error(error, target.store, `retention of ${label(target)}`);
+  }
+}
+
+/** Sets or extends, and believes only what it reads back. Asking for less than there is is refused here too: one release of a product allowed it. */
+export async function applyRetention(target: Target, wanted: ObjectRetention): Promise<void> {
+  const held = await readRetention(target);
+  if (held && covers(held, wanted)) {
+    if (Date.parse(held.retainUntil) === Date.parse(wanted.retainUntil) || held.mode !== wanted.mode) return;
+    throw new PenstockError('Denied', `${label(target)} is held until ${held.retainUntil}; ${wanted.retainUntil} would shorten that.`, { store: target.store });
+  }
+  try {
+    await target.client.send(
+      new PutObjectRetentionCommand({
+        ...objectOf(target),
+        Retention: { Mode: wanted.mode, RetainUntilDate: new Date(wanted.retainUntil) },
+      }),
+    );
+  } catch (error) {
+    if (NO_RETENTION_CODES.has(s3ErrorCode(error))) throw refused(target, wanted, error);
+    throw s3Error(error, target.store, `retention of ${label(target)}`);
+  }
+  await confirmRetention(target, wanted);
+}
+
+/** @throws PolicyRefused where the object is held shorter or weaker than wanted */
+export async function confirmRetention(target: Target, wanted: ObjectRetention): Promise<void> {
+  const held = await readRetention(target);
+  if (!held || !covers(held, wanted)) throw refused(target, wanted, undefined);
+}
+
+export async function bucketHasObjectLock(client: S3Client, bucket: string): Promise<boolean> {
+  try {
+    const { ObjectLockConfiguration } = await client.send(new GetObjectLockConfigurationCommand({ Bucket: bucket }));
+    return ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled';
+  } catch (error) {
+    if (NO_RETENTION_CODES.has(s3ErrorCode(error))) return false;
+    throw error;
+  }
+}
+
+/** COMPLIANCE is the stronger mode. Compared by the second, for some stores keep no more. */
+function covers(held: ObjectRetention, wanted: ObjectRetention): boolean {
+  const strongEnough = held.mode === 'COMPLIANCE' || wanted.mode === 'GOVERNANCE';
+  return strongEnough && Math.floor(Date.parse(held.retainUntil) / 1000) >= Math.floor(Date.parse(wanted.retainUntil) / 1000);
+}
+
+function refused(target: Target, wanted: ObjectRetention, cause: unknown): PenstockError {
+  return new PenstockError('PolicyRefused', `${label(target)} cannot be held in ${wanted.mode} mode until ${wanted.retainUntil}.`, {
+    store: target.store,
+    nextStep: 'Use a bucket created with Object Lock, on a store that has it.',
+    cause,
+  });
+}
+
+function objectOf(target: Target) {
+  return { Bucket: target.bucket, Key: target.key, ...(target.versionId ? { VersionId: target.versionId } : {}) };
+}
+
+const label = (target: Target): string => `s3://${target.bucket}/${target.key}`;

@@ -1,0 +1,20 @@
+/** Names of the messages an allocation understands; the only thing clients and workflows share besides the schemas. */
+export const workflowTypes = {
+  allocation: 'allocation',
+  restoreCheckpoint: 'restoreCheckpoint',
+} as const;
+
+export const updateNames = {
+  assignNodes: 'assignNodes',
+  reserveCheckpoint: 'reserveCheckpoint',
+  commitCheckpoint: 'commitCheckpoint',
+  finish: 'finish',
+  cancel: 'cancel',
+  reschedule: 'reschedule',
+  extendRetention: 'extendRetention',
+} as const;
+
+export const queryNames = { status: 'status', readiness: 'readiness' } as const;
+
+/** Sent by Penstock's own activities and workflows, not by schedulers. */
+export const signalNames = { stagingReport: 'stagingReport', checkpointDrained: 'checkpointDrained' } as const;

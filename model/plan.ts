@@ -1,0 +1,13 @@
+/** What admission answers: the declaration resolved against the site, and the site's policies as workflows need them. */
+import type { ResolvedData } from './data-declaration.ts';
+import type { Policies } from './site.ts';
+
+export type WorkflowPolicies = Pick<
+  Policies,
+  'readyThreshold' | 'leaseGraceSeconds' | 'snapshotHours' | 'archiveRetentionDays' | 'deadlines' | 'heartbeatSeconds' | 'eventsPerRun'
+>;
+
+export interface AllocationPlan {
+  readonly data: ResolvedData;
+  readonly policies: WorkflowPolicies;
+}

@@ -1,0 +1,20 @@
+/** Search attributes are never encoded: opaque ids only, no names of people, paths or data. */
+import { defineSearchAttributeKey } from '@temporalio/common';
+import type { AllocationKey } from './identifiers.ts';
+import type { Phase } from './phase.ts';
+
+const tenantKey = defineSearchAttributeKey('tenant', 'KEYWORD');
+const projectKey = defineSearchAttributeKey('project', 'KEYWORD');
+const allocationIdKey = defineSearchAttributeKey('allocationId', 'KEYWORD');
+const phaseKey = defineSearchAttributeKey('phase', 'KEYWORD');
+const sensitivityKey = defineSearchAttributeKey('sensitivity', 'KEYWORD');
+const rackKey = defineSearchAttributeKey('rack', 'KEYWORD_LIST');
+
+export const identityAttributes = (key: AllocationKey, sensitivity: string) => [
+  { key: tenantKey, value: key.tenant },
+  { key: projectKey, value: key.project },
+  { key: allocationIdKey, value: key.allocationId },
+  { key: sensitivityKey, value: sensitivity },
+];
+export const phaseAttribute = (phase: Phase) => ({ key: phaseKey, value: phase });
+export const rackAttribute = (racks: string[]) => ({ key: rackKey, value: racks });

@@ -1,0 +1,29 @@
+/** A worker process: `workers/main.ts --site FILE --role control|data`. Prints `ready` when every queue is polled. */
+import { parseArgs } from 'node:util';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { openStores } from '../drivers/open-site.ts';
+import { loadSiteFile } from '../drivers/site-file.ts';
+import { createWorkerLogger } from './logger.ts';
+import { isRole, roles, workerPlans } from './roles.ts';
+
+const { values } = parseArgs({ options: { site: { type: 'string' }, role: { type: 'string' } } });
+if (!values.site || !isRole(values.role)) {
+  process.stderr.write(`usage: workers/main.ts --site FILE --role ${roles.join('|')}\n`);
+  process.exit(2);
+}
+
+const site = await loadSiteFile(values.site);
+Runtime.install({ logger: createWorkerLogger(values.role) });
+const connection = await NativeConnection.connect({ address: site.temporal.address });
+const plans = await workerPlans(values.role, await openStores(site));
+const workers = await Promise.all(
+  plans.map((plan) => Worker.create({ connection, namespace: site.temporal.namespace, shutdownGraceTime: '10 seconds', shutdownForceTime: '30 seconds', ...plan })),
+);
+// Runtime handles SIGTERM and SIGINT: workers stop polling, running activities get their grace, then run() resolves.
+const running = workers.map((worker) => worker.run());
+process.stdout.write('ready\n');
+try {
+  await Promise.all(running);
+} finally {
+  await connection.close();
+}

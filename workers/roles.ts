@@ -1,0 +1,55 @@
+/** Which process polls which queues with which activities. Data workers run no workflows: bytes must not delay decisions. */
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, type WorkerOptions } from '@temporalio/worker';
+import { createAdmissionActivities } from '../activities/admission.ts';
+import { createCheckpointActivities } from '../activities/checkpoint.ts';
+import { createLogActivities } from '../activities/logs.ts';
+import { createNodeActivities } from '../activities/node.ts';
+import { createOutputActivities } from '../activities/output.ts';
+import { createReleaseActivities } from '../activities/release.ts';
+import { createStagingActivities } from '../activities/staging.ts';
+import { createStartingActivities } from '../activities/starting.ts';
+import { createTransferActivities } from '../activities/transfer.ts';
+import type { Stores } from '../drivers/open-site.ts';
+import { CONTROL_QUEUE, DATA_QUEUE, nodeQueue, rackQueue } from '../model/identifiers.ts';
+
+/** control: workflows and calls to management APIs. data: movers, and the racks and nodes of the site file. */
+export const roles = ['control', 'data'] as const;
+export type Role = (typeof roles)[number];
+export const isRole = (text: string | undefined): text is Role => roles.some((role) => role === text);
+
+export type WorkerPlan = Omit<WorkerOptions, 'connection' | 'namespace'>;
+
+export async function workerPlans(role: Role, stores: Stores): Promise<WorkerPlan[]> {
+  return role === 'control' ? [await controlPlan(stores)] : dataPlans(stores);
+}
+
+async function controlPlan(stores: Stores): Promise<WorkerPlan> {
+  return {
+    taskQueue: CONTROL_QUEUE,
+    workflowBundle: await bundleWorkflows(),
+    activities: { ...createAdmissionActivities(stores), ...createStagingActivities(stores), ...createStartingActivities(stores), ...createReleaseActivities(stores) },
+    maxConcurrentActivityTaskExecutions: 100, // management calls and waits: they hold no memory to speak of
+    maxCachedWorkflows: 500,
+  };
+}
+
+function dataPlans(stores: Stores): WorkerPlan[] {
+  const staging = createStagingActivities(stores);
+  const checkpoints = createCheckpointActivities(stores);
+  const node = { ...createNodeActivities(stores), archiveNodeLogs: createLogActivities(stores).archiveNodeLogs };
+  const racks = [...new Set(stores.site.nodes.map((each) => each.rackId))];
+  return [
+    {
+      taskQueue: DATA_QUEUE,
+      activities: { ...createTransferActivities(stores), ...createOutputActivities(stores), ...createLogActivities(stores), ...checkpoints, survey: staging.survey },
+      maxConcurrentActivityTaskExecutions: 4, // each moves 16 files at once; more would only share the same disks
+    },
+    ...racks.map((rackId) => ({ taskQueue: rackQueue(rackId), activities: checkpoints, maxConcurrentActivityTaskExecutions: 2 })),
+    ...stores.site.nodes.map(({ id }) => ({ taskQueue: nodeQueue(id), activities: node, maxConcurrentActivityTaskExecutions: 2 })),
+  ];
+}
+
+export function bundleWorkflows() {
+  return bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) });
+}

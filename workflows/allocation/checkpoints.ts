@@ -1,0 +1,83 @@
+/** Running: checkpoints are reserved, committed on two copies in the rack, and drained by a child that outlives the job. */
+import { ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
+import type { CheckpointActivities } from '../../activities/checkpoint.ts';
+import type { ReserveCheckpoint } from '../../model/allocation.ts';
+import { type CheckpointReservation, type CheckpointStatus, type CommittedCheckpoint, drainWorkflowId } from '../../model/checkpoint.ts';
+import { rackQueue } from '../../model/identifiers.ts';
+import { formatBytes } from '../../model/quantity.ts';
+import type { DrainReport } from '../../model/reports.ts';
+import { drainCheckpoint } from '../drain-checkpoint.ts';
+import { activities } from '../presets.ts';
+import { type AllocationState, keyOf, ownerOf, planOf, record } from './state.ts';
+
+const OUTSTANDING_LIMIT = 100; // each is a child and a row of the state: 100 rows are about 20 KiB, carried at continue-as-new
+const DRAINED_SHOWN = 20;
+
+export function refuseReservation(state: AllocationState, request: ReserveCheckpoint): string | undefined {
+  if (state.phase !== 'running') return `checkpoints need a running job; the phase is ${state.phase}`;
+  if (state.request.checkpoint === 'none') return 'the allocation was submitted with checkpoint: none';
+  if (request.nodeId && !state.nodes.some((node) => node.nodeId === request.nodeId)) {
+    return `nodeId: found ${request.nodeId}; accepted: ${state.nodes.map((node) => node.nodeId).join(', ')}`;
+  }
+  if (outstanding(state).length >= OUTSTANDING_LIMIT) return `${OUTSTANDING_LIMIT} checkpoints are reserved or still draining; wait for one to be drained`;
+  const known = find(state, request.checkpointId);
+  return known && known.state !== 'reserved' ? `checkpoint ${request.checkpointId} is already ${known.state}; choose another id` : undefined;
+}
+
+export async function reserveCheckpoint(state: AllocationState, request: ReserveCheckpoint): Promise<CheckpointReservation> {
+  const node = state.nodes.find((each) => each.nodeId === request.nodeId) ?? state.nodes[0];
+  if (!node) throw new TypeError('a running allocation has nodes');
+  const reservation = await activities<CheckpointActivities>('control', {
+    queue: rackQueue(node.rackId), summary: `make room for checkpoint ${request.checkpointId}, ${formatBytes(request.bytes)}`,
+  }).prepareCheckpoint({ ...keyOf(state), checkpointId: request.checkpointId, bytes: request.bytes, nodeId: node.nodeId, rackId: node.rackId, expiresAt: state.mountPlan?.expiresAt ?? state.since });
+  if (!find(state, request.checkpointId)) {
+    state.checkpoints.push({ checkpointId: request.checkpointId, state: 'reserved', rackId: node.rackId, nodeId: node.nodeId, bytes: request.bytes, files: 0 });
+  }
+  return reservation;
+}
+
+export function refuseCommit(state: AllocationState, checkpointId: string): string | undefined {
+  const known = find(state, checkpointId);
+  if (!known) return `checkpointId: found ${checkpointId}; accepted: a reserved checkpoint (${outstanding(state).map((each) => each.checkpointId).join(', ') || 'none is'})`;
+  return state.nodesReleasedAt && known.state === 'reserved' ? 'the nodes have been given back; what was not committed by then is incomplete' : undefined;
+}
+
+/** Answers when both copies are proven equal and synced: from then on the checkpoint is acknowledged. */
+export async function commitCheckpoint(state: AllocationState, checkpointId: string): Promise<CommittedCheckpoint> {
+  const { heartbeatSeconds } = planOf(state).policies;
+  const known = find(state, checkpointId);
+  if (!known) throw new TypeError('the validator admits known checkpoints only');
+  const committed = await activities<CheckpointActivities>('bulk', {
+    queue: rackQueue(known.rackId), heartbeatSeconds, summary: `commit checkpoint ${checkpointId}: compare and sync both copies`,
+  }).commitCheckpoint({ ...keyOf(state), checkpointId, nodeId: known.nodeId, rackId: known.rackId });
+  if (find(state, checkpointId)?.state !== 'reserved') return committed;
+  replace(state, { ...known, state: 'committed', bytes: committed.bytes, files: committed.files });
+  const key = { ...keyOf(state), checkpointId };
+  await startChild(drainCheckpoint, {
+    workflowId: drainWorkflowId(key),
+    workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+    parentClosePolicy: ParentClosePolicy.ABANDON, // an acknowledged checkpoint is drained whatever becomes of its allocation
+    staticSummary: `drain checkpoint ${checkpointId} of ${ownerOf(state)}`,
+    args: [{ ...key, rackId: known.rackId, nodeId: known.nodeId, bytes: committed.bytes, allocation: ownerOf(state), heartbeatSeconds }],
+  });
+  record(state, `checkpoint ${checkpointId} committed, ${formatBytes(committed.bytes)}; draining`);
+  return committed;
+}
+
+export function noteDrain(state: AllocationState, report: DrainReport): void {
+  const known = find(state, report.checkpointId);
+  if (!known || known.state === 'drained') return;
+  replace(state, { ...known, state: report.state, ...(report.reason ? { reason: report.reason } : {}) });
+  if (report.state === 'drained') state.drainedCount += 1;
+  const settled = state.checkpoints.filter((each) => each.state === 'drained').slice(0, -DRAINED_SHOWN);
+  state.checkpoints = state.checkpoints.filter((each) => !settled.includes(each));
+  record(state, `checkpoint ${report.checkpointId} ${report.state}`);
+}
+
+export const undrained = (state: AllocationState): CheckpointStatus[] => state.checkpoints.filter((each) => each.state === 'committed');
+
+const outstanding = (state: AllocationState) => state.checkpoints.filter((each) => each.state === 'reserved' || each.state === 'committed');
+const find = (state: AllocationState, checkpointId: string) => state.checkpoints.find((each) => each.checkpointId === checkpointId);
+function replace(state: AllocationState, checkpoint: CheckpointStatus): void {
+  state.checkpoints = state.checkpoints.map((each) => (each.checkpointId === checkpoint.checkpointId ? checkpoint : each));
+}

@@ -1,0 +1,157 @@
+/** Draining, archiving, releasing: each step once, whichever way the job ended, and everything taken is given back. */
+import { ActivityFailure, ApplicationFailure, ChildWorkflowCancellationType, condition, executeChild, getExternalWorkflowHandle, isCancellation, ParentClosePolicy } from '@temporalio/workflow';
+import type { NodeActivities } from '../../activities/node.ts';
+import type { ReleaseActivities } from '../../activities/release.ts';
+import type { AssignedNode } from '../../model/allocation.ts';
+import type { HoldingKind } from '../../drivers/hot-tier/port.ts';
+import { drainWorkflowId } from '../../model/checkpoint.ts';
+import { CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
+import { formatLocation, type Location } from '../../model/location.ts';
+import { archiveLogs } from '../archive-logs.ts';
+import { withinDeadline } from '../deadline.ts';
+import { demote } from '../demote.ts';
+import { activities } from '../presets.ts';
+import { undrained } from './checkpoints.ts';
+import type { Desk } from './desk.ts';
+import { type AllocationState, keyOf, later, now, ownerOf, planOf, record, show } from './state.ts';
+
+/** What the job's prefix holds besides its output, and stays when the output moves. */
+const NOT_OUTPUT = ['checkpoints/', 'logs/', '.penstock/'];
+
+/**
+ * Hands the nodes back: logs shipped (unless abandoned), exports and floors revoked, scratch wiped. Whatever does not finish within
+ * the deadline is named, and the nodes are handed back all the same: a stuck drain never holds nodes.
+ */
+export async function releaseNodes(state: AllocationState, desk: Desk, options: { shipLogs: boolean }): Promise<void> {
+  if (state.nodesReleasedAt || state.nodes.length === 0) return;
+  const { deadlines } = planOf(state).policies;
+  const unclean = new Set(state.nodes.map((node) => node.nodeId));
+  try {
+    await withinDeadline('draining', deadlines.drainingMinutes * 60_000, async () => {
+      await condition(() => desk.checkpointsInFlight === 0);
+      if (options.shipLogs) await shipLogs(state);
+      await Promise.all([
+        releaseHoldings(state, ['exports']),
+        ...state.nodes.map(async (node) => {
+          if (await wipeNode(state, node)) unclean.delete(node.nodeId);
+        }),
+      ]);
+    });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    record(state, `handing the nodes back was cut short: ${messageOf(error)}`);
+  }
+  state.uncleanNodes = [...unclean].sort();
+  state.nodesReleasedAt = now();
+  record(state, state.uncleanNodes.length === 0 ? 'nodes handed back, clean' : `nodes handed back; to be cleaned by their agents: ${state.uncleanNodes.join(', ')}`);
+}
+
+function wipeNode(state: AllocationState, node: AssignedNode): Promise<boolean> {
+  return attempt(state, `wiping ${node.nodeId}`, () => activities<NodeActivities>('local', {
+    queue: nodeQueue(node.nodeId), heartbeatSeconds: planOf(state).policies.heartbeatSeconds, summary: `wipe scratch, logs and checkpoint copies on ${node.nodeId}`,
+  }).wipeNode({ ...keyOf(state), node }));
+}
+
+/** A refused start leaves nothing behind: what it had taken goes back, also from nodes that were prepared already. */
+export async function undoStart(state: AllocationState): Promise<void> {
+  await Promise.all([releaseHoldings(state, ['exports', 'snapshots']), ...state.nodes.map((node) => wipeNode(state, node))]);
+}
+
+async function shipLogs(state: AllocationState): Promise<void> {
+  await attempt(state, 'archiving logs', async () => {
+    const logs = await executeChild(archiveLogs, {
+      workflowId: `logs/${ownerOf(state).slice('allocation/'.length)}`,
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      staticSummary: `archive the logs of ${ownerOf(state)}`,
+      args: [{ ...keyOf(state), nodes: state.nodes, heartbeatSeconds: planOf(state).policies.heartbeatSeconds }],
+    });
+    record(state, `logs archived: ${logs.chunks} chunks, ${logs.bytes} bytes${logs.missingNodes.length > 0 ? `; missing: ${logs.missingNodes.join(', ')}` : ''}`);
+  });
+}
+
+/** Output hot -> warm, whole and verified before the hot copy goes. */
+export async function publishOutput(state: AllocationState): Promise<void> {
+  const [source, target] = [outputAt(state, 'hot'), outputAt(state, 'warm')];
+  const moved = await move(state, source, target);
+  state.output = { ...moved, locations: [formatLocation(target)] };
+  record(state, `output published: ${moved.files} files, ${moved.bytes} bytes in ${formatLocation(target)}`);
+}
+
+/** Output warm -> cold under Object Lock COMPLIANCE until an absolute instant. */
+export async function archiveOutput(state: AllocationState): Promise<void> {
+  if (!state.output || state.output.files === 0) return;
+  const retainUntil = state.retainUntil ?? later(planOf(state).policies.archiveRetentionDays * 86_400);
+  const target = outputAt(state, 'cold');
+  const moved = await move(state, outputAt(state, 'warm'), target, retainUntil);
+  state.retainUntil = retainUntil;
+  state.output = { ...moved, locations: [formatLocation(target)], retainUntil };
+  record(state, `output archived in ${formatLocation(target)}, locked until ${retainUntil}`);
+}
+
+async function move(state: AllocationState, source: Location, target: Location, retainUntil?: string) {
+  return executeChild(demote, {
+    workflowId: `demote/${ownerOf(state).slice('allocation/'.length)}/${source.store}-to-${target.store}`,
+    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    staticSummary: `output of ${ownerOf(state)}, ${source.store} -> ${target.store}`,
+    args: [{
+      ...keyOf(state), source, target, exclude: NOT_OUTPUT,
+      outcome: state.finish?.outcome ?? 'unknown',
+      heartbeatSeconds: planOf(state).policies.heartbeatSeconds,
+      ...(retainUntil ? { retention: { mode: 'COMPLIANCE', retainUntil } } : {}),
+    }],
+  });
+}
+
+/** Waits for the checkpoints still draining; past the deadline they go on detached and are named. */
+export async function awaitDrains(state: AllocationState): Promise<void> {
+  if (undrained(state).length === 0) return;
+  const hours = planOf(state).policies.deadlines.checkpointDrainHours;
+  const done = await condition(() => undrained(state).length === 0, hours * 3_600_000, { summary: 'checkpoints still draining' });
+  if (!done) record(state, `still draining, detached: ${undrained(state).map((each) => drainWorkflowId({ ...keyOf(state), checkpointId: each.checkpointId })).join(', ')}`);
+}
+
+export async function abandonDrains(state: AllocationState): Promise<void> {
+  for (const checkpoint of undrained(state)) {
+    const drain = getExternalWorkflowHandle(drainWorkflowId({ ...keyOf(state), checkpointId: checkpoint.checkpointId }));
+    await attempt(state, `abandoning ${checkpoint.checkpointId}`, () => drain.cancel());
+  }
+}
+
+/** Reads back what the tier says we hold and gives all of it back; repeating it is harmless. */
+export async function releaseHoldings(state: AllocationState, kinds: readonly HoldingKind[]): Promise<void> {
+  await activities<ReleaseActivities>('control', { queue: CONTROL_QUEUE, summary: `give back ${kinds.join(', ')}` })
+    .releaseHoldings({ ...keyOf(state), kinds });
+}
+
+export async function dropUncommitted(state: AllocationState): Promise<void> {
+  const open = state.checkpoints.filter((each) => each.state === 'reserved');
+  if (open.length === 0) return;
+  await activities<ReleaseActivities>('control', { queue: CONTROL_QUEUE, summary: `drop ${open.length} checkpoints that were never committed` })
+    .dropUncommitted({ ...keyOf(state), checkpoints: open.map(({ checkpointId, rackId }) => ({ checkpointId, rackId })) });
+  state.checkpoints = state.checkpoints.filter((each) => each.state !== 'reserved');
+}
+
+/** A step whose failure must not stop the steps after it; it is written down, and cancellation passes through. */
+async function attempt(state: AllocationState, what: string, work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    record(state, `${what} failed: ${messageOf(error)}`.slice(0, 300));
+    show(state);
+    return false;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  if (error instanceof ActivityFailure && error.cause) return error.cause.message;
+  if (error instanceof ApplicationFailure || error instanceof Error) return error.message;
+  return String(error);
+}
+
+function outputAt(state: AllocationState, store: Location['store']): Location {
+  return { store, bucket: state.request.tenant, prefix: planOf(state).data.outputPrefix };
+}

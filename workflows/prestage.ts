@@ -1,0 +1,80 @@
+/** Brings what a job reads to the hot tier: survey, reserve and pin, then move what is missing. */
+import type { ResolvedMount } from '../model/data-declaration.ts';
+import { type AllocationKey, CONTROL_QUEUE, DATA_QUEUE } from '../model/identifiers.ts';
+import type { FailedEntry } from '../model/manifest.ts';
+import { formatBytes } from '../model/quantity.ts';
+import type { Survey, SurveyedMount, TransferAnswer } from '../model/transfer.ts';
+import type { StagingActivities } from '../activities/staging.ts';
+import type { TransferActivities } from '../activities/transfer.ts';
+import { activities } from './presets.ts';
+
+export interface PrestageRequest extends AllocationKey {
+  /** The allocation that waits for the data; progress is reported to it. */
+  readonly allocation: string;
+  readonly mounts: readonly ResolvedMount[];
+  readonly pinnedUntil: string;
+  readonly heartbeatSeconds: number;
+}
+
+export interface PrestageResult {
+  readonly files: number;
+  readonly bytes: number;
+  readonly failedCount: number;
+  /** The first few of the failed entries. */
+  readonly failed: readonly FailedEntry[];
+}
+
+export async function prestage(request: PrestageRequest): Promise<PrestageResult> {
+  const { heartbeatSeconds, allocation, pinnedUntil } = request;
+  const key: AllocationKey = { tenant: request.tenant, project: request.project, allocationId: request.allocationId };
+  const survey = await activities<StagingActivities>('bulk', {
+    queue: DATA_QUEUE, heartbeatSeconds, summary: `list ${request.mounts.map((mount) => mount.source).join(', ')}`,
+  }).survey({ ...key, mounts: request.mounts, allocation });
+
+  await activities<StagingActivities>('waiting', {
+    queue: CONTROL_QUEUE, heartbeatSeconds, summary: `reserve ${formatBytes(missingBytes(survey))} on the hot tier and pin it until ${pinnedUntil}`,
+  }).reserveHot({ ...key, survey, pinnedUntil, allocation });
+
+  const moved = await Promise.all([
+    ...survey.mounts.map((mount) => moveMount(mount, request)),
+    ...survey.recalls.map(async (recall) => {
+      await activities<StagingActivities>('bulk', {
+        queue: CONTROL_QUEUE, heartbeatSeconds, summary: `recall ${recall.files} files, ${formatBytes(recall.bytes)} below ${recall.path}`,
+      }).recall({ ...key, ...recall, allocation });
+      return { failedCount: 0, failed: [] };
+    }),
+  ]);
+  return {
+    files: sum(survey.mounts.map((mount) => mount.manifest.files)) + sum(survey.recalls.map((recall) => recall.files)),
+    bytes: sum(survey.mounts.map((mount) => mount.manifest.bytes)) + sum(survey.recalls.map((recall) => recall.bytes)),
+    failedCount: sum(moved.map((each) => each.failedCount)),
+    failed: moved.flatMap((each) => each.failed).slice(0, 20),
+  };
+}
+
+/** Segments of some minutes each, so that a lost worker costs one segment and the history stays short. */
+async function moveMount(mount: SurveyedMount, request: PrestageRequest): Promise<Pick<PrestageResult, 'failedCount' | 'failed'>> {
+  let nextPage: number | undefined = 0;
+  let done = { files: 0, bytes: 0 };
+  let failedCount = 0;
+  const failed: FailedEntry[] = [];
+  while (nextPage !== undefined) {
+    const answer: TransferAnswer = await activities<TransferActivities>('bulk', {
+      queue: DATA_QUEUE,
+      heartbeatSeconds: request.heartbeatSeconds,
+      summary: `move s3://${mount.source.bucket}/${mount.source.prefix} ${mount.source.store} -> hot, from page ${nextPage + 1} of ${mount.manifest.pages}`,
+    }).transferSegment({
+      manifest: mount.manifest, source: mount.source, target: mount.target, lane: 'staging', fromPage: nextPage, done,
+      report: { workflowId: request.allocation, mountIndex: mount.mountIndex },
+    });
+    nextPage = answer.nextPage;
+    done = { files: answer.progress.doneFiles, bytes: answer.progress.doneBytes };
+    failedCount += answer.failedCount;
+    failed.push(...answer.failed.slice(0, 20 - failed.length));
+  }
+  return { failedCount, failed };
+}
+
+const missingBytes = (survey: Survey): number =>
+  sum(survey.mounts.map((mount) => mount.manifest.bytes - mount.hotBytes)) + sum(survey.recalls.map((recall) => recall.bytes));
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
