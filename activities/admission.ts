@@ -43,7 +43,13 @@ function impossibleFloors(mounts: AllocationPlan['data']['mounts'], site: Site):
     const limit = access === 'read-only' ? limits.read : limits.write;
     const floors = mounts.filter((mount) => mount.access === access).reduce((sum, mount) => sum + mount.floorBytesPerSecond, 0);
     if (floors <= limit) return [];
-    return [{ path: 'data.mounts', found: `${access} bandwidth floors of ${floors} bytes per second`, expected: `at most ${limit} bytes per second in all, what the hot tier can do` }];
+    return [
+      {
+        path: 'data.mounts',
+        found: `${access} bandwidth floors of ${floors} bytes per second`,
+        expected: `at most ${limit} bytes per second in all, what the hot tier can do`,
+      },
+    ];
   });
 }
 

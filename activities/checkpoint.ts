@@ -1,8 +1,8 @@
 /** Checkpoints: room for them, the two-copy commit, the drain to the erasure set, and the way back. */
 import { join } from 'node:path';
-import type { Stores } from '../drivers/open-site.ts';
 import { commitCopies } from '../datapath/checkpoint/commit.ts';
 import { drainFiles, removeDrained, restoreFiles, verifyFiles } from '../datapath/checkpoint/drain.ts';
+import type { Stores } from '../drivers/open-site.ts';
 import { type CheckpointKey, type CheckpointReservation, type CommittedCheckpoint, checkpointPrefix } from '../model/checkpoint.ts';
 import { PenstockError } from '../model/errors.ts';
 import { formatBytes } from '../model/quantity.ts';
@@ -32,7 +32,8 @@ export function createCheckpointActivities(stores: Stores) {
         const { directory, local, rack } = copies(request);
         for (const store of [local, rack]) {
           const free = await store.freeBytes();
-          if (free < request.bytes) throw new PenstockError('OutOfSpace', `a checkpoint needs ${formatBytes(request.bytes)}, ${formatBytes(free)} are free.`, { store: store.name });
+          if (free < request.bytes)
+            throw new PenstockError('OutOfSpace', `a checkpoint needs ${formatBytes(request.bytes)}, ${formatBytes(free)} are free.`, { store: store.name });
           await store.ensureDirectory(directory);
         }
         return {
@@ -58,7 +59,12 @@ export function createCheckpointActivities(stores: Stores) {
       effect(async (run) => {
         const { directory, rack } = copies(request);
         await drainFiles({
-          racks: stores.shardRacks, prefix: checkpointPrefix(request), source: rack, directory, attempt: run.attempt, signal: run.signal,
+          racks: stores.shardRacks,
+          prefix: checkpointPrefix(request),
+          source: rack,
+          directory,
+          attempt: run.attempt,
+          signal: run.signal,
           onProgress: run.report,
         });
       }),
@@ -84,9 +90,16 @@ export function createCheckpointActivities(stores: Stores) {
     restoreFromErasureSet: (key: CheckpointKey): Promise<{ path: string; files: number; bytes: number; degradedRacks: string[] }> =>
       effect(async (run) => {
         const directory = `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/${key.checkpointId}`;
-        const restored = await restoreFiles({ racks: stores.shardRacks, prefix: checkpointPrefix(key), target: stores.hotFiles, directory, attempt: run.attempt, signal: run.signal, onProgress: run.report });
+        const restored = await restoreFiles({
+          racks: stores.shardRacks,
+          prefix: checkpointPrefix(key),
+          target: stores.hotFiles,
+          directory,
+          attempt: run.attempt,
+          signal: run.signal,
+          onProgress: run.report,
+        });
         return { path: directory, ...restored };
       }),
   };
 }
-

@@ -1,7 +1,8 @@
 /** Logs of an allocation, in the layout the specification asks for, beside its output on the warm tier. */
-import type { Stores } from '../drivers/open-site.ts';
+
 import { archiveNodeLogs } from '../datapath/logs/archive-node-logs.ts';
 import { closeLogMetadata } from '../datapath/logs/close-log-metadata.ts';
+import type { Stores } from '../drivers/open-site.ts';
 import { type AllocationKey, allocationPrefix } from '../model/identifiers.ts';
 import { effect } from './effect.ts';
 import { nodePlaces } from './places.ts';
@@ -18,14 +19,26 @@ export function createLogActivities(stores: Stores) {
     archiveNodeLogs: ({ nodeId, ...key }: AllocationKey & { nodeId: string }): Promise<void> =>
       effect(async (run) => {
         await archiveNodeLogs({
-          source: stores.nodeFiles(nodeId), directory: nodePlaces(key).logs, nodeId,
-          store: stores.warm, bucket: key.tenant, prefix: `${allocationPrefix(key)}logs/`, signal: run.signal,
+          source: stores.nodeFiles(nodeId),
+          directory: nodePlaces(key).logs,
+          nodeId,
+          store: stores.warm,
+          bucket: key.tenant,
+          prefix: `${allocationPrefix(key)}logs/`,
+          signal: run.signal,
         });
       }),
 
     closeLogs: ({ nodes, missing, ...key }: CloseLogsRequest): Promise<{ chunks: number; bytes: number; missingNodes: string[] }> =>
       effect(async () => {
-        const metadata = await closeLogMetadata({ store: stores.warm, bucket: key.tenant, prefix: `${allocationPrefix(key)}logs/`, allocation: key, nodes, missing });
+        const metadata = await closeLogMetadata({
+          store: stores.warm,
+          bucket: key.tenant,
+          prefix: `${allocationPrefix(key)}logs/`,
+          allocation: key,
+          nodes,
+          missing,
+        });
         return { chunks: metadata.chunks, bytes: metadata.rawBytes, missingNodes: missing.map((each) => each.nodeId) };
       }),
   };

@@ -22,25 +22,33 @@ export function createNodeActivities(stores: Stores) {
   return {
     /** NVMe scratch where the node has it, else a directory of the hot tier, with the same promise of space. */
     prepareNode: (request: PrepareNodeRequest): Promise<NodeScratch> =>
-      effect(async () => {
-        const { node, scratchBytes } = request;
-        const { localRoot } = nodeConfig(stores.site, node.nodeId);
-        const files = stores.nodeFiles(node.nodeId);
-        const places = nodePlaces(request);
-        await files.ensureDirectory(places.logs);
-        const common = { nodeId: node.nodeId, bytes: scratchBytes, logSpool: join(localRoot, places.logs) };
-        if (node.features.includes('nvme_scratch')) {
-          const free = await files.freeBytes();
-          if (free < scratchBytes) throw new PenstockError('OutOfSpace', `scratch of ${formatBytes(scratchBytes)} was asked for, ${formatBytes(free)} are free.`, { store: files.name, nextStep: 'Assign another node or ask for less scratch.' });
-          await files.ensureDirectory(places.scratch);
-          return { ...common, kind: 'nvme', path: join(localRoot, places.scratch) };
-        }
-        const path = networkScratch(request, node.nodeId);
-        const owner = allocationWorkflowId(request);
-        if (scratchBytes > 0) await stores.hot.reserve({ owner, key: `${owner}#scratch-${node.nodeId}`, path: `/${path}`, bytes: scratchBytes, expiresAt: request.expiresAt });
-        await stores.hotFiles.ensureDirectory(path);
-        return { ...common, kind: 'network', path: join(stores.hotFiles.root, path) };
-      }, { refuse: ['OutOfSpace'] }),
+      effect(
+        async () => {
+          const { node, scratchBytes } = request;
+          const { localRoot } = nodeConfig(stores.site, node.nodeId);
+          const files = stores.nodeFiles(node.nodeId);
+          const places = nodePlaces(request);
+          await files.ensureDirectory(places.logs);
+          const common = { nodeId: node.nodeId, bytes: scratchBytes, logSpool: join(localRoot, places.logs) };
+          if (node.features.includes('nvme_scratch')) {
+            const free = await files.freeBytes();
+            if (free < scratchBytes)
+              throw new PenstockError('OutOfSpace', `scratch of ${formatBytes(scratchBytes)} was asked for, ${formatBytes(free)} are free.`, {
+                store: files.name,
+                nextStep: 'Assign another node or ask for less scratch.',
+              });
+            await files.ensureDirectory(places.scratch);
+            return { ...common, kind: 'nvme', path: join(localRoot, places.scratch) };
+          }
+          const path = networkScratch(request, node.nodeId);
+          const owner = allocationWorkflowId(request);
+          if (scratchBytes > 0)
+            await stores.hot.reserve({ owner, key: `${owner}#scratch-${node.nodeId}`, path: `/${path}`, bytes: scratchBytes, expiresAt: request.expiresAt });
+          await stores.hotFiles.ensureDirectory(path);
+          return { ...common, kind: 'network', path: join(stores.hotFiles.root, path) };
+        },
+        { refuse: ['OutOfSpace'] },
+      ),
 
     /** Nothing of the allocation is left on the node afterwards. */
     wipeNode: (request: AllocationKey & { node: AssignedNode }): Promise<void> =>

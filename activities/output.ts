@@ -28,14 +28,23 @@ export function createOutputActivities(stores: Stores) {
         const key = `${target.prefix}${OUTPUT_RECORD}`;
         const record: OutputRecord = {
           formatVersion: 1,
-          tenant: request.tenant, project: request.project, allocationId: request.allocationId,
-          outcome: request.outcome, files: manifest.files, bytes: manifest.bytes, digest: manifest.digest,
+          tenant: request.tenant,
+          project: request.project,
+          allocationId: request.allocationId,
+          outcome: request.outcome,
+          files: manifest.files,
+          bytes: manifest.bytes,
+          digest: manifest.digest,
           location: formatLocation(target),
           manifest: { store: manifest.store, bucket: manifest.bucket, prefix: movedPrefix(manifest.prefix), pages: manifest.pages },
           ...(retention ? { retainUntil: retention.retainUntil } : {}),
         };
         try {
-          await store.writeBytes(target.bucket, key, Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`), { ifNoneMatch: true, contentType: 'application/json', ...(retention ? { retention } : {}) });
+          await store.writeBytes(target.bucket, key, Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`), {
+            ifNoneMatch: true,
+            contentType: 'application/json',
+            ...(retention ? { retention } : {}),
+          });
         } catch (error) {
           if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
           await acceptEqual(store, target.bucket, key, record);
@@ -48,5 +57,8 @@ export function createOutputActivities(stores: Stores) {
 async function acceptEqual(store: ObjectStore, bucket: string, key: string, record: OutputRecord): Promise<void> {
   const found = OutputRecordSchema.parse(JSON.parse((await store.readBytes(bucket, key)).toString('utf8')));
   if (found.digest === record.digest && found.files === record.files) return;
-  throw new PenstockError('Conflict', `s3://${bucket}/${key} records an output of ${found.files} files with another digest.`, { store: store.name, nextStep: 'Give the allocation an id of its own.' });
+  throw new PenstockError('Conflict', `s3://${bucket}/${key} records an output of ${found.files} files with another digest.`, {
+    store: store.name,
+    nextStep: 'Give the allocation an id of its own.',
+  });
 }

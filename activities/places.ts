@@ -1,10 +1,11 @@
 /** Where things of an allocation lie in each store. Paths are built from validated identifiers only, here and nowhere else. */
-import type { AllocationKey } from '../model/identifiers.ts';
-import type { Stores } from '../drivers/open-site.ts';
-import type { Location } from '../model/location.ts';
+
 import type { Endpoint } from '../datapath/transfer/endpoint.ts';
 import { createFileEndpoint } from '../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../datapath/transfer/object-endpoint.ts';
+import type { Stores } from '../drivers/open-site.ts';
+import type { AllocationKey } from '../model/identifiers.ts';
+import type { Location } from '../model/location.ts';
 
 const within = (key: AllocationKey): string => `${key.tenant}/${key.project}/${key.allocationId}`;
 

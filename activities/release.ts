@@ -16,7 +16,11 @@ export function createReleaseActivities(stores: Stores) {
         await stores.hot.releaseHoldings(owner, kinds);
         const left = await stores.hot.holdings(owner);
         const still = kinds.filter((kind) => left[kind].length > 0);
-        if (still.length > 0) throw new PenstockError('StoreUnavailable', `still holds ${still.join(' and ')} of ${owner} after they were given back.`, { store: stores.hot.name, nextStep: 'It is tried again.' });
+        if (still.length > 0)
+          throw new PenstockError('StoreUnavailable', `still holds ${still.join(' and ')} of ${owner} after they were given back.`, {
+            store: stores.hot.name,
+            nextStep: 'It is tried again.',
+          });
       }),
 
     /** A checkpoint that was reserved but never committed is incomplete and must never be offered: its space is freed. */

@@ -1,8 +1,8 @@
 /** Tells an allocation how its data is coming along. Few messages, for each costs history; the heartbeat has the rest. */
 import { Context } from '@temporalio/activity';
+import type { Progress } from '../model/manifest.ts';
 import { signalNames } from '../model/messages.ts';
 import { readinessOf } from '../model/readiness.ts';
-import type { Progress } from '../model/manifest.ts';
 import type { StagingReport } from '../model/reports.ts';
 
 const STEP = 0.2; // five steps a mount: at most 5 signals x 4 events, whatever the number of files

@@ -1,8 +1,8 @@
 /** Staging before the bytes move: what there is, where it is, space for it, and a pin against eviction. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Stores } from '../drivers/open-site.ts';
-import { writeManifest } from '../datapath/transfer/manifest-store.ts';
 import { listAll } from '../datapath/transfer/list-all.ts';
+import { writeManifest } from '../datapath/transfer/manifest-store.ts';
+import type { Stores } from '../drivers/open-site.ts';
 import type { ResolvedMount } from '../model/data-declaration.ts';
 import { PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
@@ -60,11 +60,20 @@ export function createStagingActivities(stores: Stores) {
       effect(async (run) => {
         const { hot } = stores;
         const owner = allocationWorkflowId(request);
+        // A later round asks for other bytes or another time, and is another reservation.
+        const keyFor = (what: string, bytes: number) => `${owner}#${what}-${bytes}-${request.pinnedUntil}`;
         const wanted = [
-          ...request.survey.mounts.map((mount) => ({ key: `${owner}#stage-${mount.mountIndex}`, path: hotPath(mount.target.bucket, mount.target.prefix), bytes: mount.manifest.bytes - mount.hotBytes })),
-          ...request.survey.recalls.map((recall) => ({ key: `${owner}#recall-${recall.mountIndex}`, path: recall.path, bytes: recall.bytes })),
+          ...request.survey.mounts.map((mount) => ({
+            key: keyFor(`stage-${mount.mountIndex}`, mount.manifest.bytes - mount.hotBytes),
+            path: hotPath(mount.target.bucket, mount.target.prefix),
+            bytes: mount.manifest.bytes - mount.hotBytes,
+          })),
+          ...request.survey.recalls.map((recall) => ({ key: keyFor(`recall-${recall.mountIndex}`, recall.bytes), path: recall.path, bytes: recall.bytes })),
         ];
-        await refuseImpossible(stores, wanted.reduce((sum, each) => sum + each.bytes, 0));
+        await refuseImpossible(
+          stores,
+          wanted.reduce((sum, each) => sum + each.bytes, 0),
+        );
         let told = false;
         for (const each of wanted) {
           for (;;) {
@@ -73,7 +82,11 @@ export function createStagingActivities(stores: Stores) {
               break;
             } catch (error) {
               if (!(error instanceof PenstockError && error.type === 'OutOfSpace')) throw error;
-              if (!told) await tellAllocation(request.allocation, { state: 'stalled', reason: { code: 'HOT_TIER_FULL', message: `${error.message} It goes on by itself when others give space back.` } });
+              if (!told)
+                await tellAllocation(request.allocation, {
+                  state: 'stalled',
+                  reason: { code: 'HOT_TIER_FULL', message: `${error.message} It goes on by itself when others give space back.` },
+                });
               told = true;
               run.report({ waitingFor: each.path, bytes: each.bytes });
               await delay(SPACE_POLL_MS, undefined, { signal: run.signal });
@@ -93,7 +106,9 @@ export function createStagingActivities(stores: Stores) {
         const owner = allocationWorkflowId(request);
         const { stagingShare } = stores.site.policies;
         const job = await stores.hot.prefetch({
-          owner, key: `${owner}#recall-${request.mountIndex}-${request.files}-${request.bytes}`, path: request.path,
+          owner,
+          key: `${owner}#recall-${request.mountIndex}-${request.files}-${request.bytes}`,
+          path: request.path,
           bytesPerSecond: Math.floor(stores.site.stores.hot.bandwidth.write * stagingShare),
         });
         let latest = job;
@@ -102,7 +117,11 @@ export function createStagingActivities(stores: Stores) {
           await delay(RECALL_POLL_MS, undefined, { signal: run.signal });
           latest = await stores.hot.prefetchJob(job.jobId);
         }
-        if (latest.state === 'failed') throw new PenstockError('IoError', `recall of ${request.path} failed: ${latest.error ?? 'no reason given'}.`, { store: stores.hot.name, nextStep: 'It is tried again.' });
+        if (latest.state === 'failed')
+          throw new PenstockError('IoError', `recall of ${request.path} failed: ${latest.error ?? 'no reason given'}.`, {
+            store: stores.hot.name,
+            nextStep: 'It is tried again.',
+          });
       }),
   };
 }
@@ -112,12 +131,19 @@ async function surveyMount(stores: Stores, request: SurveyRequest, mount: Resolv
   const target: Location = { store: 'hot', bucket: source.bucket, prefix: source.prefix };
   await stores.warm.ensureBucket(SYSTEM_BUCKET);
   const manifest = await writeManifest({
-    store: stores.warm, storeName: 'warm', bucket: SYSTEM_BUCKET, prefix: manifestPrefix(request, `mount-${mountIndex}`),
-    entries: listAll(endpointAt(stores, source), run.signal), signal: run.signal,
+    store: stores.warm,
+    storeName: 'warm',
+    bucket: SYSTEM_BUCKET,
+    prefix: manifestPrefix(request, `mount-${mountIndex}`),
+    entries: listAll(endpointAt(stores, source), run.signal),
+    signal: run.signal,
   });
   const local = await stores.hot.locate(hotPath(target.bucket, target.prefix));
   return {
-    mountIndex, source, target, manifest,
+    mountIndex,
+    source,
+    target,
+    manifest,
     hotFiles: Math.min(local.hotFiles, manifest.files),
     hotBytes: Math.min(local.hotBytes, manifest.bytes),
   };
@@ -128,9 +154,13 @@ async function locateSource(stores: Stores, mount: ResolvedMount, mountIndex: nu
   const prefix = mount.prefix === '' ? '' : `${mount.prefix}/`;
   for (const store of ['warm', 'cold'] as const) {
     const objects = store === 'warm' ? stores.warm : stores.cold;
-    if ((await exists(() => objects.list(mount.bucket, prefix, { limit: 1 })))) return { store, bucket: mount.bucket, prefix };
+    if (await exists(() => objects.list(mount.bucket, prefix, { limit: 1 }))) return { store, bucket: mount.bucket, prefix };
   }
-  throw new PenstockError('NotFound', `data.mounts[${mountIndex}].source: found ${mount.source}, which holds nothing; accepted: a prefix with objects on the warm or cold tier.`, { nextStep: 'Check the spelling, or upload the data first.' });
+  throw new PenstockError(
+    'NotFound',
+    `data.mounts[${mountIndex}].source: found ${mount.source}, which holds nothing; accepted: a prefix with objects on the warm or cold tier.`,
+    { nextStep: 'Check the spelling, or upload the data first.' },
+  );
 }
 
 async function exists(list: () => Promise<{ entries: readonly unknown[] }>): Promise<boolean> {
@@ -145,14 +175,18 @@ async function exists(list: () => Promise<{ entries: readonly unknown[] }>): Pro
 async function refuseImpossible(stores: Stores, bytes: number): Promise<void> {
   const { capacityBytes } = await stores.hot.capacity();
   if (bytes > capacityBytes) {
-    throw new PenstockError('PolicyRefused', `the data needs ${formatBytes(bytes)}, the whole tier has ${formatBytes(capacityBytes)}.`, { store: stores.hot.name, nextStep: 'Mount less, or read part of it in place with tier_hint: warm.' });
+    throw new PenstockError('PolicyRefused', `the data needs ${formatBytes(bytes)}, the whole tier has ${formatBytes(capacityBytes)}.`, {
+      store: stores.hot.name,
+      nextStep: 'Mount less, or read part of it in place with tier_hint: warm.',
+    });
   }
 }
 
 function surveyedProgress(survey: Survey) {
   return [
     ...survey.mounts.map(({ mountIndex, manifest, hotFiles, hotBytes }) => ({
-      mountIndex, progress: { files: manifest.files, bytes: manifest.bytes, doneFiles: hotFiles, doneBytes: hotBytes, bytesPerSecond: 0 },
+      mountIndex,
+      progress: { files: manifest.files, bytes: manifest.bytes, doneFiles: hotFiles, doneBytes: hotBytes, bytesPerSecond: 0 },
     })),
     ...survey.recalls.map(({ mountIndex, files, bytes }) => ({ mountIndex, progress: { files, bytes, doneFiles: 0, doneBytes: 0, bytesPerSecond: 0 } })),
   ];

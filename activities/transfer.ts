@@ -1,6 +1,5 @@
 /** Moving what a manifest names, in segments of some minutes, and proving what arrived. */
 import pLimit from 'p-limit';
-import type { Stores } from '../drivers/open-site.ts';
 import { checkManifest } from '../datapath/transfer/check.ts';
 import { copyEntries } from '../datapath/transfer/copy.ts';
 import type { Endpoint } from '../datapath/transfer/endpoint.ts';
@@ -8,6 +7,7 @@ import { listAll } from '../datapath/transfer/list-all.ts';
 import { readManifest, readManifestPage, writeManifest, writeManifestPage } from '../datapath/transfer/manifest-store.ts';
 import { createRateMeter } from '../datapath/transfer/progress.ts';
 import { createRateLimiter, type RateLimiter } from '../datapath/transfer/rate-limiter.ts';
+import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import type { AllocationKey } from '../model/identifiers.ts';
 import { formatLocation, type Location, SYSTEM_BUCKET } from '../model/location.ts';
@@ -45,7 +45,14 @@ export function createTransferActivities(stores: Stores) {
       effect(async (run) => {
         await stores.warm.ensureBucket(SYSTEM_BUCKET);
         const entries = without(listAll(endpointAt(stores, request.source), run.signal), request.exclude);
-        return writeManifest({ store: stores.warm, storeName: 'warm', bucket: SYSTEM_BUCKET, prefix: manifestPrefix(request, request.name), entries, signal: run.signal });
+        return writeManifest({
+          store: stores.warm,
+          storeName: 'warm',
+          bucket: SYSTEM_BUCKET,
+          prefix: manifestPrefix(request, request.name),
+          entries,
+          signal: run.signal,
+        });
       }),
 
     transferSegment: (request: TransferRequest): Promise<TransferAnswer> =>
@@ -59,7 +66,11 @@ export function createTransferActivities(stores: Stores) {
         const result = await checkManifest({ entries: readManifest(stores.warm, moved), target: endpointAt(stores, target), signal: run.signal });
         const wrong = [...result.missing.examples, ...result.differing.examples];
         if (result.missing.count + result.differing.count > 0 || result.same.count !== manifest.files) {
-          throw new PenstockError('CorruptSource', `${result.missing.count} of ${manifest.files} files are missing and ${result.differing.count} differ in ${formatLocation(target)}, such as ${wrong.slice(0, 3).join(', ')}.`, { nextStep: 'The source is kept; look at the store, then reset the workflow.' });
+          throw new PenstockError(
+            'CorruptSource',
+            `${result.missing.count} of ${manifest.files} files are missing and ${result.differing.count} differ in ${formatLocation(target)}, such as ${wrong.slice(0, 3).join(', ')}.`,
+            { nextStep: 'The source is kept; look at the store, then reset the workflow.' },
+          );
         }
         if (retention) await verifyRetention(stores, moved, target, retention.retainUntil);
         return { files: result.same.count, bytes: manifest.bytes };
@@ -103,8 +114,16 @@ async function transferSegment(stores: Stores, request: TransferRequest, run: Ru
     };
     const entries = await readManifestPage(stores.warm, manifest, page);
     const result = await copyEntries({
-      source, target, entries, attempt: run.attempt, concurrency: FILES_AT_ONCE, signal: run.signal, onProgress, replace: request.lane === 'staging',
-      ...(limiter ? { limiter } : {}), ...(request.retention ? { retention: request.retention } : {}),
+      source,
+      target,
+      entries,
+      attempt: run.attempt,
+      concurrency: FILES_AT_ONCE,
+      signal: run.signal,
+      onProgress,
+      replace: request.lane === 'staging',
+      ...(limiter ? { limiter } : {}),
+      ...(request.retention ? { retention: request.retention } : {}),
     });
     await writeManifestPage(stores.warm, { ...manifest, prefix: movedPrefix(manifest.prefix) }, page, result.done);
     if (result.failed.length > 0) {
@@ -118,7 +137,11 @@ async function transferSegment(stores: Stores, request: TransferRequest, run: Ru
 }
 
 const progressOf = (manifest: ManifestRef, done: { files: number; bytes: number }, bytesPerSecond: number): Progress => ({
-  files: manifest.files, bytes: manifest.bytes, doneFiles: done.files, doneBytes: done.bytes, bytesPerSecond: Math.round(bytesPerSecond),
+  files: manifest.files,
+  bytes: manifest.bytes,
+  doneFiles: done.files,
+  doneBytes: done.bytes,
+  bytesPerSecond: Math.round(bytesPerSecond),
 });
 
 /** A store may acknowledge a lock and not keep it: the promise counts when it is read back. */
@@ -127,11 +150,19 @@ async function verifyRetention(stores: Stores, manifest: ManifestRef, target: Lo
   const limit = pLimit(FILES_AT_ONCE);
   for (let page = 0; page < manifest.pages; page++) {
     const entries = await readManifestPage(stores.warm, manifest, page);
-    await Promise.all(entries.map((entry) => limit(async () => {
-      const held = await store.retention(target.bucket, `${target.prefix}${entry.path}`);
-      if (held?.mode === 'COMPLIANCE' && Date.parse(held.retainUntil) >= Math.floor(Date.parse(retainUntil) / 1000) * 1000) return;
-      throw new PenstockError('PolicyRefused', `${entry.path} was to be locked until ${retainUntil}, the store answers ${held ? `${held.mode} until ${held.retainUntil}` : 'no lock'}.`, { store: store.name, nextStep: 'The source is kept; run `penstock doctor` to see what the store can do.' });
-    })));
+    await Promise.all(
+      entries.map((entry) =>
+        limit(async () => {
+          const held = await store.retention(target.bucket, `${target.prefix}${entry.path}`);
+          if (held?.mode === 'COMPLIANCE' && Date.parse(held.retainUntil) >= Math.floor(Date.parse(retainUntil) / 1000) * 1000) return;
+          throw new PenstockError(
+            'PolicyRefused',
+            `${entry.path} was to be locked until ${retainUntil}, the store answers ${held ? `${held.mode} until ${held.retainUntil}` : 'no lock'}.`,
+            { store: store.name, nextStep: 'The source is kept; run `penstock doctor` to see what the store can do.' },
+          );
+        }),
+      ),
+    );
   }
 }
 

@@ -5,7 +5,12 @@ import * as z from 'zod';
 import { etaSeconds, type Readiness, readinessOf } from '../model/readiness.ts';
 
 const HeartbeatSchema = z.object({
-  mountIndex: z.number(), files: z.number(), bytes: z.number(), doneFiles: z.number(), doneBytes: z.number(), bytesPerSecond: z.number(),
+  mountIndex: z.number(),
+  files: z.number(),
+  bytes: z.number(),
+  doneFiles: z.number(),
+  doneBytes: z.number(),
+  bytesPerSecond: z.number(),
 });
 
 export async function withLiveProgress(client: Client, readiness: Readiness): Promise<Readiness> {

@@ -1,10 +1,17 @@
 /** The typed client: every call of the scheduler's contract, start-or-attach, and refusals as one kind of error. */
 import { createHash } from 'node:crypto';
-import { Client, Connection, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
-import { isGrpcServiceError } from '@temporalio/client';
+import { Client, Connection, isGrpcServiceError, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import type * as z from 'zod';
 import {
-  type AllocationInput, AllocationRequestSchema, type AssignNodesSchema, type CancelSchema, type CommitCheckpointSchema, type ExtendRetentionSchema, type FinishSchema, type RescheduleSchema, type ReserveCheckpointSchema,
+  type AllocationInput,
+  AllocationRequestSchema,
+  type AssignNodesSchema,
+  type CancelSchema,
+  type CommitCheckpointSchema,
+  type ExtendRetentionSchema,
+  type FinishSchema,
+  type RescheduleSchema,
+  type ReserveCheckpointSchema,
 } from '../model/allocation.ts';
 import type { CheckpointKey, CheckpointReservation, CommittedCheckpoint } from '../model/checkpoint.ts';
 import { type AllocationKey, allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
@@ -14,7 +21,7 @@ import type { MountPlan } from '../model/mount-plan.ts';
 import type { Readiness } from '../model/readiness.ts';
 import type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
 import type { AllocationStatus } from '../model/status.ts';
-import { type AllocationRow, listAllocations, type ListFilter } from './list.ts';
+import { type AllocationRow, type ListFilter, listAllocations } from './list.ts';
 import { withLiveProgress } from './live-progress.ts';
 import { Refusal, toRefusal } from './refusal.ts';
 
@@ -138,7 +145,11 @@ async function restore(client: Client, key: CheckpointKey): Promise<RestoredChec
   const workflowId = `restore/${key.tenant}/${key.project}/${key.allocationId}/${key.checkpointId}`;
   try {
     return await client.workflow.execute<(key: CheckpointKey) => Promise<RestoredCheckpoint>>(workflowTypes.restoreCheckpoint, {
-      workflowId, taskQueue: CONTROL_QUEUE, args: [key], workflowIdConflictPolicy: 'USE_EXISTING', staticSummary: `restore checkpoint ${key.checkpointId}`,
+      workflowId,
+      taskQueue: CONTROL_QUEUE,
+      args: [key],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      staticSummary: `restore checkpoint ${key.checkpointId}`,
     });
   } catch (error) {
     throw toRefusal(error, workflowId);

@@ -15,7 +15,8 @@ export class Refusal extends Error {
 
 /** Temporal wraps refusals in layers; a scheduler wants the innermost. Other errors come back as they are. */
 export function toRefusal(error: unknown, workflowId: string): unknown {
-  if (error instanceof WorkflowNotFoundError) return new Refusal('NotFound', `there is no running ${workflowId}. Submit it first, or list what there is.`, error);
+  if (error instanceof WorkflowNotFoundError)
+    return new Refusal('NotFound', `there is no running ${workflowId}. Submit it first, or list what there is.`, error);
   if (!(error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)) return error;
   let cause: unknown = error.cause;
   while (cause instanceof Error && !(cause instanceof ApplicationFailure) && cause.cause) cause = cause.cause;

@@ -5,7 +5,10 @@ import { IdentifierSchema, TenantSchema, UserSchema } from './identifiers.ts';
 import { BytesSchema } from './quantity.ts';
 
 const InstantSchema = z.iso.datetime({ offset: true, message: 'an instant such as "2026-11-21T08:00:00Z"' });
-const SecondsSchema = z.int().positive().max(366 * 86_400);
+const SecondsSchema = z
+  .int()
+  .positive()
+  .max(366 * 86_400);
 
 /** Retention of the archived output. COMPLIANCE: nobody can delete or shorten it before `retainUntil`. */
 export const RetentionSchema = z.strictObject({
@@ -22,7 +25,11 @@ export const AllocationRequestSchema = z.strictObject({
   checkpoint: z.enum(['enabled', 'none']).default('enabled'),
   expectedStart: InstantSchema.optional().describe('When the scheduler expects to start the job; staged data stays pinned until then'),
   walltimeSeconds: SecondsSchema.default(86_400).describe("The job's time limit; QoS and exports expire after it even if the scheduler is gone"),
-  requiredFeatures: z.array(z.string().max(64)).max(16).default([]).describe('Node features the job needs, such as "nvme_scratch"; nodes without them are refused'),
+  requiredFeatures: z
+    .array(z.string().max(64))
+    .max(16)
+    .default([])
+    .describe('Node features the job needs, such as "nvme_scratch"; nodes without them are refused'),
   sensitivity: z.literal('standard').default('standard'),
   retention: RetentionSchema.optional().describe("The archived output's retention; the site's default where absent"),
 });

@@ -38,12 +38,10 @@ export interface CheckpointKey extends AllocationKey {
   readonly checkpointId: string;
 }
 
-export const drainWorkflowId = (key: CheckpointKey): string =>
-  `drain/${key.tenant}/${key.project}/${key.allocationId}/${key.checkpointId}`;
+export const drainWorkflowId = (key: CheckpointKey): string => `drain/${key.tenant}/${key.project}/${key.allocationId}/${key.checkpointId}`;
 
 /** Key prefix of a checkpoint in the erasure set; ends with `/`. */
-export const checkpointPrefix = (key: CheckpointKey): string =>
-  `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/${key.checkpointId}/`;
+export const checkpointPrefix = (key: CheckpointKey): string => `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/${key.checkpointId}/`;
 
 /** The record written last: without it a checkpoint does not exist. */
 export const COMMIT_RECORD = 'penstock-commit.json';

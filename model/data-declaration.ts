@@ -16,14 +16,8 @@ export const MountSchema = z.strictObject({
     .max(1024)
     .regex(/^(s3|nfs):\/\/[^/]+/, '"s3://bucket/prefix" or "nfs://root/path"')
     .describe('Where the data is: s3://bucket/prefix or nfs://root/path; {user}, {tenant}, {project} and {allocation_id} are filled in'),
-  target: z
-    .string()
-    .regex(targetPattern, 'an absolute path without "//", "." or ".." steps or control characters')
-    .describe('Where the job sees it'),
-  tier_hint: z
-    .enum(['hot', 'warm'])
-    .default('hot')
-    .describe('hot: staged to the hot tier before the start; warm: read in place over S3'),
+  target: z.string().regex(targetPattern, 'an absolute path without "//", "." or ".." steps or control characters').describe('Where the job sees it'),
+  tier_hint: z.enum(['hot', 'warm']).default('hot').describe('hot: staged to the hot tier before the start; warm: read in place over S3'),
   access: z.enum(['read-only', 'read-write']).default('read-only'),
   bandwidth_floor: BandwidthSchema.optional().describe('Guaranteed bandwidth, such as "1GB/s"'),
   bandwidth_ceiling: BandwidthSchema.optional().describe('Bandwidth limit, such as "4GB/s"'),
@@ -31,11 +25,7 @@ export const MountSchema = z.strictObject({
 
 export const DataDeclarationSchema = z.strictObject({
   mounts: z.array(MountSchema).max(32).default([]),
-  output: z
-    .string()
-    .max(1024)
-    .default('s3://{tenant}/{project}/{allocation_id}/')
-    .describe("Where results go; below the allocation's own prefix"),
+  output: z.string().max(1024).default('s3://{tenant}/{project}/{allocation_id}/').describe("Where results go; below the allocation's own prefix"),
   scratch_per_node: BytesSchema.optional().describe('Node-local scratch, such as "500GB"'),
 });
 
@@ -76,9 +66,7 @@ export interface Declarant extends AllocationKey {
   readonly checkpoint: 'enabled' | 'none';
 }
 
-type Resolved =
-  | { readonly ok: true; readonly value: ResolvedData }
-  | { readonly ok: false; readonly issues: readonly InputIssue[] };
+type Resolved = { readonly ok: true; readonly value: ResolvedData } | { readonly ok: false; readonly issues: readonly InputIssue[] };
 
 /** Fills templates, adds the home directory every allocation gets, and holds each source to what the tenant may name. */
 export function resolveDataDeclaration(declarant: Declarant, data: DataDeclaration, rules: MountRules): Resolved {
@@ -89,11 +77,17 @@ export function resolveDataDeclaration(declarant: Declarant, data: DataDeclarati
     const target = fillTemplate(mount.target, declarant, `${path}.target`, issues);
     const location = parseLocation(source);
     if (!location) {
-      issues.push({ path: `${path}.source`, found: JSON.stringify(source), expected: 's3://bucket/prefix or nfs://root/path without empty, "." or ".." steps' });
+      issues.push({
+        path: `${path}.source`,
+        found: JSON.stringify(source),
+        expected: 's3://bucket/prefix or nfs://root/path without empty, "." or ".." steps',
+      });
       return [];
     }
     const resolved: ResolvedMount = {
-      source, ...location, target,
+      source,
+      ...location,
+      target,
       tierHint: mount.tier_hint,
       access: mount.access,
       floorBytesPerSecond: mount.bandwidth_floor ?? 0,
@@ -127,14 +121,24 @@ export function resolveDataDeclaration(declarant: Declarant, data: DataDeclarati
 
 function homeMount(user: string, target: string): ResolvedMount {
   return {
-    source: `nfs://home/${user}`, scheme: 'nfs', bucket: 'home', prefix: user, target,
-    tierHint: 'hot', access: 'read-write', floorBytesPerSecond: 0, ceilingBytesPerSecond: 0,
+    source: `nfs://home/${user}`,
+    scheme: 'nfs',
+    bucket: 'home',
+    prefix: user,
+    target,
+    tierHint: 'hot',
+    access: 'read-write',
+    floorBytesPerSecond: 0,
+    ceilingBytesPerSecond: 0,
   };
 }
 
 function fillTemplate(text: string, declarant: Declarant, path: string, issues: InputIssue[]): string {
   const values = {
-    user: declarant.user, tenant: declarant.tenant, project: declarant.project, allocation_id: declarant.allocationId,
+    user: declarant.user,
+    tenant: declarant.tenant,
+    project: declarant.project,
+    allocation_id: declarant.allocationId,
   };
   const filled = text.replaceAll(/\{([^{}]*)\}/g, (whole, name: string) => {
     const known = templateNames.find((candidate) => candidate === name);
@@ -182,7 +186,9 @@ function overlaps(mounts: readonly ResolvedMount[]): InputIssue[] {
   return mounts.flatMap((mount, index) => {
     const other = mounts.slice(0, index).find((earlier) => isBelow(mount.target, earlier.target) || isBelow(earlier.target, mount.target));
     if (!other) return [];
-    return [{ path: `data.mounts[${index}].target`, found: JSON.stringify(mount.target), expected: `a target apart from ${other.target}, which another mount uses` }];
+    return [
+      { path: `data.mounts[${index}].target`, found: JSON.stringify(mount.target), expected: `a target apart from ${other.target}, which another mount uses` },
+    ];
   });
 }
 

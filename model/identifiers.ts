@@ -5,17 +5,13 @@
 import * as z from 'zod';
 
 /** A tenant is also its bucket's name, hence S3's rules: 3 to 63 of a-z, 0-9 and `-`. */
-export const TenantSchema = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, '3 to 63 of a-z, 0-9 and "-", starting and ending with a letter or digit');
+export const TenantSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, '3 to 63 of a-z, 0-9 and "-", starting and ending with a letter or digit');
 
 const idExpectation = '1 to 63 of A-Z, a-z, 0-9, ".", "_" and "-", starting with a letter or digit, without ".."';
 const idPattern = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 export const IdentifierSchema = z.string().regex(idPattern, idExpectation);
-export const UserSchema = z
-  .string()
-  .regex(/^[a-z_][a-z0-9_-]{0,31}$/, '1 to 32 of a-z, 0-9, "_" and "-", starting with a letter or "_"');
+export const UserSchema = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, '1 to 32 of a-z, 0-9, "_" and "-", starting with a letter or "_"');
 
 /** Who an allocation belongs to and what it is called; together they are its identity everywhere. */
 export interface AllocationKey {

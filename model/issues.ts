@@ -56,10 +56,7 @@ function expectation(issue: z.core.$ZodIssue): string {
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined),
-    input,
-  );
+  return path.reduce<unknown>((value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined), input);
 }
 
 /** A value cut to a line; control characters cannot forge one, for JSON escapes them. */

@@ -1,7 +1,5 @@
 /** Where an allocation is in its life. The order is the story; the last three are ends. */
-export const phases = [
-  'queued', 'staging', 'ready', 'starting', 'running', 'draining', 'archiving', 'releasing', 'released', 'failed', 'cancelled',
-] as const;
+export const phases = ['queued', 'staging', 'ready', 'starting', 'running', 'draining', 'archiving', 'releasing', 'released', 'failed', 'cancelled'] as const;
 
 export type Phase = (typeof phases)[number];
 

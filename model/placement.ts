@@ -8,7 +8,7 @@ export interface PlacementRack {
   readonly id: string;
   readonly room: string;
   /** Undefined where unknown: counts as the mean of those known. A rack without free space is not used. */
-  readonly freeBytes?: number | undefined;
+  readonly availableBytes?: number | undefined;
 }
 
 export interface Placement<Rack extends PlacementRack> {
@@ -32,17 +32,17 @@ export function placeShards<Rack extends PlacementRack>(key: string, racks: read
 }
 
 /** The spare that keeps the rooms most even in place of a failed rack; the first in order among equals. Undefined where none is left. */
-export function chooseSpare<Rack extends PlacementRack>(inUse: readonly PlacementRack[], spares: readonly Rack[]): Rack | undefined {
+export function chooseSpare<Rack extends { readonly room: string }>(inUse: readonly Rack[], spares: readonly Rack[]): Rack | undefined {
   const load = (rack: Rack) => inUse.filter((used) => used.room === rack.room).length;
   return spares.reduce<Rack | undefined>((best, rack) => (best === undefined || load(rack) < load(best) ? rack : best), undefined);
 }
 
 /** Weighted rendezvous: -weight / ln(u) wins with a probability in proportion to the weight. */
 function rankRacks<Rack extends PlacementRack>(key: string, racks: readonly Rack[]): Rack[] {
-  const known = racks.flatMap((rack) => (rack.freeBytes === undefined ? [] : [Math.max(0, rack.freeBytes)]));
+  const known = racks.flatMap((rack) => (rack.availableBytes === undefined ? [] : [Math.max(0, rack.availableBytes)]));
   const mean = known.length > 0 ? known.reduce((sum, bytes) => sum + bytes, 0) / known.length : 1;
   return racks
-    .map((rack) => ({ rack, weight: rack.freeBytes ?? mean, u: unitHash(`${key}\0${rack.id}`) }))
+    .map((rack) => ({ rack, weight: rack.availableBytes ?? mean, u: unitHash(`${key}\0${rack.id}`) }))
     .filter(({ weight }) => weight > 0)
     .map(({ rack, weight, u }) => ({ rack, score: -weight / Math.log(u) }))
     .sort((a, b) => b.score - a.score || (a.rack.id < b.rack.id ? -1 : 1))

@@ -3,8 +3,16 @@ import * as z from 'zod';
 
 const multipliers: Readonly<Record<string, number>> = {
   '': 1,
-  K: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15,
-  KI: 2 ** 10, MI: 2 ** 20, GI: 2 ** 30, TI: 2 ** 40, PI: 2 ** 50,
+  K: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  KI: 2 ** 10,
+  MI: 2 ** 20,
+  GI: 2 ** 30,
+  TI: 2 ** 40,
+  PI: 2 ** 50,
 };
 
 export const BYTES_EXPECTED = 'a number of bytes, or a size such as "500GB", "64MiB" or "1.5TB"';

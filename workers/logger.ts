@@ -1,7 +1,13 @@
 import { DefaultLogger, type LogLevel, type LogMetadata } from '@temporalio/worker';
 import { pino } from 'pino';
 
-const levels: Readonly<Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'>> = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' };
+const levels: Readonly<Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'>> = {
+  TRACE: 'trace',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warn',
+  ERROR: 'error',
+};
 
 /** JSON lines on stderr: one event is one line, whatever stands in a name. */
 export function createWorkerLogger(role: string): DefaultLogger {

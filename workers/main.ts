@@ -17,7 +17,9 @@ Runtime.install({ logger: createWorkerLogger(values.role) });
 const connection = await NativeConnection.connect({ address: site.temporal.address });
 const plans = await workerPlans(values.role, await openStores(site));
 const workers = await Promise.all(
-  plans.map((plan) => Worker.create({ connection, namespace: site.temporal.namespace, shutdownGraceTime: '10 seconds', shutdownForceTime: '30 seconds', ...plan })),
+  plans.map((plan) =>
+    Worker.create({ connection, namespace: site.temporal.namespace, shutdownGraceTime: '10 seconds', shutdownForceTime: '30 seconds', ...plan }),
+  ),
 );
 // Runtime handles SIGTERM and SIGINT: workers stop polling, running activities get their grace, then run() resolves.
 const running = workers.map((worker) => worker.run());

@@ -1,6 +1,5 @@
 /** Which process polls which queues with which activities. Data workers run no workflows: bytes must not delay decisions. */
-import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, type WorkerOptions } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
 import { createAdmissionActivities } from '../activities/admission.ts';
 import { createCheckpointActivities } from '../activities/checkpoint.ts';
 import { createLogActivities } from '../activities/logs.ts';
@@ -12,6 +11,7 @@ import { createStartingActivities } from '../activities/starting.ts';
 import { createTransferActivities } from '../activities/transfer.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { CONTROL_QUEUE, DATA_QUEUE, nodeQueue, rackQueue } from '../model/identifiers.ts';
+import { bundleWorkflows } from './bundle.ts';
 
 /** control: workflows and calls to management APIs. data: movers, and the racks and nodes of the site file. */
 export const roles = ['control', 'data'] as const;
@@ -28,7 +28,12 @@ async function controlPlan(stores: Stores): Promise<WorkerPlan> {
   return {
     taskQueue: CONTROL_QUEUE,
     workflowBundle: await bundleWorkflows(),
-    activities: { ...createAdmissionActivities(stores), ...createStagingActivities(stores), ...createStartingActivities(stores), ...createReleaseActivities(stores) },
+    activities: {
+      ...createAdmissionActivities(stores),
+      ...createStagingActivities(stores),
+      ...createStartingActivities(stores),
+      ...createReleaseActivities(stores),
+    },
     maxConcurrentActivityTaskExecutions: 100, // management calls and waits: they hold no memory to speak of
     maxCachedWorkflows: 500,
   };
@@ -42,7 +47,13 @@ function dataPlans(stores: Stores): WorkerPlan[] {
   return [
     {
       taskQueue: DATA_QUEUE,
-      activities: { ...createTransferActivities(stores), ...createOutputActivities(stores), ...createLogActivities(stores), ...checkpoints, survey: staging.survey },
+      activities: {
+        ...createTransferActivities(stores),
+        ...createOutputActivities(stores),
+        ...createLogActivities(stores),
+        ...checkpoints,
+        survey: staging.survey,
+      },
       maxConcurrentActivityTaskExecutions: 4, // each moves 16 files at once; more would only share the same disks
     },
     ...racks.map((rackId) => ({ taskQueue: rackQueue(rackId), activities: checkpoints, maxConcurrentActivityTaskExecutions: 2 })),
@@ -50,6 +61,3 @@ function dataPlans(stores: Stores): WorkerPlan[] {
   ];
 }
 
-export function bundleWorkflows() {
-  return bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) });
-}

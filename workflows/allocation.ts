@@ -3,20 +3,38 @@
  * happens, everything taken is given back and nothing acknowledged is lost.
  */
 import {
-  ApplicationFailure, allHandlersFinished, CancellationScope, CancelledFailure, condition, continueAsNew, isCancellation, upsertSearchAttributes, workflowInfo,
+  ApplicationFailure,
+  allHandlersFinished,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  continueAsNew,
+  isCancellation,
+  upsertSearchAttributes,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { AdmissionActivities } from '../activities/admission.ts';
 import { AllocationRequestSchema } from '../model/allocation.ts';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
 import { identityAttributes } from '../model/search-attributes.ts';
-import { type AllocationStatus } from '../model/status.ts';
+import type { AllocationStatus } from '../model/status.ts';
 import { type Desk, newDesk } from './allocation/desk.ts';
 import { setHandlers } from './allocation/messages.ts';
 import { holdUntilAssigned, rootCause, stageUntilReady } from './allocation/staging.ts';
 import { isRefusal, prepare, snapshotLate, startFailure } from './allocation/starting.ts';
 import { type AllocationState, enter, keyOf, later, newState, planOf, readinessState, record, show, statusOf, tagRacks } from './allocation/state.ts';
-import { abandonDrains, archiveOutput, awaitDrains, dropUncommitted, messageOf, publishOutput, releaseHoldings, releaseNodes, undoStart } from './allocation/winding-down.ts';
+import {
+  abandonDrains,
+  archiveOutput,
+  awaitDrains,
+  dropUncommitted,
+  messageOf,
+  publishOutput,
+  releaseHoldings,
+  releaseNodes,
+  undoStart,
+} from './allocation/winding-down.ts';
 import { deadlineExceeded, withinDeadline } from './deadline.ts';
 import { activities } from './presets.ts';
 
@@ -52,7 +70,10 @@ function begin(input: unknown): AllocationState {
   const expectedId = allocationWorkflowId(parsed.value);
   const { workflowId } = workflowInfo();
   if (workflowId !== expectedId) {
-    throw ApplicationFailure.nonRetryable(`workflow id: found ${workflowId}; accepted: ${expectedId}, so that submitting twice attaches instead of running twice`, 'InvalidInput');
+    throw ApplicationFailure.nonRetryable(
+      `workflow id: found ${workflowId}; accepted: ${expectedId}, so that submitting twice attaches instead of running twice`,
+      'InvalidInput',
+    );
   }
   upsertSearchAttributes(identityAttributes(parsed.value, parsed.value.sensitivity));
   return newState(parsed.value);
@@ -81,8 +102,9 @@ async function live(state: AllocationState, desk: Desk): Promise<'over' | 'histo
 
 async function admit(state: AllocationState): Promise<void> {
   enter(state, 'queued'); // its deadline is the site's policy, which admission brings
-  state.plan = await activities<AdmissionActivities>('control', { queue: CONTROL_QUEUE, summary: 'check the declaration against the site' })
-    .admit(state.request);
+  state.plan = await activities<AdmissionActivities>('control', { queue: CONTROL_QUEUE, summary: 'check the declaration against the site' }).admit(
+    state.request,
+  );
   record(state, `admitted with ${state.plan.data.mounts.length} mounts`);
 }
 
@@ -113,9 +135,11 @@ async function stageAndStart(state: AllocationState, desk: Desk): Promise<void> 
 
 /** A job that started at 0.8 gets its snapshot when the rest has come; its failure is a line in the journal, not the job's end. */
 function snapshotWhenStaged(state: AllocationState, desk: Desk, staged: Promise<void>): void {
-  desk.staging.run(() => staged.then(() => snapshotLate(state))).catch((error: unknown) => {
-    if (!isCancellation(error)) record(state, `no snapshot: ${messageOf(rootCause(error))}`);
-  });
+  desk.staging
+    .run(() => staged.then(() => snapshotLate(state)))
+    .catch((error: unknown) => {
+      if (!isCancellation(error)) record(state, `no snapshot: ${messageOf(rootCause(error))}`);
+    });
 }
 
 type WaitingPhase = 'queued' | 'staging' | 'ready';
@@ -163,7 +187,13 @@ async function start(state: AllocationState, desk: Desk): Promise<boolean> {
   }
   tagRacks(state);
   enter(state, 'running', later(state.request.walltimeSeconds + leaseGraceSeconds));
-  record(state, `running on ${state.nodes.map((node) => node.nodeId).join(', ').slice(0, 200)}, data ${Math.floor(readinessState(state).readiness * 100)} % ready`);
+  record(
+    state,
+    `running on ${state.nodes
+      .map((node) => node.nodeId)
+      .join(', ')
+      .slice(0, 200)}, data ${Math.floor(readinessState(state).readiness * 100)} % ready`,
+  );
   asked.answer.resolve(state.mountPlan);
   return true;
 }
@@ -215,6 +245,9 @@ async function release(state: AllocationState): Promise<void> {
   enter(state, 'releasing');
   await dropUncommitted(state);
   const keepSnapshots = state.finish !== undefined;
-  await releaseHoldings(state, EXPORT_KINDS.filter((kind) => kind !== 'snapshots' || !keepSnapshots));
+  await releaseHoldings(
+    state,
+    EXPORT_KINDS.filter((kind) => kind !== 'snapshots' || !keepSnapshots),
+  );
   record(state, `everything held is given back (${keyOf(state).allocationId})${keepSnapshots ? '; snapshots end by their own expiry' : ''}`);
 }

@@ -21,7 +21,9 @@ export async function archiveLogs(request: ArchiveLogsRequest): Promise<ArchiveL
   const shipped = await Promise.all(nodes.map((node) => ship(node, key, heartbeatSeconds)));
   const missing = shipped.flatMap((each) => (each.missing ? [{ nodeId: each.nodeId, reason: each.missing }] : []));
   return activities<LogActivities>('bulk', {
-    queue: DATA_QUEUE, heartbeatSeconds, summary: `write metadata.json for ${nodes.length - missing.length} of ${nodes.length} nodes`,
+    queue: DATA_QUEUE,
+    heartbeatSeconds,
+    summary: `write metadata.json for ${nodes.length - missing.length} of ${nodes.length} nodes`,
   }).closeLogs({ ...key, nodes: nodes.map((node) => node.nodeId), missing });
 }
 
@@ -29,7 +31,9 @@ export async function archiveLogs(request: ArchiveLogsRequest): Promise<ArchiveL
 async function ship(node: AssignedNode, key: AllocationKey, heartbeatSeconds: number) {
   try {
     await activities<LogActivities>('local', {
-      queue: nodeQueue(node.nodeId), heartbeatSeconds, summary: `compress and ship the logs of ${node.nodeId}`,
+      queue: nodeQueue(node.nodeId),
+      heartbeatSeconds,
+      summary: `compress and ship the logs of ${node.nodeId}`,
     }).archiveNodeLogs({ tenant: key.tenant, project: key.project, allocationId: key.allocationId, nodeId: node.nodeId });
     return { nodeId: node.nodeId };
   } catch (error) {

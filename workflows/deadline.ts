@@ -8,13 +8,15 @@ export async function withinDeadline<T>(phase: string, deadlineMs: number, work:
   let expired = false;
   const working = new CancellationScope();
   const timer = new CancellationScope();
-  const watch = timer.run(() => sleep(Math.max(1, deadlineMs), { summary: `deadline of ${phase}` })).then(
-    () => {
-      expired = true;
-      working.cancel();
-    },
-    () => undefined, // the work ended first and cancelled the timer
-  );
+  const watch = timer
+    .run(() => sleep(Math.max(1, deadlineMs), { summary: `deadline of ${phase}` }))
+    .then(
+      () => {
+        expired = true;
+        working.cancel();
+      },
+      () => undefined, // the work ended first and cancelled the timer
+    );
   try {
     return await working.run(work);
   } catch (error) {

@@ -28,15 +28,20 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
   const bulk = (summary: string) => ({ queue: DATA_QUEUE, heartbeatSeconds, summary });
 
   const manifest = await activities<TransferActivities>('bulk', bulk(`list ${formatLocation(source)}`)).listPrefix({
-    tenant: request.tenant, project: request.project, allocationId: request.allocationId,
-    source, exclude: request.exclude, name: `${source.store}-to-${target.store}`,
+    tenant: request.tenant,
+    project: request.project,
+    allocationId: request.allocationId,
+    source,
+    exclude: request.exclude,
+    name: `${source.store}-to-${target.store}`,
   });
   let nextPage: number | undefined = 0;
   let done = { files: 0, bytes: 0 };
   while (nextPage !== undefined && manifest.files > 0) {
-    const answer: TransferAnswer = await activities<TransferActivities>('bulk', bulk(
-      `copy ${manifest.files} files ${formatLocation(source)} -> ${target.store}, from page ${nextPage + 1} of ${manifest.pages}`,
-    )).transferSegment({ manifest, source, target, lane: 'archive', fromPage: nextPage, done, ...retention });
+    const answer: TransferAnswer = await activities<TransferActivities>(
+      'bulk',
+      bulk(`copy ${manifest.files} files ${formatLocation(source)} -> ${target.store}, from page ${nextPage + 1} of ${manifest.pages}`),
+    ).transferSegment({ manifest, source, target, lane: 'archive', fromPage: nextPage, done, ...retention });
     if (answer.failedCount > 0) {
       const [first] = answer.failed;
       throw ApplicationFailure.nonRetryable(
@@ -48,11 +53,12 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
     nextPage = answer.nextPage;
     done = { files: answer.progress.doneFiles, bytes: answer.progress.doneBytes };
   }
-  await activities<TransferActivities>('bulk', bulk(`verify ${formatLocation(target)} against its manifest`))
-    .verifyTransfer({ manifest, target, ...retention });
-  await activities<OutputActivities>('bulk', bulk(`record ${formatLocation(target)} as whole`))
-    .writeOutputRecord({ ...request, manifest });
-  await activities<TransferActivities>('bulk', bulk(`remove the verified source ${formatLocation(source)}`))
-    .removeMoved({ manifest, source });
+  await activities<TransferActivities>('bulk', bulk(`verify ${formatLocation(target)} against its manifest`)).verifyTransfer({
+    manifest,
+    target,
+    ...retention,
+  });
+  await activities<OutputActivities>('bulk', bulk(`record ${formatLocation(target)} as whole`)).writeOutputRecord({ ...request, manifest });
+  await activities<TransferActivities>('bulk', bulk(`remove the verified source ${formatLocation(source)}`)).removeMoved({ manifest, source });
   return { files: manifest.files, bytes: manifest.bytes };
 }

@@ -46,7 +46,9 @@ async function giveUp(request: DrainRequest, error: unknown): Promise<DrainRepor
     throw ApplicationFailure.nonRetryable(`${message} The in-rack copy is kept; mend the cause, then reset this workflow.`, 'DrainStuck');
   }
   await activities<CheckpointActivities>('bulk', {
-    queue: rackQueue(request.rackId), heartbeatSeconds: request.heartbeatSeconds, summary: `drop checkpoint ${request.checkpointId} and its shards`,
+    queue: rackQueue(request.rackId),
+    heartbeatSeconds: request.heartbeatSeconds,
+    summary: `drop checkpoint ${request.checkpointId} and its shards`,
   }).abandonCheckpoint(request);
   return { checkpointId: request.checkpointId, state: 'abandoned' };
 }

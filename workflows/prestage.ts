@@ -1,11 +1,12 @@
 /** Brings what a job reads to the hot tier: survey, reserve and pin, then move what is missing. */
+
+import type { StagingActivities } from '../activities/staging.ts';
+import type { TransferActivities } from '../activities/transfer.ts';
 import type { ResolvedMount } from '../model/data-declaration.ts';
 import { type AllocationKey, CONTROL_QUEUE, DATA_QUEUE } from '../model/identifiers.ts';
 import type { FailedEntry } from '../model/manifest.ts';
 import { formatBytes } from '../model/quantity.ts';
 import type { Survey, SurveyedMount, TransferAnswer } from '../model/transfer.ts';
-import type { StagingActivities } from '../activities/staging.ts';
-import type { TransferActivities } from '../activities/transfer.ts';
 import { activities } from './presets.ts';
 
 export interface PrestageRequest extends AllocationKey {
@@ -28,18 +29,24 @@ export async function prestage(request: PrestageRequest): Promise<PrestageResult
   const { heartbeatSeconds, allocation, pinnedUntil } = request;
   const key: AllocationKey = { tenant: request.tenant, project: request.project, allocationId: request.allocationId };
   const survey = await activities<StagingActivities>('bulk', {
-    queue: DATA_QUEUE, heartbeatSeconds, summary: `list ${request.mounts.map((mount) => mount.source).join(', ')}`,
+    queue: DATA_QUEUE,
+    heartbeatSeconds,
+    summary: `list ${request.mounts.map((mount) => mount.source).join(', ')}`,
   }).survey({ ...key, mounts: request.mounts, allocation });
 
   await activities<StagingActivities>('waiting', {
-    queue: CONTROL_QUEUE, heartbeatSeconds, summary: `reserve ${formatBytes(missingBytes(survey))} on the hot tier and pin it until ${pinnedUntil}`,
+    queue: CONTROL_QUEUE,
+    heartbeatSeconds,
+    summary: `reserve ${formatBytes(missingBytes(survey))} on the hot tier and pin it until ${pinnedUntil}`,
   }).reserveHot({ ...key, survey, pinnedUntil, allocation });
 
   const moved = await Promise.all([
     ...survey.mounts.map((mount) => moveMount(mount, request)),
     ...survey.recalls.map(async (recall) => {
       await activities<StagingActivities>('bulk', {
-        queue: CONTROL_QUEUE, heartbeatSeconds, summary: `recall ${recall.files} files, ${formatBytes(recall.bytes)} below ${recall.path}`,
+        queue: CONTROL_QUEUE,
+        heartbeatSeconds,
+        summary: `recall ${recall.files} files, ${formatBytes(recall.bytes)} below ${recall.path}`,
       }).recall({ ...key, ...recall, allocation });
       return { failedCount: 0, failed: [] };
     }),
@@ -64,7 +71,12 @@ async function moveMount(mount: SurveyedMount, request: PrestageRequest): Promis
       heartbeatSeconds: request.heartbeatSeconds,
       summary: `move s3://${mount.source.bucket}/${mount.source.prefix} ${mount.source.store} -> hot, from page ${nextPage + 1} of ${mount.manifest.pages}`,
     }).transferSegment({
-      manifest: mount.manifest, source: mount.source, target: mount.target, lane: 'staging', fromPage: nextPage, done,
+      manifest: mount.manifest,
+      source: mount.source,
+      target: mount.target,
+      lane: 'staging',
+      fromPage: nextPage,
+      done,
       report: { workflowId: request.allocation, mountIndex: mount.mountIndex },
     });
     nextPage = answer.nextPage;

@@ -1,6 +1,6 @@
 /** Brings a drained checkpoint back from the erasure set to the hot tier, byte for byte, with up to four racks gone. */
 import type { CheckpointActivities } from '../activities/checkpoint.ts';
-import { type CheckpointKey } from '../model/checkpoint.ts';
+import type { CheckpointKey } from '../model/checkpoint.ts';
 import { DATA_QUEUE } from '../model/identifiers.ts';
 import { activities } from './presets.ts';
 
@@ -15,6 +15,7 @@ export interface RestoreResult {
 
 export async function restoreCheckpoint(key: CheckpointKey): Promise<RestoreResult> {
   return activities<CheckpointActivities>('bulk', {
-    queue: DATA_QUEUE, summary: `restore checkpoint ${key.checkpointId} of ${key.tenant}/${key.project}/${key.allocationId}`,
+    queue: DATA_QUEUE,
+    summary: `restore checkpoint ${key.checkpointId} of ${key.tenant}/${key.project}/${key.allocationId}`,
   }).restoreFromErasureSet(key);
 }

@@ -1,8 +1,8 @@
 /** One shard on its way to one rack: bytes go in with back-pressure, and a failure is a state, not an exception, for the others go on. */
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
+import { atMost } from './patience.ts';
 
 export interface ShardLane {
   readonly rack: RackStore;
@@ -52,7 +52,7 @@ export function openLane({ rack, key, bytes, bufferBytes, stallMilliseconds }: L
     },
     async abandon(reason) {
       fail(reason);
-      await Promise.race([settled, sleep(LET_GO_MILLISECONDS, undefined, { ref: false })]);
+      await atMost(LET_GO_MILLISECONDS, settled);
     },
   };
 

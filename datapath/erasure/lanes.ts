@@ -4,10 +4,11 @@
  */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { chooseSpare, type Placement } from '../../model/placement.ts';
+import { chooseSpare } from '../../model/placement.ts';
 import { openLane, type ShardLane } from './lane.ts';
 import { shardBytes, shardKey, WRITE_QUORUM } from './layout.ts';
 import type { ObjectIdentity } from './format.ts';
+import type { ShardPlacement } from './live-racks.ts';
 import { messageOf } from './patience.ts';
 
 export interface LaneFault {
@@ -36,7 +37,7 @@ export interface LaneSet {
 /** Header and first cell: what is kept to begin anew on a spare, at most one stripe of memory. */
 const REPEATABLE_CHUNKS = 2;
 
-export function openLanes(identity: ObjectIdentity, placement: Placement<RackStore>, stallMilliseconds: number): LaneSet {
+export function openLanes(identity: ObjectIdentity, placement: ShardPlacement, stallMilliseconds: number): LaneSet {
   const faults: LaneFault[] = [];
   const causes: Error[] = [];
   const touched: PlacedShard[] = [];

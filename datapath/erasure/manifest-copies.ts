@@ -64,11 +64,11 @@ export async function findManifest(racks: readonly RackStore[], key: string, opt
   const others = await surveyManifests(racks.filter((rack) => !electors.includes(rack)), key, options);
   const elsewhere = leadingManifest(others);
   if (elsewhere) return elsewhere;
-  const silent = [...asked, ...others].filter((copy) => copy.state === 'unreachable' || copy.state === 'damaged');
+  const silent = [...asked, ...others].flatMap((copy) => ('problem' in copy ? [`${copy.rack.id} (${copy.problem})`] : []));
   if (silent.length <= PARITY_SHARDS) return undefined;
   throw new PenstockError(
     'StoreUnavailable',
-    `no manifest of ${JSON.stringify(key)} was found, but ${silent.length} racks could not be asked: ${silent.map(({ rack, problem }) => `${rack.id} (${problem})`).join(', ')}`,
+    `no manifest of ${JSON.stringify(key)} was found, but ${silent.length} racks could not be asked: ${silent.join(', ')}`,
   );
 }
 

@@ -41,6 +41,14 @@ export async function within<T>(
   }
 }
 
+/** Resolves when the work has settled or the time is up, whichever is first. */
+export async function atMost(limitMilliseconds: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, limitMilliseconds);
+  await Promise.race([promise, work.then(() => resolve(), () => resolve())]);
+  clearTimeout(timer);
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

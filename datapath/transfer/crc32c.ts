@@ -3,7 +3,7 @@
  * bytes from end to end: read, sent, stored, checked again.
  */
 import { crc32c as update } from '@node-rs/crc32';
-import { Transform, type Readable } from 'node:stream';
+import { pipeline, Transform, type Readable } from 'node:stream';
 import { PenstockError } from '../../model/errors.ts';
 
 export function crc32cOf(bytes: Uint8Array): string {
@@ -56,7 +56,14 @@ export function createContentCheck(expected: ExpectedContent): { readonly stream
   return { stream, meter };
 }
 
-/** Undefined where the content is as expected. */
+/** The content behind its check; a failure or an end of either ends both. */
+export function checkContent(content: Readable, expected: ExpectedContent): { readonly content: Readable; readonly meter: Crc32cMeter } {
+  const { stream, meter } = createContentCheck(expected);
+  pipeline(content, stream, () => undefined);
+  return { content: stream, meter };
+}
+
+/** Null where the content is as expected. */
 export function contentFault(expected: ExpectedContent, meter: Crc32cMeter): PenstockError | null {
   if (expected.bytes !== undefined && meter.bytes() < expected.bytes) {
     return new PenstockError('StoreUnavailable', `${expected.subject} ended after ${meter.bytes()} of ${expected.bytes} bytes.`, { store: expected.store });

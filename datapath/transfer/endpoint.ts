@@ -1,10 +1,13 @@
 /** One end of a transfer. An object store's prefix and a file store's directory are the two kinds; the engine knows only this. */
 import type { Readable } from 'node:stream';
+import type { PublishScope } from '../../drivers/file-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 
 export interface Endpoint {
   /** For messages: "warm s3://training-data/imagenet/". */
   readonly label: string;
+  /** The store's name in the site file. */
+  readonly store: string;
 
   /** Entries in path order. `after` starts behind that path. */
   list(options?: { after?: string; limit?: number; signal?: AbortSignal }): Promise<{ entries: readonly ManifestEntry[]; next: string | undefined }>;
@@ -18,19 +21,32 @@ export interface Endpoint {
   /**
    * Publishes the content under the entry's path when whole and its CRC32C (computed on the way) equals the entry's, where
    * it has one; ChecksumMismatch otherwise, and nothing is left under the name. Equal content already there is success, different content is
-   * replaced only with `replace`, else Conflict. Answers the entry with its CRC32C.
+   * replaced only with `replace`, else Conflict. PolicyRefused where a retention is asked of an endpoint that has none. Answers the entry as it now lies
+   * here: this endpoint's etag, the source's time of modification, the CRC32C.
    */
   publish(entry: ManifestEntry, content: Readable, options: PublishOptions): Promise<ManifestEntry>;
 
+  /** Holds what is published already; extends, never shortens. Absent where the endpoint has no retention. */
+  retain?(path: string, retention: Retention): Promise<void>;
+
   /** Gone afterwards. */
   remove(path: string): Promise<void>;
+
+  /** For a batch: what is published under a scope is durable only after its flush. Absent where a publish is as durable as it gets. */
+  createScope?(): PublishScope;
 }
 
 export interface PublishOptions {
   /** Names this attempt's temporary files, so that a zombie attempt cannot touch them. */
   readonly attempt: string;
   readonly replace?: boolean;
+  readonly scope?: PublishScope;
   readonly signal?: AbortSignal;
   /** Set on the object or file from the moment it is published, where the store can lock. */
-  readonly retention?: { readonly mode: 'COMPLIANCE'; readonly retainUntil: string };
+  readonly retention?: Retention;
+}
+export interface Retention {
+  readonly mode: 'COMPLIANCE';
+  /** ISO instant. */
+  readonly retainUntil: string;
 }

@@ -38,7 +38,10 @@ export interface AuditLog {
 
 export async function openAuditLog(file: string, now: () => number): Promise<AuditLog> {
   const handle = await open(file, 'a+', 0o600);
-  let { end, entries, offsets } = await scan(file, handle);
+  let { end, entries, offsets } = await scan(file, handle).catch(async (error: unknown) => {
+    await handle.close();
+    throw error;
+  });
   let waiting: { access: Access; done: () => void; failed: (error: unknown) => void }[] = [];
   let flushing: Promise<void> | undefined;
 

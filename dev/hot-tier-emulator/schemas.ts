@@ -10,6 +10,8 @@ export const MAX_AUDIT_PAGE = 1000;
 /** A path is text here and canonical only through {@link acceptPath}: its refusal is a 403 of its own, not a validation error. */
 const PathSchema = z.string().min(1);
 const NameSchema = z.string().regex(/^[^\p{Cc}\u2028\u2029]{1,256}$/u, '1 to 256 characters, none of them a control character');
+/** Callers make keys of their owner's name and what they take, a list of nodes for example. */
+const KeySchema = z.string().regex(/^[^\p{Cc}\u2028\u2029]{1,4096}$/u, '1 to 4096 characters, none of them a control character');
 const InstantSchema = z.iso.datetime({ offset: true, message: 'an instant such as "2026-11-21T08:00:00Z"' }).transform((text) => new Date(text).toISOString());
 const RateSchema = z.int().nonnegative();
 
@@ -20,7 +22,7 @@ export const QosSchema = z
   .strictObject(QosFields)
   .refine(floorWithinCeiling, { path: ['floorBytesPerSecond'], error: 'a floor not above the ceiling, or a ceiling of 0' });
 
-const held = { owner: NameSchema, key: NameSchema, path: PathSchema, expiresAt: InstantSchema };
+const held = { owner: NameSchema, key: KeySchema, path: PathSchema, expiresAt: InstantSchema };
 
 export const ExportRequestSchema = z.strictObject({
   ...held,
@@ -33,7 +35,7 @@ export const ReservationRequestSchema = z.strictObject({ ...held, bytes: z.int()
 export const RenewalSchema = z.strictObject({ owner: NameSchema, expiresAt: InstantSchema });
 export const PrefetchRequestSchema = z.strictObject({
   owner: NameSchema,
-  key: NameSchema,
+  key: KeySchema,
   path: PathSchema,
   bytesPerSecond: z.int().positive(),
 });

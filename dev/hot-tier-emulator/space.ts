@@ -19,11 +19,8 @@ export const EVICTED_PREFIX = '.penstock-evicted-';
 const MAX_EVICTABLE_NAME_BYTES = 255 - EVICTED_PREFIX.length;
 
 export function promisesOf(state: State, now: number): SpacePromise[] {
-  return [
-    ...[...live(state.reservations, now), ...state.jobs.filter((job) => job.state === 'running')].map(
-      ({ path, promisedBytes: bytes }) => ({ path, bytes }),
-    ),
-  ];
+  const holders = [...live(state.reservations, now), ...state.jobs.filter((job) => job.state === 'running')];
+  return holders.map(({ path, promisedBytes: bytes }) => ({ path, bytes }));
 }
 
 /** One walk of the whole tree: bytes in it, and below each of the paths asked for. */

@@ -6,7 +6,7 @@ import { identifyProcess, type ProcessIdentity } from '../process-identity.ts';
 import { whichExecutable } from '../toolchain/find-tool.ts';
 
 const LOG_ROTATE_BYTES = 10 << 20;
-const LOG_TAIL_LINES = 15;
+const LOG_TAIL_LINES = 25; // Node's own errors put a dozen lines of stack below the message
 
 export interface Command {
   readonly file: string;

@@ -39,7 +39,7 @@ export function isFree(port: number): Promise<boolean> {
  * port first.
  */
 export async function listensOn(pid: number, port: number): Promise<boolean> {
-  const inodes = listeningInodes(port);
+  const inodes = new Set(listeningSockets(port).map(({ inode }) => inode));
   if (inodes.size === 0) return false;
   const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
   return descriptors.some((descriptor) => {
@@ -48,17 +48,26 @@ export async function listensOn(pid: number, port: number): Promise<boolean> {
   });
 }
 
+/** Whether any socket listens on the port of all addresses. */
+export function listensBeyondLoopback(port: number): boolean {
+  return listeningSockets(port).some(({ address }) => /^0+$/.test(address));
+}
+
 function choose(port: number): number {
   chosenHere.add(port);
   return port;
 }
 
-function listeningInodes(port: number): Set<string> {
+/** Rows of /proc/net/tcp: "SLOT: ADDRESS:PORT REMOTE STATE QUEUES TIMER RETRANSMITS UID TIMEOUT INODE ...", numbers in hexadecimal. */
+function listeningSockets(port: number): { readonly address: string; readonly inode: string }[] {
   const LISTEN = '0A';
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const rows = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => read(file).split('\n').slice(1));
-  const fields = rows.map((row) => row.trim().split(/\s+/));
-  return new Set(fields.flatMap(([, local, , state, , , , , , inode]) => (state === LISTEN && inode && local?.endsWith(suffix) ? [inode] : [])));
+  return rows.flatMap((row) => {
+    const fields = row.trim().split(/\s+/);
+    const [local, state, inode] = [fields[1], fields[3], fields[9]];
+    return local?.endsWith(suffix) && state === LISTEN && inode ? [{ address: local.slice(0, -suffix.length), inode }] : [];
+  });
 }
 
 function readEphemeralStart(): number {

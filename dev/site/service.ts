@@ -33,11 +33,17 @@ export interface ServiceContext {
 }
 
 export class ServiceStartError extends Error {
-  readonly output: string;
+  readonly #output: string;
+
   constructor(message: string, output: string) {
     super(message);
     this.name = 'ServiceStartError';
-    this.output = output;
+    this.#output = output;
+  }
+
+  /** The child's last lines; already quoted in the message. */
+  get output(): string {
+    return this.#output;
   }
 }
 

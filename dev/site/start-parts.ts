@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import type { Site } from '../../model/site.ts';
 import { findTool } from '../toolchain/find-tool.ts';
 import { resolveTool } from '../toolchain/resolve-tool.ts';
+import { allOrFirstError } from './all-or-first-error.ts';
 import { hotTierEmulator } from './hot-tier-emulator.ts';
 import type { SiteLayout } from './layout.ts';
+import type { NfsExportControl } from './nfs-exports.ts';
 import { nfsServer } from './nfs-server.ts';
 import { programExists } from './node-process.ts';
-import { LOOPBACK } from './ports.ts';
+import { listensBeyondLoopback, LOOPBACK } from './ports.ts';
 import type { S3StoreName, StartedGateway, StartedParts } from './resolve-site.ts';
 import { s3Gateway, type S3GatewayOptions } from './s3-gateway.ts';
 import { generateS3Credentials, generateSecret } from './secrets.ts';
@@ -89,11 +91,25 @@ export async function startNfs(context: PartContext): Promise<number | undefined
   const { service, ports } = await startOnPorts(
     { nfs: nfs.port },
     context.preferences,
-    (chosen) => nfsServer({ binary: ganesha.path, directory: context.layout.nfs, exportedTree: context.layout.hot, port: chosen.nfs }),
+    (chosen) =>
+      nfsServer({
+        binary: ganesha.path,
+        directory: context.layout.nfs,
+        exportedTree: context.layout.hot,
+        ...nfsExportControl(context.layout),
+        port: chosen.nfs,
+      }),
     context,
   );
   context.started(service, ports);
+  if (listensBeyondLoopback(ports.nfs)) {
+    context.log(`NFS listens on port ${ports.nfs} of every address, as Ganesha does where there is no IPv6; it refuses all clients but those on loopback`);
+  }
   return ports.nfs;
+}
+
+export function nfsExportControl(layout: SiteLayout): NfsExportControl {
+  return { exportsDirectory: join(layout.nfs, 'exports'), pidFile: join(layout.nfs, 'ganesha.pid') };
 }
 
 export async function startHotTier(context: PartContext, parts: StartedParts): Promise<StartedParts['management']> {
@@ -130,7 +146,6 @@ export async function startWorkers(context: PartContext): Promise<void> {
     context.log(`no workers: ${WORKER_PROGRAM} is missing`);
     return;
   }
-  for (const role of workerRoles) {
-    context.started(await startService(worker(role, context.layout.siteFile), context), {});
-  }
+  const start = async (role: (typeof workerRoles)[number]) => context.started(await startService(worker(role, context.layout.siteFile), context), {});
+  await allOrFirstError(workerRoles.map(start));
 }

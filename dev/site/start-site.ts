@@ -2,18 +2,20 @@
  * The embedded site: everything a site file calls `embedded`, as child processes on loopback in one directory. Nothing of it
  * outlives the process that started it, and two sites do not meet.
  */
-import { readState, type SiteState, writeState } from './state.ts';
 import { resolve } from 'node:path';
 import { loadSiteFile } from '../../drivers/site-file.ts';
 import type { Site } from '../../model/site.ts';
 import { tryLock } from '../lock.ts';
 import { identifyProcess } from '../process-identity.ts';
+import { allOrFirstError } from './all-or-first-error.ts';
 import { createDirectories, layOut, type SiteLayout, withAbsolutePaths } from './layout.ts';
+import type { NfsExportControl } from './nfs-exports.ts';
 import { LOOPBACK, releasePort } from './ports.ts';
 import { renderSiteFile, resolveSite, type StartedParts } from './resolve-site.ts';
 import { writePrivately } from './secrets.ts';
 import type { Service } from './service.ts';
-import { type PartContext, startGateway, startHotTier, startNfs, startTemporal, startWorkers } from './start-parts.ts';
+import { nfsExportControl, type PartContext, startGateway, startHotTier, startNfs, startTemporal, startWorkers } from './start-parts.ts';
+import { readState, type SiteState, writeState } from './state.ts';
 
 export const siteServices = ['temporal', 's3', 'nfs', 'hot-tier', 'workers'] as const;
 export type SiteService = (typeof siteServices)[number];
@@ -33,6 +35,8 @@ export interface RunningSite {
   readonly directory: string;
   /** Undefined where the site file names a Temporal of its own. */
   readonly uiUrl: string | undefined;
+  /** For {@link syncNfsExports}; undefined where NFS does not run. */
+  readonly nfsExports: NfsExportControl | undefined;
   /** temporal, s3-hot, s3-warm, s3-cold, s3-racks, nfs, hot-tier, worker-control, worker-data: those that run. */
   readonly serviceNames: readonly string[];
   /** @throws where no such service was started */
@@ -76,6 +80,7 @@ export async function startSite(options: StartSiteOptions): Promise<RunningSite>
       siteFile: layout.siteFile,
       directory: layout.directory,
       uiUrl: run.uiUrl,
+      nfsExports: run.names().includes('nfs') ? nfsExportControl(layout) : undefined,
       get serviceNames() {
         return run.names();
       },
@@ -164,10 +169,4 @@ class SiteRun {
       services: this.#stages.flat().map(({ name, child }) => ({ name, process: child.identity, logFile: child.logFile })),
     };
   }
-}
-
-/** Waits for all before it throws, so that nothing is still starting while everything is being stopped. */
-async function allOrFirstError<T extends readonly unknown[]>(promises: { readonly [K in keyof T]: Promise<T[K]> }): Promise<readonly [...T]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
 }

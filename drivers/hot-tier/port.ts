@@ -3,9 +3,10 @@
  * storage API (exports with QoS, catalog, snapshots, prefetch, audit) and adds what a scheduler needs to be safe: every
  * thing taken has an owner, an idempotency key and an expiry, so that a vanished owner holds nothing for ever.
  *
- * Every method may be repeated. Those that take a `key` answer the second call with the first call's object. Errors are
- * PenstockErrors: StoreUnavailable and StoreThrottled may be retried, OutOfSpace and FloorUnavailable wait for others to
- * give back, the rest is fatal for this input. Paths are absolute below the tier's root ("/training-data/imagenet"); a path
+ * Every method may be repeated. Those that take a `key` answer the second call with the first call's object, as long as that
+ * exists; a key is the owner's own, and using it for another request is a Conflict (another `expiresAt` alone is no other
+ * request, and changes nothing). Errors are PenstockErrors: StoreUnavailable and StoreThrottled may be retried, OutOfSpace
+ * and FloorUnavailable wait for others to give back, the rest is fatal for this input. Paths are absolute below the tier's root ("/training-data/imagenet"); a path
  * outside it, or through a symbolic link, is Denied.
  */
 export interface HotTier {
@@ -25,19 +26,25 @@ export interface HotTier {
   /** Point in time: later writes below the path do not show in it. */
   createSnapshot(request: SnapshotRequest): Promise<Snapshot>;
 
-  /** Asks the tier to recall files it knows but does not hold hot. Returns at once; poll with {@link prefetchJob}. */
+  /**
+   * Asks the tier to recall files it knows but does not hold hot. Returns at once; poll with {@link prefetchJob}. Never replaces
+   * a file that is there. Repeated after a failure, it runs the same job again. OutOfSpace: what is remote does not fit.
+   */
   prefetch(request: PrefetchRequest): Promise<PrefetchJob>;
   /** NotFound for an unknown job. */
   prefetchJob(jobId: string): Promise<PrefetchJob>;
 
-  /** Sets space aside and pins the path against eviction until `expiresAt`. OutOfSpace: nothing evictable is left. */
+  /**
+   * Sets `bytes` aside for the path, beyond what it holds now, and pins it against eviction until `expiresAt`. What is set aside
+   * counts down as the path fills. Two reservations of one path are for the same data. OutOfSpace: nothing evictable is left.
+   */
   reserve(request: ReservationRequest): Promise<Reservation>;
   /** Moves the expiry of everything the owner has reserved. Never shortens. */
   renewReservations(owner: string, expiresAt: string): Promise<void>;
 
   /** What the owner holds now; empty lists where nothing. */
   holdings(owner: string): Promise<Holdings>;
-  /** Gives back what the owner holds of the named kinds: exports are unreachable, floors and space are free afterwards. */
+  /** Gives back what the owner holds of the named kinds: exports are unreachable, floors and space are free afterwards. Answers what is still held. */
   releaseHoldings(owner: string, kinds: readonly HoldingKind[]): Promise<Holdings>;
 
   /** Who did what below a path, oldest first. `limit` at most 1,000; `after` is the last entry's sequence number seen. */
@@ -55,6 +62,7 @@ export interface QosPolicy {
 export interface HotTierCapacity {
   readonly capacityBytes: number;
   readonly usedBytes: number;
+  /** Set aside and not filled yet, so that free is capacity less used less reserved. */
   readonly reservedBytes: number;
   readonly writeBytesPerSecond: number;
   readonly readBytesPerSecond: number;

@@ -35,7 +35,7 @@ export async function writeObjectStream(target: WriteTarget, body: Readable, opt
     return await withRetention(target, written, options);
   } catch (error) {
     body.destroy();
-    throw await explained(error, target);
+    throw explained(error, target);
   }
 }
 
@@ -49,7 +49,7 @@ async function putWhole(target: WriteTarget, body: Buffer, options: WriteOptions
     const written = { etag: answer.ETag ?? '', versionId: answer.VersionId, bytes: body.length, crc32c };
     return await withRetention(target, written, options);
   } catch (error) {
-    throw await explained(error, target);
+    throw explained(error, target);
   }
 }
 
@@ -74,7 +74,7 @@ export function objectFields(target: WriteTarget, options: WriteOptions) {
 export const condition = (options: WriteOptions) => (options.ifNoneMatch ? { IfNoneMatch: '*' } : {});
 
 /** A store on a file system cannot hold `a` and `a/b` at once; the error names both. */
-async function explained(error: unknown, target: WriteTarget): Promise<Error> {
+function explained(error: unknown, target: WriteTarget): Error {
   const code = s3ErrorCode(error);
   if (code === 'ObjectParentIsFile') {
     return collision(target, `"${target.key}" needs "${parentOf(target.key)}" to be a directory, but an object of that name or above it exists.`, error);

@@ -1,6 +1,6 @@
 /** Any S3: AWS, versitygw, and whatever else speaks the protocol. What a product cannot do shows as an error, never as a success. */
 import {
-  CreateBucketCommand, DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command,
+  BucketLocationConstraint, CreateBucketCommand, DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command,
   type HeadObjectCommandOutput, type S3Client,
 } from '@aws-sdk/client-s3';
 import { PenstockError } from '../../model/errors.ts';
@@ -71,11 +71,10 @@ async function ensureBucket(client: S3Client, store: string, bucket: string, reg
   });
 }
 
-/** S3 takes every region's name here but its first one's; gateways take anything. */
+/** AWS wants its own regions named here (its first has no name); what a gateway calls its region is its own affair. */
 function locationConstraint(region: string) {
-  if (region === 'us-east-1') return {};
-  const constraint: string = region;
-  return { CreateBucketConfiguration: { LocationConstraint: constraint as never } };
+  const constraint = Object.values(BucketLocationConstraint).find((known) => known === region);
+  return constraint ? { CreateBucketConfiguration: { LocationConstraint: constraint } } : {};
 }
 
 async function list(client: S3Client, store: string, bucket: string, prefix: string, options: ListOptions): Promise<ListPage> {

@@ -48,6 +48,8 @@ export async function refusesWith(type: ErrorType, call: Promise<unknown>): Prom
   return error;
 }
 
+const spaceOf = (tier: HotTier) => tier.capacity().then(({ usedBytes, reservedBytes }) => [usedBytes, reservedBytes]);
+
 export function hotTierContract(name: string, open: () => Promise<HotTierHarness>): void {
   describe(`${name} keeps the hot tier's contract`, () => {
     let harness: HotTierHarness;
@@ -68,8 +70,8 @@ export function hotTierContract(name: string, open: () => Promise<HotTierHarness
     };
 
     test('a missing path has zero of everything', async () => {
-      const nothing = { files: 0, bytes: 0, hotFiles: 0, hotBytes: 0, remoteFiles: 0, remoteBytes: 0 };
-      assert.deepEqual(await tier.locate('/nowhere/at/all'), { path: '/nowhere/at/all', ...nothing });
+      const path = '/nowhere/at/all';
+      assert.deepEqual(await tier.locate(path), { path, files: 0, bytes: 0, hotFiles: 0, hotBytes: 0, remoteFiles: 0, remoteBytes: 0 });
     });
 
     test('the catalog tells hot from remote, and each file counts once', async () => {
@@ -117,8 +119,8 @@ export function hotTierContract(name: string, open: () => Promise<HotTierHarness
       await tier.createExport(exportRequest('b', 500));
       await refusesWith('FloorUnavailable', tier.setQos(first.exportId, { floorBytesPerSecond: 501, ceilingBytesPerSecond: 0 }));
       assert.deepEqual((await tier.holdings(OWNER)).exports[0]?.qos, first.qos);
-      const changed = await tier.setQos(first.exportId, { floorBytesPerSecond: 500, ceilingBytesPerSecond: 800 });
-      assert.deepEqual(changed.qos, { floorBytesPerSecond: 500, ceilingBytesPerSecond: 800 });
+      const policy = { floorBytesPerSecond: 500, ceilingBytesPerSecond: 800 };
+      assert.deepEqual((await tier.setQos(first.exportId, policy)).qos, policy);
       await refusesWith('NotFound', tier.setQos('exp-unknown', NO_QOS));
     });
 
@@ -135,17 +137,15 @@ export function hotTierContract(name: string, open: () => Promise<HotTierHarness
       await eventually('the snapshot is removed', async () => (await harness.readContent(snapshot.contentPath, 'file')) === undefined);
       assert.deepEqual(await tier.holdings(OWNER), { exports: [], snapshots: [], reservations: [] });
       await refusesWith('NotFound', tier.setQos(short.exportId, NO_QOS));
-      const { floorsBytesPerSecond, reservedBytes } = await tier.capacity();
-      assert.deepEqual({ floorsBytesPerSecond, reservedBytes }, { floorsBytesPerSecond: 0, reservedBytes: 0 });
+      assert.equal((await tier.capacity()).floorsBytesPerSecond, 0);
+      assert.deepEqual(await spaceOf(tier), [1, 0]);
     });
 
     test('renewal moves the expiry of all reservations of the owner, and never shortens one', async () => {
-      const until = inSeconds(300);
-      const later = inSeconds(600);
+      const [until, middle, later] = [inSeconds(300), inSeconds(450), inSeconds(600)];
       await tier.reserve({ owner: OWNER, key: 'short', path: '/a/1', bytes: 1, expiresAt: until });
       await tier.reserve({ owner: OWNER, key: 'long', path: '/a/2', bytes: 1, expiresAt: later });
       await tier.reserve({ owner: 'another', key: 'x', path: '/a/3', bytes: 1, expiresAt: until });
-      const middle = inSeconds(450);
       await tier.renewReservations(OWNER, middle);
       const expiries = (await tier.holdings(OWNER)).reservations.map((each) => each.expiresAt);
       assert.deepEqual(expiries, [middle, later]);
@@ -177,8 +177,7 @@ export function hotTierContract(name: string, open: () => Promise<HotTierHarness
       const job = await tier.prefetch(request);
       assert.equal((await tier.prefetch(request)).jobId, job.jobId);
       await refusesWith('Conflict', tier.prefetch({ ...request, bytesPerSecond: 1 }));
-      const { state, files, bytes, doneFiles, doneBytes } = await finishedJob(job.jobId);
-      assert.deepEqual({ state, files, bytes, doneFiles, doneBytes }, { state: 'completed', files: 20, bytes: 20_000, doneFiles: 20, doneBytes: 20_000 });
+      assert.deepEqual(await finishedJob(job.jobId), { ...job, state: 'completed', files: 20, bytes: 20_000, doneFiles: 20, doneBytes: 20_000 });
       assert.equal((await tier.locate('/training-data/cold')).remoteFiles, 0);
       assert.equal(await harness.readHot('/training-data/cold/7'), Buffer.alloc(1000, 7).toString());
       await refusesWith('NotFound', tier.prefetchJob('job-unknown'));
@@ -211,8 +210,7 @@ export function hotTierContract(name: string, open: () => Promise<HotTierHarness
       await refusesWith('Conflict', tier.reserve({ ...mine, bytes: 1 }));
       await refusesWith('OutOfSpace', tier.reserve({ ...mine, key: 's', path: '/stage/b', bytes: half + 1 }));
       await harness.writeHot('/stage/a/part', Buffer.alloc(1_000_000));
-      const { usedBytes, reservedBytes } = await tier.capacity();
-      assert.deepEqual({ usedBytes, reservedBytes }, { usedBytes: 1_000_000, reservedBytes: half - 1_000_000 });
+      assert.deepEqual(await spaceOf(tier), [1_000_000, half - 1_000_000]);
       await tier.releaseHoldings(OWNER, ['reservations']);
       await tier.reserve({ ...mine, key: 's', path: '/stage/b', bytes: TEST_TIER.capacityBytes - 1_000_000 });
     });
@@ -252,9 +250,9 @@ export function hotTierContract(name: string, open: () => Promise<HotTierHarness
       const reservation = await tier.reserve({ ...held, key: 'r', bytes: 5 });
       assert.deepEqual(await tier.holdings(OWNER), { exports: [made], snapshots: [snapshot], reservations: [reservation] });
       assert.deepEqual(await tier.holdings('another'), { exports: [], snapshots: [], reservations: [] });
-      const left = { exports: [], snapshots: [snapshot], reservations: [] };
-      assert.deepEqual(await tier.releaseHoldings(OWNER, ['exports', 'reservations']), left);
-      assert.deepEqual(await tier.releaseHoldings(OWNER, ['exports', 'reservations']), left);
+      for (let repeat = 0; repeat < 2; repeat++) {
+        assert.deepEqual(await tier.releaseHoldings(OWNER, ['exports', 'reservations']), { exports: [], snapshots: [snapshot], reservations: [] });
+      }
       await tier.releaseHoldings(OWNER, ['snapshots']);
       assert.equal(await harness.readContent(snapshot.contentPath, 'file'), undefined);
     });
@@ -280,15 +278,13 @@ export function hotTierContract(name: string, open: () => Promise<HotTierHarness
     });
 
     test('the audit log says who did what below a path, refusals too, page by page', async () => {
-      await tier.createExport({ ...exportRequest('audited', 600) });
+      await tier.createExport(exportRequest('audited', 600));
       await refusesWith('FloorUnavailable', tier.createExport({ ...exportRequest('greedy', 600), owner: 'another', path: '/home/audited/deep' }));
       await tier.locate('/home/audited-not');
       await tier.releaseHoldings(OWNER, ['exports']);
       const entries = await tier.auditLog('/home/audited');
       const seen = entries.map(({ actor, operation, outcome }) => `${actor} ${operation} ${outcome}`);
-      assert.deepEqual(seen, [
-        `${OWNER} exports.create allowed`, 'another exports.create refused', `${OWNER} holdings.release allowed`,
-      ]);
+      assert.deepEqual(seen, [`${OWNER} exports.create allowed`, 'another exports.create refused', `${OWNER} holdings.release allowed`]);
       const [first, ...rest] = entries;
       assert.deepEqual(await tier.auditLog('/home/audited', { after: first?.sequence ?? 0, limit: 1 }), rest.slice(0, 1));
       assert.deepEqual(await tier.auditLog('/home/audited', { after: entries.at(-1)?.sequence ?? 0 }), []);

@@ -55,14 +55,14 @@ describe('the hot tier emulator survives kill -9', () => {
     const { tier } = emulator;
     for (let round = 0; round < 3; round++) {
       const answered: string[] = [];
-      const asking = Array.from({ length: 30 }, async (_, index) => {
+      const asking = Promise.allSettled(Array.from({ length: 30 }, async (_, index) => {
         const key = `storm-${round}-${index}`;
         const { reservationId } = await tier.reserve({ owner: 'storm', key, path: `/storm/${key}`, bytes: 1, expiresAt: inSeconds(600) });
         answered.push(reservationId);
-      });
+      }));
       await eventually('some are answered', async () => answered.length >= 5 + round * 5);
       await emulator.kill();
-      await Promise.allSettled(asking);
+      await asking;
       await emulator.restart();
       const held = new Set((await tier.holdings('storm')).reservations.map((each) => each.reservationId));
       assert.deepEqual(answered.filter((id) => !held.has(id)), []);

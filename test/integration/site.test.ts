@@ -1,19 +1,20 @@
 /** The embedded site as a whole: real Temporal, real S3 gateways and, where Ganesha is installed, real NFS. */
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { Connection } from '@temporalio/client';
-import { siteDown, siteStatus, siteUp } from '../../dev/site/background.ts';
-import { isFree } from '../../dev/site/ports.ts';
+import { siteStatus } from '../../dev/site/background.ts';
+import { syncNfsExports } from '../../dev/site/nfs-exports.ts';
+import { isFree, listensBeyondLoopback } from '../../dev/site/ports.ts';
 import { type RunningSite, startSite } from '../../dev/site/start-site.ts';
 import { readState, type SiteState } from '../../dev/site/state.ts';
-import { identifyProcess, isAlive, waitUntilGone } from '../../dev/process-identity.ts';
+import { isAlive } from '../../dev/process-identity.ts';
 import { findTool } from '../../dev/toolchain/find-tool.ts';
 import { resolveTool } from '../../dev/toolchain/resolve-tool.ts';
 import { loadSiteFile, resolveSecret } from '../../drivers/site-file.ts';
@@ -25,6 +26,8 @@ const isContinuousIntegration = process.env['CI'] === 'true';
 /** In CI NFS is never skipped: what is missing is installed, or the test fails. */
 const toolsForNfs = ['ganesha', 'nfs-ls', 'nfs-cat'] as const;
 const hasNfs = isContinuousIntegration || (process.getuid?.() === 0 && (await Promise.all(toolsForNfs.map((name) => findTool(name)))).every(Boolean));
+
+const nfsNeeded = { skip: hasNfs ? false : 'ganesha.nfsd, nfs-ls and nfs-cat are needed, and root' };
 
 let root = '';
 let left: RunningSite;
@@ -119,16 +122,37 @@ test('the gateway leaves no mount behind', async () => {
   assert.ok(!(await readFile('/proc/mounts', 'utf8')).includes(root));
 });
 
-test('what S3 wrote, NFS reads', { skip: hasNfs ? false : 'ganesha.nfsd, nfs-ls and nfs-cat are needed, and root' }, async () => {
+test('what S3 wrote, NFS reads', nfsNeeded, async () => {
   const s3 = await s3Client(left);
   await s3.send(new PutObjectCommand({ Bucket: 'training-data', Key: 'shared/file', Body: 'over both' }));
-  const { nfs } = left.site.stores.hot;
-  assert.ok(nfs?.enabled && nfs.address);
-  const url = (path: string) => `nfs://${nfs.address}/hot/${path}?nfsport=${nfs.port}&mountport=${nfs.port}&version=4`;
+  const url = (path: string) => nfsUrl(left, `hot/${path}`);
   const list = await resolveTool('nfs-ls');
   const cat = await resolveTool('nfs-cat');
   assert.match((await run(list.path, [url('training-data/shared')])).stdout, / file$/m);
   assert.equal((await run(cat.path, [url('training-data/shared/file')])).stdout, 'over both');
+});
+
+test('NFS serves an export only while it stands, to loopback only', nfsNeeded, async () => {
+  const control = left.nfsExports ?? assert.fail('no NFS');
+  const cat = await resolveTool('nfs-cat');
+  const read = (path: string) => run(cat.path, [nfsUrl(left, path)]).then(({ stdout }) => stdout, () => 'refused');
+  const path = join(left.site.stores.hot.root, 'training-data');
+  await writeFile(join(path, 'exported'), 'exported');
+  await syncNfsExports(control, [{ name: 'one', path, access: 'read-only' }, { name: 'two', path, access: 'read-write' }]);
+  await eventually(async () => ((await read('exports/two/exported')) === 'exported' ? true : undefined), 5000);
+  assert.equal(await read('exports/one/exported'), 'exported');
+  await syncNfsExports(control, [{ name: 'two', path, access: 'read-write' }]);
+  await eventually(async () => ((await read('exports/one/exported')) === 'refused' ? true : undefined), 5000);
+  assert.equal(await read('exports/two/exported'), 'exported');
+  await left.service('nfs').restart();
+  assert.equal(await read('exports/two/exported'), 'exported');
+
+  const outside = Object.values(networkInterfaces()).flat().find((found) => found?.family === 'IPv4' && !found.internal);
+  if (outside) assert.equal(await run(cat.path, [nfsUrl(left, 'exports/two/exported', outside.address)]).then(() => 'served', () => 'refused'), 'refused');
+});
+
+test('every other port is on loopback only', async () => {
+  for (const [name, port] of Object.entries((await stateOf(left)).ports)) if (name !== 'nfs') assert.ok(!listensBeyondLoopback(port), name);
 });
 
 test('Temporal killed and restarted is at the same address, with its database', async () => {
@@ -187,44 +211,13 @@ test('a service that cannot start is reported with its last lines, and nothing s
   assert.equal(await countProcesses(directory), 0);
 });
 
-test('a parent killed with SIGKILL leaves no child', async () => {
-  const directory = join(root, 'orphaned');
-  const program = fileURLToPath(new URL('../../dev/dev.ts', import.meta.url));
-  const parent = spawn(process.execPath, [program, '--site', configFile, '--directory', directory, '--services', services.join(',')], { stdio: 'ignore' });
-  const state = await eventually(async () => {
-    const { phase, state: found } = await siteStatus(directory);
-    return phase === 'up' ? found : undefined;
-  });
-  assert.ok(state.services.every(({ process }) => isAlive(process)));
-  parent.kill('SIGKILL');
-  for (const { name, process } of state.services) assert.ok(await waitUntilGone(process, 5000), name);
-  assert.equal((await siteStatus(directory)).phase, 'down');
-});
-
-test('a site in the background goes up once and down once', async () => {
-  const directory = join(root, 'background');
-  const [one, other] = await Promise.all([siteUp({ configFile, directory, services: ['s3'] }), siteUp({ configFile, directory, services: ['s3'] })]);
-  assert.deepEqual(one, other);
-  assert.equal((await siteStatus(directory)).phase, 'up');
-  assert.equal(await siteDown(directory), true);
-  for (const { name, process } of one.services) assert.ok(!isAlive(process), name);
-  assert.equal(await siteDown(directory), false);
-});
-
-test('siteDown spares a stranger who was given the id of the supervisor', async () => {
-  const directory = join(root, 'background');
-  const state = await readState(join(directory, 'state.json'));
-  const stranger = spawn('sleep', ['60']);
-  const identity = identifyProcess(stranger.pid ?? 0) ?? assert.fail();
-  const reused = { pid: identity.pid, startTime: '1' };
-  await writeFile(join(directory, 'state.json'), JSON.stringify({ ...state, supervisor: reused, services: [{ name: 's3-hot', process: reused, logFile: '' }] }));
-  assert.equal(await siteDown(directory), false);
-  assert.ok(isAlive(identity));
-  stranger.kill('SIGKILL');
-});
-
 function start(name: string): Promise<RunningSite> {
   return startSite({ configFile, directory: join(root, name), log: () => undefined, services });
+}
+
+function nfsUrl(site: RunningSite, path: string, host = '127.0.0.1'): string {
+  const port = site.site.stores.hot.nfs?.port;
+  return `nfs://${host}/${path}?nfsport=${port}&mountport=${port}&version=4`;
 }
 
 async function s3Client(site: RunningSite, store: 'hot' | 'warm' | 'cold' | 'racks' = 'hot'): Promise<S3Client> {

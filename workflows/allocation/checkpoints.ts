@@ -28,8 +28,16 @@ export async function reserveCheckpoint(state: AllocationState, request: Reserve
   const node = state.nodes.find((each) => each.nodeId === request.nodeId) ?? state.nodes[0];
   if (!node) throw new TypeError('a running allocation has nodes');
   const reservation = await activities<CheckpointActivities>('control', {
-    queue: rackQueue(node.rackId), summary: `make room for checkpoint ${request.checkpointId}, ${formatBytes(request.bytes)}`,
-  }).prepareCheckpoint({ ...keyOf(state), checkpointId: request.checkpointId, bytes: request.bytes, nodeId: node.nodeId, rackId: node.rackId, expiresAt: state.mountPlan?.expiresAt ?? state.since });
+    queue: rackQueue(node.rackId),
+    summary: `make room for checkpoint ${request.checkpointId}, ${formatBytes(request.bytes)}`,
+  }).prepareCheckpoint({
+    ...keyOf(state),
+    checkpointId: request.checkpointId,
+    bytes: request.bytes,
+    nodeId: node.nodeId,
+    rackId: node.rackId,
+    expiresAt: state.mountPlan?.expiresAt ?? state.since,
+  });
   if (!find(state, request.checkpointId)) {
     state.checkpoints.push({ checkpointId: request.checkpointId, state: 'reserved', rackId: node.rackId, nodeId: node.nodeId, bytes: request.bytes, files: 0 });
   }
@@ -38,7 +46,12 @@ export async function reserveCheckpoint(state: AllocationState, request: Reserve
 
 export function refuseCommit(state: AllocationState, checkpointId: string): string | undefined {
   const known = find(state, checkpointId);
-  if (!known) return `checkpointId: found ${checkpointId}; accepted: a reserved checkpoint (${outstanding(state).map((each) => each.checkpointId).join(', ') || 'none is'})`;
+  if (!known)
+    return `checkpointId: found ${checkpointId}; accepted: a reserved checkpoint (${
+      outstanding(state)
+        .map((each) => each.checkpointId)
+        .join(', ') || 'none is'
+    })`;
   return state.nodesReleasedAt && known.state === 'reserved' ? 'the nodes have been given back; what was not committed by then is incomplete' : undefined;
 }
 
@@ -48,7 +61,9 @@ export async function commitCheckpoint(state: AllocationState, checkpointId: str
   const known = find(state, checkpointId);
   if (!known) throw new TypeError('the validator admits known checkpoints only');
   const committed = await activities<CheckpointActivities>('bulk', {
-    queue: rackQueue(known.rackId), heartbeatSeconds, summary: `commit checkpoint ${checkpointId}: compare and sync both copies`,
+    queue: rackQueue(known.rackId),
+    heartbeatSeconds,
+    summary: `commit checkpoint ${checkpointId}: compare and sync both copies`,
   }).commitCheckpoint({ ...keyOf(state), checkpointId, nodeId: known.nodeId, rackId: known.rackId });
   if (find(state, checkpointId)?.state !== 'reserved') return committed;
   replace(state, { ...known, state: 'committed', bytes: committed.bytes, files: committed.files });

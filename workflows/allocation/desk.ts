@@ -1,5 +1,5 @@
 /** What belongs to one run only and cannot be carried over: open questions of the scheduler and work in flight. */
-import { CancellationScope, Trigger } from '@temporalio/workflow';
+import { CancellationScope, type Trigger } from '@temporalio/workflow';
 import type { AssignedNode } from '../../model/allocation.ts';
 import type { MountPlan } from '../../model/mount-plan.ts';
 

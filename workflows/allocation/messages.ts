@@ -1,8 +1,14 @@
 /** Updates, signals and queries of an allocation. Validators refuse before anything reaches history; handlers may be repeated. */
-import { ApplicationFailure, defineQuery, defineSignal, defineUpdate, condition, setHandler, Trigger } from '@temporalio/workflow';
+import { ApplicationFailure, condition, defineQuery, defineSignal, defineUpdate, setHandler, Trigger } from '@temporalio/workflow';
 import type * as z from 'zod';
 import {
-  AssignNodesSchema, CancelSchema, CommitCheckpointSchema, ExtendRetentionSchema, FinishSchema, RescheduleSchema, ReserveCheckpointSchema,
+  AssignNodesSchema,
+  CancelSchema,
+  CommitCheckpointSchema,
+  ExtendRetentionSchema,
+  FinishSchema,
+  RescheduleSchema,
+  ReserveCheckpointSchema,
 } from '../../model/allocation.ts';
 import type { CheckpointReservation, CommittedCheckpoint } from '../../model/checkpoint.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
@@ -14,7 +20,7 @@ import type { CancelAnswer, DrainReport, FinishAnswer, StagingReport } from '../
 import type { AllocationStatus } from '../../model/status.ts';
 import { commitCheckpoint, noteDrain, refuseCommit, refuseReservation, reserveCheckpoint } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
-import { renewPins, noteStaging } from './staging.ts';
+import { noteStaging, renewPins } from './staging.ts';
 import { type AllocationState, readinessState, record, statusOf } from './state.ts';
 
 const assignNodes = defineUpdate<MountPlan, [unknown]>(updateNames.assignNodes);
@@ -45,16 +51,12 @@ export function setHandlers(state: AllocationState, desk: Desk): void {
     },
     { validator: (input) => refuseAssignment(state, desk, input) },
   );
-  setHandler(
-    reserve,
-    (input) => counted(desk, () => reserveCheckpoint(state, accept(ReserveCheckpointSchema, input))),
-    { validator: (input) => refuse(refuseReservation(state, accept(ReserveCheckpointSchema, input))) },
-  );
-  setHandler(
-    commit,
-    (input) => counted(desk, () => commitCheckpoint(state, accept(CommitCheckpointSchema, input).checkpointId)),
-    { validator: (input) => refuse(refuseCommit(state, accept(CommitCheckpointSchema, input).checkpointId)) },
-  );
+  setHandler(reserve, (input) => counted(desk, () => reserveCheckpoint(state, accept(ReserveCheckpointSchema, input))), {
+    validator: (input) => refuse(refuseReservation(state, accept(ReserveCheckpointSchema, input))),
+  });
+  setHandler(commit, (input) => counted(desk, () => commitCheckpoint(state, accept(CommitCheckpointSchema, input).checkpointId)), {
+    validator: (input) => refuse(refuseCommit(state, accept(CommitCheckpointSchema, input).checkpointId)),
+  });
   setHandler(
     finish,
     async (input) => {
@@ -113,8 +115,10 @@ export function setHandlers(state: AllocationState, desk: Desk): void {
     {
       validator: (input) => {
         const { retainUntil } = accept(ExtendRetentionSchema, input);
-        if (state.retainUntil && Date.parse(retainUntil) < Date.parse(state.retainUntil)) refuse(`retainUntil: found ${retainUntil}; accepted: ${state.retainUntil} or later, retention is never shortened`);
-        if (['archiving', 'releasing'].includes(state.phase) || isEnd(state.phase)) refuse('the output is being archived or already is; extend the retention on the cold store');
+        if (state.retainUntil && Date.parse(retainUntil) < Date.parse(state.retainUntil))
+          refuse(`retainUntil: found ${retainUntil}; accepted: ${state.retainUntil} or later, retention is never shortened`);
+        if (['archiving', 'releasing'].includes(state.phase) || isEnd(state.phase))
+          refuse('the output is being archived or already is; extend the retention on the cold store');
       },
     },
   );
@@ -124,12 +128,18 @@ function refuseAssignment(state: AllocationState, desk: Desk, input: unknown): v
   const { nodes } = accept(AssignNodesSchema, input);
   const taken = state.mountPlan ? state.nodes : desk.start?.nodes;
   if (taken) {
-    const names = (list: readonly { nodeId: string }[]) => list.map((node) => node.nodeId).sort().join(', ');
+    const names = (list: readonly { nodeId: string }[]) =>
+      list
+        .map((node) => node.nodeId)
+        .sort()
+        .join(', ');
     if (names(taken) !== names(nodes)) refuse(`nodes: found ${names(nodes)}; accepted: ${names(taken)}, which this allocation already has`);
     return;
   }
   const missing = nodes.flatMap((node, index) =>
-    state.request.requiredFeatures.filter((feature) => !node.features.includes(feature)).map((feature) => `nodes[${index}].features: found ${JSON.stringify(node.features)}; accepted: nodes with "${feature}"`),
+    state.request.requiredFeatures
+      .filter((feature) => !node.features.includes(feature))
+      .map((feature) => `nodes[${index}].features: found ${JSON.stringify(node.features)}; accepted: nodes with "${feature}"`),
   );
   if (missing.length > 0) refuse(missing.join('\n'));
   const ids = new Set(nodes.map((node) => node.nodeId));
@@ -141,7 +151,8 @@ function refuseAssignment(state: AllocationState, desk: Desk, input: unknown): v
     refuse(
       `data readiness is ${share.toFixed(2)}, a start needs ${threshold ?? 'admission first'}` +
         (etaSeconds === undefined ? '' : `; about ${etaSeconds} s to go`) +
-        (reason ? `; ${reason.code}: ${reason.message}` : '') + '. Ask readiness and assign again.',
+        (reason ? `; ${reason.code}: ${reason.message}` : '') +
+        '. Ask readiness and assign again.',
       'NotReady',
     );
   }

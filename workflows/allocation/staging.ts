@@ -1,5 +1,14 @@
 /** Queued, staging, ready: the data is brought to the hot tier and kept there until the job starts. */
-import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, condition, executeChild, isCancellation, ParentClosePolicy, ChildWorkflowCancellationType } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowCancellationType,
+  ChildWorkflowFailure,
+  condition,
+  executeChild,
+  isCancellation,
+  ParentClosePolicy,
+} from '@temporalio/workflow';
 import type { StagingActivities } from '../../activities/staging.ts';
 import { CONTROL_QUEUE } from '../../model/identifiers.ts';
 import type { StagingReport } from '../../model/reports.ts';
@@ -41,7 +50,9 @@ async function stageOnce(state: AllocationState): Promise<boolean> {
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       staticSummary: `prestage for ${ownerOf(state)}, round ${staging.round}`,
-      args: [{ ...keyOf(state), allocation: ownerOf(state), mounts: data.mounts, pinnedUntil: staging.pinnedUntil, heartbeatSeconds: policies.heartbeatSeconds }],
+      args: [
+        { ...keyOf(state), allocation: ownerOf(state), mounts: data.mounts, pinnedUntil: staging.pinnedUntil, heartbeatSeconds: policies.heartbeatSeconds },
+      ],
     });
     if (result.failedCount === 0) {
       staging.state = 'ready';
@@ -75,10 +86,15 @@ export function rootCause(error: unknown): unknown {
 export async function holdUntilAssigned(state: AllocationState, desk: Desk): Promise<boolean> {
   while (!desk.start) {
     const pinnedUntil = Date.parse(state.staging.pinnedUntil ?? '') || Date.now();
-    const woken = await condition(() => desk.start !== undefined || desk.rescheduled, Math.max(1, pinnedUntil - Date.now()), { summary: 'pin of the staged data' });
+    const woken = await condition(() => desk.start !== undefined || desk.rescheduled, Math.max(1, pinnedUntil - Date.now()), {
+      summary: 'pin of the staged data',
+    });
     if (!woken) {
       state.staging.state = 'expired';
-      state.staging.reason = { code: 'PIN_EXPIRED', message: `nobody started the job before ${state.staging.pinnedUntil}; the staged data may be evicted. Reschedule to stage it again.` };
+      state.staging.reason = {
+        code: 'PIN_EXPIRED',
+        message: `nobody started the job before ${state.staging.pinnedUntil}; the staged data may be evicted. Reschedule to stage it again.`,
+      };
       record(state, 'the pin of the staged data expired');
       return false;
     }
@@ -93,8 +109,10 @@ export async function renewPins(state: AllocationState): Promise<void> {
   const { staging } = state;
   if (staging.state !== 'ready' || !staging.pinnedUntil || Date.parse(until) <= Date.parse(staging.pinnedUntil)) return;
   staging.pinnedUntil = until;
-  await activities<StagingActivities>('control', { queue: CONTROL_QUEUE, summary: `keep the staged data pinned until ${until}` })
-    .renewPins({ ...keyOf(state), pinnedUntil: until });
+  await activities<StagingActivities>('control', { queue: CONTROL_QUEUE, summary: `keep the staged data pinned until ${until}` }).renewPins({
+    ...keyOf(state),
+    pinnedUntil: until,
+  });
   show(state);
 }
 

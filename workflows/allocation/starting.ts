@@ -19,14 +19,23 @@ export async function prepare(state: AllocationState, nodes: readonly AssignedNo
   const prefixes = await control('create output, checkpoint and home directories').preparePrefixes({ ...key, data });
   // Floors next: they are what can be refused, and the rest need not be undone then.
   const mounts = await control(`export ${data.mounts.length} mounts with their bandwidth floors`).openExports({
-    ...key, mounts: data.mounts, clients: nodes.map((node) => node.nodeId), expiresAt,
+    ...key,
+    mounts: data.mounts,
+    clients: nodes.map((node) => node.nodeId),
+    expiresAt,
   });
   const [snapshots, scratch] = await Promise.all([
     // Data that is still arriving is snapshotted when it is whole; see takeSnapshots.
     state.staging.state === 'ready' ? takeSnapshots(state) : [],
-    Promise.all(nodes.map((node) => activities<NodeActivities>('local', {
-      queue: nodeQueue(node.nodeId), heartbeatSeconds: policies.heartbeatSeconds, summary: `make scratch on ${node.nodeId}`,
-    }).prepareNode({ ...key, node, scratchBytes: data.scratchBytesPerNode, expiresAt }))),
+    Promise.all(
+      nodes.map((node) =>
+        activities<NodeActivities>('local', {
+          queue: nodeQueue(node.nodeId),
+          heartbeatSeconds: policies.heartbeatSeconds,
+          summary: `make scratch on ${node.nodeId}`,
+        }).prepareNode({ ...key, node, scratchBytes: data.scratchBytesPerNode, expiresAt }),
+      ),
+    ),
   ]);
   return {
     mounts: withSnapshots(mounts, snapshots),
@@ -39,8 +48,11 @@ export async function prepare(state: AllocationState, nodes: readonly AssignedNo
 /** Snapshot ids by mount, for reproducibility: the read-only data as it was when the job had all of it. */
 function takeSnapshots(state: AllocationState): Promise<(string | null)[]> {
   const { data, policies } = planOf(state);
-  return activities<StartingActivities>('control', { queue: CONTROL_QUEUE, summary: 'snapshot the read-only data for reproducibility' })
-    .takeSnapshots({ ...keyOf(state), mounts: data.mounts, expiresAt: later(policies.snapshotHours * 3600) });
+  return activities<StartingActivities>('control', { queue: CONTROL_QUEUE, summary: 'snapshot the read-only data for reproducibility' }).takeSnapshots({
+    ...keyOf(state),
+    mounts: data.mounts,
+    expiresAt: later(policies.snapshotHours * 3600),
+  });
 }
 
 /** For a job that started before its data was whole. */
@@ -62,7 +74,10 @@ export function startFailure(error: unknown): ApplicationFailure {
   if (cause instanceof ApplicationFailure) return cause;
   if (cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START') {
     const queue = error instanceof ActivityFailure ? error.activityType : 'a node';
-    return ApplicationFailure.nonRetryable(`a node's worker did not take ${queue} within a minute. Check the node's worker, or assign other nodes.`, 'NodeUnavailable');
+    return ApplicationFailure.nonRetryable(
+      `a node's worker did not take ${queue} within a minute. Check the node's worker, or assign other nodes.`,
+      'NodeUnavailable',
+    );
   }
   return ApplicationFailure.nonRetryable(cause instanceof Error ? cause.message : String(cause), 'StartFailed');
 }

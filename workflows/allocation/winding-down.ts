@@ -1,9 +1,18 @@
 /** Draining, archiving, releasing: each step once, whichever way the job ended, and everything taken is given back. */
-import { ActivityFailure, ApplicationFailure, ChildWorkflowCancellationType, condition, executeChild, getExternalWorkflowHandle, isCancellation, ParentClosePolicy } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowCancellationType,
+  condition,
+  executeChild,
+  getExternalWorkflowHandle,
+  isCancellation,
+  ParentClosePolicy,
+} from '@temporalio/workflow';
 import type { NodeActivities } from '../../activities/node.ts';
 import type { ReleaseActivities } from '../../activities/release.ts';
-import type { AssignedNode } from '../../model/allocation.ts';
 import type { HoldingKind } from '../../drivers/hot-tier/port.ts';
+import type { AssignedNode } from '../../model/allocation.ts';
 import { drainWorkflowId } from '../../model/checkpoint.ts';
 import { CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
 import { formatLocation, type Location } from '../../model/location.ts';
@@ -43,13 +52,20 @@ export async function releaseNodes(state: AllocationState, desk: Desk, options: 
   }
   state.uncleanNodes = [...unclean].sort();
   state.nodesReleasedAt = now();
-  record(state, state.uncleanNodes.length === 0 ? 'nodes handed back, clean' : `nodes handed back; to be cleaned by their agents: ${state.uncleanNodes.join(', ')}`);
+  record(
+    state,
+    state.uncleanNodes.length === 0 ? 'nodes handed back, clean' : `nodes handed back; to be cleaned by their agents: ${state.uncleanNodes.join(', ')}`,
+  );
 }
 
 function wipeNode(state: AllocationState, node: AssignedNode): Promise<boolean> {
-  return attempt(state, `wiping ${node.nodeId}`, () => activities<NodeActivities>('local', {
-    queue: nodeQueue(node.nodeId), heartbeatSeconds: planOf(state).policies.heartbeatSeconds, summary: `wipe scratch, logs and checkpoint copies on ${node.nodeId}`,
-  }).wipeNode({ ...keyOf(state), node }));
+  return attempt(state, `wiping ${node.nodeId}`, () =>
+    activities<NodeActivities>('local', {
+      queue: nodeQueue(node.nodeId),
+      heartbeatSeconds: planOf(state).policies.heartbeatSeconds,
+      summary: `wipe scratch, logs and checkpoint copies on ${node.nodeId}`,
+    }).wipeNode({ ...keyOf(state), node }),
+  );
 }
 
 /** A refused start leaves nothing behind: what it had taken goes back, also from nodes that were prepared already. */
@@ -66,7 +82,10 @@ async function shipLogs(state: AllocationState): Promise<void> {
       staticSummary: `archive the logs of ${ownerOf(state)}`,
       args: [{ ...keyOf(state), nodes: state.nodes, heartbeatSeconds: planOf(state).policies.heartbeatSeconds }],
     });
-    record(state, `logs archived: ${logs.chunks} chunks, ${logs.bytes} bytes${logs.missingNodes.length > 0 ? `; missing: ${logs.missingNodes.join(', ')}` : ''}`);
+    record(
+      state,
+      `logs archived: ${logs.chunks} chunks, ${logs.bytes} bytes${logs.missingNodes.length > 0 ? `; missing: ${logs.missingNodes.join(', ')}` : ''}`,
+    );
   });
 }
 
@@ -95,12 +114,17 @@ async function move(state: AllocationState, source: Location, target: Location, 
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
     staticSummary: `output of ${ownerOf(state)}, ${source.store} -> ${target.store}`,
-    args: [{
-      ...keyOf(state), source, target, exclude: NOT_OUTPUT,
-      outcome: state.finish?.outcome ?? 'unknown',
-      heartbeatSeconds: planOf(state).policies.heartbeatSeconds,
-      ...(retainUntil ? { retention: { mode: 'COMPLIANCE', retainUntil } } : {}),
-    }],
+    args: [
+      {
+        ...keyOf(state),
+        source,
+        target,
+        exclude: NOT_OUTPUT,
+        outcome: state.finish?.outcome ?? 'unknown',
+        heartbeatSeconds: planOf(state).policies.heartbeatSeconds,
+        ...(retainUntil ? { retention: { mode: 'COMPLIANCE', retainUntil } } : {}),
+      },
+    ],
   });
 }
 
@@ -109,7 +133,13 @@ export async function awaitDrains(state: AllocationState): Promise<void> {
   if (undrained(state).length === 0) return;
   const hours = planOf(state).policies.deadlines.checkpointDrainHours;
   const done = await condition(() => undrained(state).length === 0, hours * 3_600_000, { summary: 'checkpoints still draining' });
-  if (!done) record(state, `still draining, detached: ${undrained(state).map((each) => drainWorkflowId({ ...keyOf(state), checkpointId: each.checkpointId })).join(', ')}`);
+  if (!done)
+    record(
+      state,
+      `still draining, detached: ${undrained(state)
+        .map((each) => drainWorkflowId({ ...keyOf(state), checkpointId: each.checkpointId }))
+        .join(', ')}`,
+    );
 }
 
 export async function abandonDrains(state: AllocationState): Promise<void> {
@@ -121,15 +151,19 @@ export async function abandonDrains(state: AllocationState): Promise<void> {
 
 /** Reads back what the tier says we hold and gives all of it back; repeating it is harmless. */
 export async function releaseHoldings(state: AllocationState, kinds: readonly HoldingKind[]): Promise<void> {
-  await activities<ReleaseActivities>('control', { queue: CONTROL_QUEUE, summary: `give back ${kinds.join(', ')}` })
-    .releaseHoldings({ ...keyOf(state), kinds });
+  await activities<ReleaseActivities>('control', { queue: CONTROL_QUEUE, summary: `give back ${kinds.join(', ')}` }).releaseHoldings({
+    ...keyOf(state),
+    kinds,
+  });
 }
 
 export async function dropUncommitted(state: AllocationState): Promise<void> {
   const open = state.checkpoints.filter((each) => each.state === 'reserved');
   if (open.length === 0) return;
-  await activities<ReleaseActivities>('control', { queue: CONTROL_QUEUE, summary: `drop ${open.length} checkpoints that were never committed` })
-    .dropUncommitted({ ...keyOf(state), checkpoints: open.map(({ checkpointId, rackId }) => ({ checkpointId, rackId })) });
+  await activities<ReleaseActivities>('control', {
+    queue: CONTROL_QUEUE,
+    summary: `drop ${open.length} checkpoints that were never committed`,
+  }).dropUncommitted({ ...keyOf(state), checkpoints: open.map(({ checkpointId, rackId }) => ({ checkpointId, rackId })) });
   state.checkpoints = state.checkpoints.filter((each) => each.state !== 'reserved');
 }
 

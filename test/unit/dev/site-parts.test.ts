@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { layOut, withAbsolutePaths } from '../../../dev/site/layout.ts';
+import { renderNfsExport } from '../../../dev/site/nfs-exports.ts';
 import { ganeshaConfiguration } from '../../../dev/site/nfs-server.ts';
 import { freePort, isFree, listensOn, releasePort } from '../../../dev/site/ports.ts';
 import { renderSiteFile, resolveSite } from '../../../dev/site/resolve-site.ts';
@@ -38,11 +39,17 @@ test('the hot gateway serves the view without links, never the tree itself', () 
 });
 
 test('NFS is version 4 on loopback, without the services that need a port mapper', () => {
-  const configuration = ganeshaConfiguration({ binary: 'ganesha.nfsd', directory: '/site/nfs', exportedTree: '/site/hot', port: 20002 });
+  const configuration = ganeshaConfiguration({ binary: 'ganesha.nfsd', directory: '/site/nfs', exportedTree: '/site/hot', exportsDirectory: '/site/nfs/exports', pidFile: '/site/nfs/pid', port: 20002 });
   for (const line of ['Bind_addr = 127.0.0.1;', 'NFS_Port = 20002;', 'Protocols = 4;', 'Enable_NLM = false;', 'Enable_UDP = false;', 'Path = "/site/hot";', 'Pseudo = /hot;']) {
     assert.ok(configuration.includes(line), line);
   }
-  assert.throws(() => ganeshaConfiguration({ binary: '', directory: '/a"b', exportedTree: '/site/hot', port: 1 }), /cannot export/);
+  assert.match(configuration, /Access_Type = None;\s*CLIENT \{ Clients = 127\.0\.0\.1, ::1; Access_Type = RW; \}/);
+});
+
+test('an NFS export cannot be given a name or path that would end its block', () => {
+  assert.throws(() => renderNfsExport({ name: 'a', path: '/a"; }', access: 'read-only' }, 100), /cannot export/);
+  assert.throws(() => renderNfsExport({ name: 'a; }', path: '/a', access: 'read-only' }, 100), /no name for an NFS export/);
+  assert.match(renderNfsExport({ name: 'a', path: '/a', access: 'read-only' }, 100), /Access_Type = RO/);
 });
 
 test('the resolved site file has addresses in place of "embedded", references in place of keys, and is valid', async () => {

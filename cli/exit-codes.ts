@@ -1,0 +1,15 @@
+/** What the exit code of `penstock` says. The one table: help, docs/cli.md and the code itself read it. */
+
+export const exitCodes = {
+  ok: { code: 0, meaning: 'done' },
+  refused: { code: 1, meaning: 'refused: the message begins with the type, such as InvalidInput, Conflict, FloorUnavailable or NotReady' },
+  usage: { code: 2, meaning: 'the command line is wrong, or a file named on it cannot be read' },
+  notFound: { code: 3, meaning: 'there is no such allocation, checkpoint or node' },
+  unreachable: { code: 4, meaning: 'no site is up, or Temporal, its workers or a store do not answer; the same command may succeed later' },
+  waitedTooLong: { code: 5, meaning: 'what was waited for had not happened when --timeout passed; it goes on by itself' },
+  allocationEnded: { code: 6, meaning: 'the allocation that was waited for failed or was cancelled' },
+} as const satisfies Record<string, { readonly code: number; readonly meaning: string }>;
+
+export type Exit = keyof typeof exitCodes;
+
+export const exitCodeLines = (): string[] => Object.values(exitCodes).map(({ code, meaning }) => `${code}  ${meaning}`);

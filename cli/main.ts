@@ -1,0 +1,22 @@
+/** The process: real streams, real connections, and an exit code for what happened. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { connectPenstock } from '../client/penstock.ts';
+import { openStores } from '../drivers/open-site.ts';
+import { runCli } from './run-cli.ts';
+
+// `penstock ... | head` is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+const exitCode = await runCli(process.argv.slice(2), {
+  stdout: (text) => process.stdout.write(text),
+  stderr: (text) => process.stderr.write(text),
+  cwd: process.cwd(),
+  env: process.env,
+  hasColor: process.stdout.isTTY === true && process.stdout.hasColors(),
+  connect: ({ temporal }) => connectPenstock({ address: temporal.address, namespace: temporal.namespace }),
+  openStores,
+  now: () => new Date(),
+  delay: (milliseconds, signal) => delay(milliseconds, undefined, { signal }),
+});
+// A long poll that was given up may still be open: everything is written, so nothing is worth waiting for.
+process.stdout.write('', () => process.exit(exitCode));

@@ -1,0 +1,33 @@
+/** The command tree. Help, docs/cli.md and the shell see what is declared here, and nothing else. */
+import { Command, Option } from 'commander';
+import type { Run } from './command.ts';
+import { addAllocationCommands } from './commands/allocation/index.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { addSiteCommands } from './commands/site.ts';
+import { exitCodeLines } from './exit-codes.ts';
+import { outputFormats } from './output/render.ts';
+import { LOCAL_SITE_FILE } from './session.ts';
+
+export interface ProgramOutput {
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+}
+
+export function buildProgram(run: Run, output: ProgramOutput): Command {
+  const program = new Command('penstock')
+    .description('A durable data mover for HPC and AI clusters: stages data before a job starts, keeps its checkpoints and logs, archives what remains.')
+    .addOption(new Option('-o, --output <format>', 'format of the answer').choices(outputFormats).default('table'))
+    .option('--site <file>', `the site file (default: $PENSTOCK_SITE, else ${LOCAL_SITE_FILE} of a site started here)`)
+    .option('--no-color', 'plain text; so does NO_COLOR')
+    .option('-v, --verbose', 'with an error, show where in the code it came from')
+    .helpCommand(false)
+    .configureHelp({ helpWidth: 110, showGlobalOptions: true })
+    .configureOutput({ writeOut: output.stdout, writeErr: output.stderr })
+    .showHelpAfterError('(--help shows what is accepted)')
+    .exitOverride()
+    .addHelpText('after', `\nThe answer goes to stdout; progress and messages go to stderr.\n\nExit codes:\n${exitCodeLines().map((line) => `  ${line}`).join('\n')}`);
+  addAllocationCommands(program, run);
+  addSiteCommands(program, run);
+  addDoctorCommand(program, run);
+  return program;
+}

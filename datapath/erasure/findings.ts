@@ -1,0 +1,38 @@
+/** What was found wrong while reading: one entry per shard and kind, so that a rotten disk does not make a list as long as its cells. */
+
+export type FindingKind =
+  /** The whole shard: its rack does not answer, it is absent, truncated, or header and footer are not those of this object. */
+  | 'lost'
+  /** Cells whose CRC32C differs. */
+  | 'rotten'
+  /** Cells that did not come at first; the rack was asked again later. */
+  | 'interrupted';
+
+export interface Finding {
+  readonly rack: string;
+  readonly index: number;
+  readonly kind: FindingKind;
+  /** Affected cells; 0 where the shard was lost before its first was wanted. */
+  cells: number;
+  readonly firstStripe: number | undefined;
+  /** The first cause. */
+  readonly message: string;
+}
+
+export interface FindingLog {
+  readonly findings: readonly Finding[];
+  record(finding: Omit<Finding, 'cells'>): void;
+}
+
+export function createFindingLog(): FindingLog {
+  const findings: Finding[] = [];
+  return {
+    findings,
+    record(finding) {
+      const cells = finding.firstStripe === undefined ? 0 : 1;
+      const known = findings.find(({ index, kind }) => index === finding.index && kind === finding.kind);
+      if (known) known.cells += cells;
+      else findings.push({ ...finding, cells });
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/** Removes objects, and what attempts that never committed have left. */
+import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { PenstockError } from '../../model/errors.ts';
+import { checkKey, checkWriteId, manifestKey, parseShardKey, shardPrefix } from './layout.ts';
+import { surveyManifests } from './manifest-copies.ts';
+import { defaultPatience, messageOf, type Patience, within } from './patience.ts';
+
+export interface RemoveErasureObject {
+  readonly racks: readonly RackStore[];
+  readonly key: string;
+  /** Also the shards of attempts that never committed. Only where no writer of this key can be at work. */
+  readonly includeAttempts?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly patience?: Patience | undefined;
+}
+export interface RemovalFacts {
+  readonly manifests: number;
+  readonly shards: number;
+}
+
+/**
+ * The object is gone afterwards, or was never there; may be repeated. Manifests go first, so that nothing incomplete is ever offered.
+ * StoreUnavailable where a rack did not answer: what could be removed has been, and the call must be repeated, for the rack may hold a copy.
+ */
+export async function removeErasureObject({ racks, key, includeAttempts = false, signal, patience = defaultPatience }: RemoveErasureObject): Promise<RemovalFacts> {
+  checkKey(key);
+  const copies = await surveyManifests(racks, key, { patience, signal });
+  const writeIds = new Set(copies.flatMap((copy) => (copy.state === 'present' ? [copy.manifest.writeId] : [])));
+  // A damaged copy no longer says whose it was; with it all shards under the key have to go.
+  const takeAll = includeAttempts || copies.some(({ state }) => state === 'damaged');
+  const silent = new Map(copies.flatMap((copy) => (copy.state === 'unreachable' ? [[copy.rack.id, copy.problem] as const] : [])));
+
+  const holders = copies.filter(({ state }) => state === 'present' || state === 'damaged');
+  await onEach(holders.map(({ rack }) => rack), silent, (rack) =>
+    within(patience.requestMilliseconds, rack.id, 'removing a manifest', (inner) => rack.remove(manifestKey(key), { signal: inner }), signal));
+  if (silent.size > 0 && writeIds.size === 0 && !takeAll) throw incomplete(key, silent);
+
+  let shards = 0;
+  await onEach(racks.filter(({ id }) => !silent.has(id)), silent, async (rack) => {
+    const removed = await removeShardsOn(rack, key, (writeId) => takeAll || writeIds.has(writeId), patience, signal);
+    shards += removed;
+  });
+  if (silent.size > 0) throw incomplete(key, silent);
+  return { manifests: holders.length, shards };
+}
+
+export interface RemoveAttempt {
+  readonly racks: readonly RackStore[];
+  readonly key: string;
+  readonly writeId: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly patience?: Patience | undefined;
+}
+
+/**
+ * The shards of an attempt that is known to be over are gone afterwards. kept: a manifest names the attempt, so it is committed or about to
+ * be completed by another one. StoreUnavailable as above. A zombie of the attempt that commits later finds its shards gone and fails.
+ */
+export async function removeAttempt({ racks, key, writeId, signal, patience = defaultPatience }: RemoveAttempt): Promise<{ state: 'removed' | 'kept'; shards: number }> {
+  checkKey(key);
+  checkWriteId(writeId);
+  const copies = await surveyManifests(racks, key, { patience, signal });
+  if (copies.some((copy) => copy.state === 'present' && copy.manifest.writeId === writeId)) return { state: 'kept', shards: 0 };
+  const silent = new Map(copies.flatMap((copy) => ('problem' in copy ? [[copy.rack.id, copy.problem] as const] : [])));
+  if (silent.size > 0) throw incomplete(key, silent);
+  let shards = 0;
+  await onEach(racks, silent, async (rack) => {
+    const removed = await removeShardsOn(rack, key, (candidate) => candidate === writeId, patience, signal);
+    shards += removed;
+  });
+  if (silent.size > 0) throw incomplete(key, silent);
+  return { state: 'removed', shards };
+}
+
+/** Runs on every rack, whatever happens on others; failures are noted by rack. */
+async function onEach(racks: readonly RackStore[], failures: Map<string, string>, work: (rack: RackStore) => Promise<void>): Promise<void> {
+  await Promise.all(racks.map(async (rack) => {
+    try {
+      await work(rack);
+    } catch (error) {
+      failures.set(rack.id, messageOf(error));
+    }
+  }));
+}
+
+/** @returns how many were removed */
+async function removeShardsOn(rack: RackStore, key: string, isDoomed: (writeId: string) => boolean, patience: Patience, signal: AbortSignal | undefined): Promise<number> {
+  let removed = 0;
+  for (let after: string | undefined; ; ) {
+    const from = after === undefined ? {} : { after };
+    const page = await within(patience.requestMilliseconds, rack.id, 'listing shards', (inner) => rack.list(shardPrefix(key), { ...from, signal: inner }), signal);
+    for (const name of page.keys) {
+      const shard = parseShardKey(key, name);
+      if (!shard || !isDoomed(shard.writeId)) continue;
+      await within(patience.requestMilliseconds, rack.id, 'removing a shard', (inner) => rack.remove(name, { signal: inner }), signal);
+      removed++;
+    }
+    if (page.next === undefined) return removed;
+    after = page.next;
+  }
+}
+
+function incomplete(key: string, silent: ReadonlyMap<string, string>): PenstockError {
+  const racks = [...silent].map(([id, problem]) => `${id} (${problem})`).join(', ');
+  return new PenstockError('StoreUnavailable', `${JSON.stringify(key)} could not be removed everywhere; not reached: ${racks}.`, { nextStep: 'Repeat the removal when they are back.' });
+}

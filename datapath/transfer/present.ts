@@ -1,0 +1,68 @@
+/**
+ * What of a list already lies at the target. The target is asked, not a record of earlier attempts: one listing over the list's range instead of a question per
+ * entry, so that a first copy pays one request per thousand entries and a resumed one moves only what is missing.
+ */
+import type { ManifestEntry } from '../../model/manifest.ts';
+import { crc32cOfStream } from './crc32c.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { RateLimiter } from './rate-limiter.ts';
+
+/** The target's entry of that path and size, if there may be one. */
+export type Present = (entry: ManifestEntry) => Promise<ManifestEntry | undefined>;
+
+/** A list whose range holds far more than its own entries is cheaper asked one by one. */
+const LISTED_PER_ENTRY = 4;
+const LISTED_AT_LEAST = 2_000;
+
+export async function findPresent(target: Endpoint, entries: readonly ManifestEntry[], signal: AbortSignal | undefined): Promise<Present> {
+  const ask: Present = (entry) => target.stat(entry.path).then((held) => (held?.bytes === entry.bytes ? held : undefined));
+  const sizes = await listRange(target, entries, signal);
+  if (!sizes) return ask;
+  return async (entry) => (sizes.get(entry.path) === entry.bytes ? ask(entry) : undefined);
+}
+
+async function listRange(
+  target: Endpoint, entries: readonly ManifestEntry[], signal: AbortSignal | undefined,
+): Promise<Map<string, number> | undefined> {
+  const paths = entries.map((entry) => Buffer.from(entry.path)).sort(Buffer.compare);
+  const [first, last] = [paths[0], paths.at(-1)];
+  if (!first || !last) return new Map();
+  const wanted = new Set(entries.map((entry) => entry.path));
+  const sizes = new Map<string, number>();
+  let allowance = Math.max(LISTED_AT_LEAST, LISTED_PER_ENTRY * entries.length);
+  // A listing starts behind a path, so the first one is asked for by itself.
+  const held = await target.stat(first.toString());
+  if (held) sizes.set(held.path, held.bytes);
+  for (let after: string | undefined = first.toString(); after !== undefined; ) {
+    const page: Awaited<ReturnType<Endpoint['list']>> = await target.list({ after, ...(signal ? { signal } : {}) });
+    for (const entry of page.entries) if (wanted.has(entry.path)) sizes.set(entry.path, entry.bytes);
+    allowance -= page.entries.length;
+    if (page.next === undefined || Buffer.compare(Buffer.from(page.next), last) >= 0) return sizes;
+    if (allowance <= 0) return undefined;
+    after = page.next;
+  }
+  return sizes;
+}
+
+interface Ends {
+  readonly source: Endpoint;
+  readonly target: Endpoint;
+  readonly limiter?: RateLimiter;
+  readonly signal?: AbortSignal;
+}
+
+/** Same size is known. Same content is known by CRC32C, read from either end where it is recorded nowhere; reading is cheaper than writing again. */
+export async function isIdentical(ends: Ends, entry: ManifestEntry, held: ManifestEntry): Promise<ManifestEntry | undefined> {
+  const wanted = entry.crc32c ?? (await knownAtSource(ends, entry)) ?? (await readCrc32c(ends.source, entry, ends));
+  const found = held.crc32c ?? (await readCrc32c(ends.target, held, ends));
+  return wanted === found ? { ...held, modifiedAt: entry.modifiedAt, crc32c: found } : undefined;
+}
+
+async function knownAtSource({ source }: Ends, entry: ManifestEntry): Promise<string | undefined> {
+  const now = await source.stat(entry.path);
+  return now?.etag === entry.etag ? now.crc32c : undefined;
+}
+
+async function readCrc32c(endpoint: Endpoint, entry: ManifestEntry, { signal }: Ends): Promise<string> {
+  return (await crc32cOfStream(await endpoint.open(entry, signal ? { signal } : {}))).crc32c;
+}

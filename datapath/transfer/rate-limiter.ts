@@ -1,0 +1,120 @@
+/** A byte token bucket that many streams share: first come, first served, and its rate may change while they wait. */
+
+/** What the bucket holds, at an instant. Pure, so that its arithmetic can be tried without waiting. */
+export interface Bucket {
+  /** May be negative: whoever is first takes its bytes as soon as the bucket is not in debt, so that no chunk is too large to pass. */
+  readonly tokens: number;
+  readonly atMs: number;
+  /** Bytes per second; 0 stops, Infinity does not limit. */
+  readonly rate: number;
+}
+
+/** What may pass at once after idling: enough that timers' coarse ticks do not cost throughput, too little to break a window. */
+const BURST_SECONDS = 0.1;
+
+export function refill(bucket: Bucket, nowMs: number): Bucket {
+  const elapsedMs = Math.max(0, nowMs - bucket.atMs);
+  // Infinity x 0 is no number.
+  const gained = elapsedMs === 0 ? 0 : (bucket.rate * elapsedMs) / 1000;
+  return { rate: bucket.rate, atMs: Math.max(nowMs, bucket.atMs), tokens: Math.min(bucket.rate * BURST_SECONDS, bucket.tokens + gained) };
+}
+
+/** Milliseconds until the bucket is out of debt; 0 where it is, Infinity where it never will be. */
+export function waitMs(bucket: Bucket): number {
+  if (bucket.rate === Infinity) return 0;
+  if (bucket.rate <= 0) return Infinity;
+  return bucket.tokens >= 0 ? 0 : Math.ceil((-bucket.tokens * 1000) / bucket.rate);
+}
+
+export interface RateLimiter {
+  /** Resolves once the bytes may pass; rejects with the signal's reason. */
+  take(bytes: number, signal?: AbortSignal): Promise<void>;
+  /** Takes effect at once, also for those who wait. */
+  setRate(bytesPerSecond: number): void;
+  rate(): number;
+}
+
+/** Injected in tests. */
+export interface LimiterClock {
+  now(): number;
+  /** @returns a function that calls the timer off */
+  after(milliseconds: number, run: () => void): () => void;
+}
+
+const systemClock: LimiterClock = {
+  now: () => performance.now(),
+  after(milliseconds, run) {
+    const timer = setTimeout(run, milliseconds);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Longest sleep; a timer takes no more than 2^31 ms. */
+const MAX_SLEEP_MS = 60_000;
+
+interface Waiter {
+  readonly bytes: number;
+  readonly pass: () => void;
+}
+
+export function createRateLimiter(bytesPerSecond: number, clock: LimiterClock = systemClock): RateLimiter {
+  let bucket: Bucket = { tokens: 0, atMs: clock.now(), rate: validRate(bytesPerSecond) };
+  const queue = new Set<Waiter>();
+  let cancelTimer: (() => void) | undefined;
+
+  const serve = (): void => {
+    cancelTimer?.();
+    cancelTimer = undefined;
+    bucket = refill(bucket, clock.now());
+    for (const waiter of queue) {
+      const wait = waitMs(bucket);
+      if (wait > 0) {
+        if (wait !== Infinity) cancelTimer = clock.after(Math.min(wait, MAX_SLEEP_MS), serve);
+        return;
+      }
+      queue.delete(waiter);
+      if (bucket.rate !== Infinity) bucket = { ...bucket, tokens: bucket.tokens - waiter.bytes };
+      waiter.pass();
+    }
+  };
+
+  return {
+    take(bytes, signal) {
+      if (signal?.aborted) return Promise.reject(abortReason(signal));
+      return new Promise((resolve, reject) => {
+        const waiter: Waiter = {
+          bytes,
+          pass() {
+            signal?.removeEventListener('abort', giveUp);
+            resolve();
+          },
+        };
+        const giveUp = () => {
+          queue.delete(waiter);
+          if (signal) reject(abortReason(signal));
+          serve();
+        };
+        signal?.addEventListener('abort', giveUp, { once: true });
+        queue.add(waiter);
+        // Whoever comes while others wait waits behind them.
+        if (queue.size === 1) serve();
+      });
+    },
+    setRate(rate) {
+      const now = refill(bucket, clock.now());
+      bucket = refill({ ...now, rate: validRate(rate), tokens: now.tokens === Infinity ? 0 : now.tokens }, now.atMs);
+      serve();
+    },
+    rate: () => bucket.rate,
+  };
+}
+
+function validRate(rate: number): number {
+  if (rate >= 0) return rate;
+  throw new RangeError(`a rate is 0 or more bytes per second, not ${rate}`);
+}
+
+function abortReason(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason;
+  return reason instanceof Error ? reason : new DOMException('The transfer was cancelled.', 'AbortError');
+}

@@ -1,0 +1,72 @@
+/** Removing: trees from their leaves up, and what killed attempts left behind. Links are removed, never followed. */
+import { lstat, opendir, rmdir, unlink } from 'node:fs/promises';
+import { openChildDirectory, splitParent, splitPath, TEMPORARY_PREFIX, withDirectory, type HeldDirectory } from './contained-path.ts';
+import type { PublishScope } from './port.ts';
+import { isMissing, posixError } from './posix-errors.ts';
+
+export async function removeAt(root: string, store: string, scope: PublishScope, path: string): Promise<void> {
+  const { directory, name } = splitParent(path, store);
+  try {
+    await withDirectory(root, store, directory, {}, async (parent) => {
+      await removeChild(parent, name);
+      scope.defer(parent.path);
+    });
+  } catch (error) {
+    if (!isMissing(error)) throw posixError(error, store, path);
+  }
+}
+
+/** @returns how many temporary names were removed */
+export async function sweepBelow(root: string, store: string, path: string, olderThan: string): Promise<number> {
+  const before = Date.parse(olderThan);
+  try {
+    return await withDirectory(root, store, splitPath(path, store), {}, (held) => sweepDirectory(held, before));
+  } catch (error) {
+    if (isMissing(error)) return 0;
+    throw posixError(error, store, path);
+  }
+}
+
+async function removeChild(parent: HeldDirectory, name: string): Promise<void> {
+  const facts = await lstat(parent.child(name));
+  if (!facts.isDirectory()) return unlink(parent.child(name));
+  const held = await openChildDirectory(parent, name);
+  try {
+    // By a directory's end, what was removed while it was read may have hidden an entry; rmdir tells, and the next round finds it.
+    for await (const entry of await opendir(held.child('.'))) await removeChild(held, entry.name).catch(ignoreMissing);
+  } finally {
+    await held.handle.close();
+  }
+  await rmdir(parent.child(name));
+}
+
+async function sweepDirectory(held: HeldDirectory, before: number): Promise<number> {
+  let swept = 0;
+  for await (const entry of await opendir(held.child('.'))) {
+    if (entry.isDirectory()) swept += await sweepChild(held, entry.name, before);
+    else if (entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX)) swept += await sweepFile(held, entry.name, before);
+  }
+  return swept;
+}
+
+async function sweepChild(parent: HeldDirectory, name: string, before: number): Promise<number> {
+  const held = await openChildDirectory(parent, name);
+  try {
+    return await sweepDirectory(held, before);
+  } finally {
+    await held.handle.close();
+  }
+}
+
+async function sweepFile(held: HeldDirectory, name: string, before: number): Promise<number> {
+  const facts = await lstat(held.child(name)).catch(ignoreMissing);
+  // By its change time: an attempt sets the time of modification to its source's.
+  if (!facts || facts.ctimeMs >= before) return 0;
+  await unlink(held.child(name)).catch(ignoreMissing);
+  return 1;
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (isMissing(error)) return undefined;
+  throw error;
+}

@@ -1,0 +1,162 @@
+/** Refusals, cancellations and deadlines: everything taken is given back, from every phase. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { AllocationKey } from '../../client/index.ts';
+import { writeCheckpoint } from '../../dev/job/job.ts';
+import { allocationWorkflowId } from '../../model/identifiers.ts';
+import type { Phase } from '../../model/phase.ts';
+import { digestsOf, objectDigests, objectKeys, sorted, treeDigests } from '../support/facts.ts';
+import {
+  allocationInput,
+  CHECKPOINT_FILES,
+  datasetFiles,
+  keyOf,
+  NODE,
+  OUTPUT_FILES,
+  PLAIN_NODE,
+  runJob,
+  seedDataset,
+  untilPhase,
+} from '../support/scenario.ts';
+import { startTestSite, type TestSite } from '../support/site.ts';
+import { eventually } from '../support/wait.ts';
+
+describe('refused, cancelled, overdue', { concurrency: false }, () => {
+  const dataset = datasetFiles(50, 2000);
+  let site: TestSite;
+
+  before(async () => {
+    site = await startTestSite();
+    await seedDataset(site.stores.warm, dataset);
+  });
+  after(() => site.stop());
+
+  const submitReady = async (allocationId: string, overrides = {}): Promise<AllocationKey> => {
+    const key = keyOf(allocationId);
+    await site.penstock.submit(allocationInput(allocationId, overrides));
+    await untilPhase(site, key, 'ready');
+    return key;
+  };
+  const assertNothingHeld = async (key: AllocationKey) => {
+    const held = await site.stores.hot.holdings(allocationWorkflowId(key));
+    assert.deepEqual([held.exports, held.snapshots, held.reservations], [[], [], []]);
+  };
+
+  test('an invalid declaration is refused with the field, the value and what would be accepted', async () => {
+    await assert.rejects(site.penstock.submit({ ...allocationInput('bad-1'), data: { mounts: [{ source: 'ftp://x', target: 'relative' }] } }), {
+      type: 'InvalidInput',
+      message: /data\.mounts\[0\]\.source: found "ftp:\/\/x"; accepted: .*s3:\/\/[\s\S]*data\.mounts\[0\]\.target/,
+    });
+  });
+
+  test('what only the site can refuse fails the allocation with the same kind of message', async () => {
+    const key = keyOf('bad-2');
+    await site.penstock.submit(allocationInput('bad-2', { data: { mounts: [{ source: 's3://other-tenant/secret', target: '/data' }] } }));
+    await assert.rejects(site.penstock.wait(key), {
+      type: 'InvalidInput',
+      message: /data\.mounts\[0\]\.source: found .*other-tenant.*accepted: .*acme, training-data/,
+    });
+    assert.equal((await site.penstock.status(key)).phase, 'failed');
+  });
+
+  test('a source that holds nothing fails at once and says where to look', async () => {
+    const key = keyOf('bad-3');
+    await site.penstock.submit(allocationInput('bad-3', { data: { mounts: [{ source: 's3://training-data/typo', target: '/data' }] } }));
+    await assert.rejects(site.penstock.wait(key), { type: 'NotFound', message: /data\.mounts\[0\]\.source.*warm or cold/ });
+    await assertNothingHeld(key);
+  });
+
+  test('floors beyond the tier are refused at the start, given back, and granted when there is room', async () => {
+    const mounts = (floor: string) => ({ data: { mounts: [{ source: 's3://training-data/imagenet', target: '/data', bandwidth_floor: floor }] } });
+    const first = await submitReady('floor-1', mounts('1.5GB/s'));
+    await site.penstock.assignNodes(first, { nodes: [NODE] });
+    const second = await submitReady('floor-2', mounts('1GB/s'));
+    await assert.rejects(site.penstock.assignNodes(second, { nodes: [PLAIN_NODE] }), { type: 'FloorUnavailable' });
+    assert.equal((await site.penstock.status(second)).phase, 'ready');
+    assert.deepEqual((await site.stores.hot.holdings(allocationWorkflowId(second))).exports, []);
+    await site.penstock.finish(first, { outcome: 'succeeded' });
+    const plan = await site.penstock.assignNodes(second, { nodes: [PLAIN_NODE] });
+    assert.equal(plan.mounts[0]?.floorBytesPerSecond, 1e9);
+    await site.penstock.finish(second, { outcome: 'succeeded' });
+  });
+
+  test('nodes without a required feature are refused before anything is taken', async () => {
+    const key = await submitReady('features', { requiredFeatures: ['nvme_scratch'] });
+    await assert.rejects(site.penstock.assignNodes(key, { nodes: [PLAIN_NODE] }), {
+      message: /nodes\[0\]\.features: found \[\]; accepted: nodes with "nvme_scratch"/,
+    });
+    await site.penstock.cancel(key, { mode: 'drain', reason: 'done' });
+  });
+
+  for (const phase of ['queued', 'ready', 'running'] as const) {
+    for (const mode of ['drain', 'abandon'] as const) {
+      test(`cancel (${mode}) while ${phase} gives everything back`, () => cancelIn(phase, mode));
+    }
+  }
+
+  async function cancelIn(phase: Phase, mode: 'drain' | 'abandon'): Promise<void> {
+    const key = keyOf(`cancel-${phase}-${mode}`);
+    await site.penstock.submit(allocationInput(key.allocationId));
+    if (phase !== 'queued') await untilPhase(site, key, 'ready');
+    if (phase === 'running') await runJob(site, key, await site.penstock.assignNodes(key, { nodes: [NODE] }));
+    const answer = await eventually('the answer', () => site.penstock.cancel(key, { mode, reason: 'the user changed their mind' }));
+    await assert.rejects(site.penstock.wait(key), { message: new RegExp(`cancelled \\(${mode}\\): the user changed their mind`) });
+    assert.equal((await site.penstock.status(key)).phase, 'cancelled');
+    await assertNothingHeld(key);
+    const prefix = `vision/${key.allocationId}/`;
+    assert.deepEqual(await objectKeys(site.stores.cold, 'acme', prefix), [], 'a cancelled job locks nothing away');
+    if (phase !== 'running') return;
+    const restore = () => site.penstock.restoreCheckpoint({ ...key, checkpointId: 'step-100' });
+    if (mode === 'drain') {
+      assert.match(answer.keeps.join(), /logs.*output/);
+      const warm = await objectDigests(site.stores.warm, 'acme', prefix);
+      for (const [path, digest] of digestsOf(OUTPUT_FILES)) assert.equal(warm.get(path), digest, path);
+      assert.ok(warm.has('logs/metadata.json'));
+      const restored = await eventually('the drain that outlives the job', restore);
+      assert.deepEqual(sorted(await treeDigests(join(site.stores.hotFiles.root, restored.path))), sorted(digestsOf(CHECKPOINT_FILES)));
+    } else {
+      assert.match(answer.drops.join(), /logs/);
+      assert.equal((await objectKeys(site.stores.warm, 'acme', prefix)).length, 0);
+    }
+  }
+
+  test('a cancellation through Temporal, which names no mode, drains: nothing is lost by it', async () => {
+    const key = await submitReady('cancel-native');
+    await runJob(site, key, await site.penstock.assignNodes(key, { nodes: [NODE] }));
+    await site.temporal.workflow.getHandle(allocationWorkflowId(key)).cancel();
+    await assert.rejects(site.penstock.wait(key), { message: /cancelled \(drain\)/ });
+    assert.ok(await site.stores.warm.head('acme', 'vision/cancel-native/results/metrics.json'));
+    await assertNothingHeld(key);
+  });
+
+  test('a job whose scheduler vanished is ended at its walltime, kept and given back', async () => {
+    const brief = await startTestSite({ policies: { leaseGraceSeconds: 1 } });
+    try {
+      await seedDataset(brief.stores.warm, dataset);
+      const key = keyOf('absent');
+      await brief.penstock.submit(allocationInput('absent', { walltimeSeconds: 4 }));
+      await untilPhase(brief, key, 'ready');
+      const plan = await brief.penstock.assignNodes(key, { nodes: [NODE] });
+      await runJob(brief, key, plan, undefined);
+      await assert.rejects(brief.penstock.wait(key), { type: 'DeadlineExceeded', message: /running/ });
+      const held = await brief.stores.hot.holdings(allocationWorkflowId(key));
+      assert.deepEqual([held.exports, held.reservations], [[], []]);
+      assert.ok(await brief.stores.warm.head('acme', 'vision/absent/results/metrics.json'), 'a timeout is not a cancel: the output is kept');
+    } finally {
+      await brief.stop();
+    }
+  });
+
+  test('a checkpoint in flight when the job ends is incomplete and its space is freed', async () => {
+    const key = await submitReady('torn-end');
+    await site.penstock.assignNodes(key, { nodes: [NODE] });
+    const reservation = await site.penstock.reserveCheckpoint(key, { checkpointId: 'half', bytes: '10MB' });
+    await writeCheckpoint(reservation, new Map([...CHECKPOINT_FILES].slice(0, 1)));
+    await site.penstock.finish(key, { outcome: 'failed', exitCode: 137 });
+    await untilPhase(site, key, 'released');
+    assert.deepEqual([...(await treeDigests(reservation.rackPath)).keys()], []);
+    await assert.rejects(site.penstock.restoreCheckpoint({ ...key, checkpointId: 'half' }), { type: 'NotFound' });
+    assert.deepEqual(await objectKeys(site.stores.cold, 'acme', 'vision/torn-end/'), [], 'the output of a failed job is published, not locked');
+  });
+});
