@@ -29,6 +29,7 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
       leaseGraceSeconds: policies.leaseGraceSeconds,
       snapshotHours: policies.snapshotHours,
       archiveRetentionDays: policies.archiveRetentionDays,
+      attestDays: policies.attestDays,
       deadlines: policies.deadlines,
       heartbeatSeconds: policies.heartbeatSeconds,
       eventsPerRun: policies.eventsPerRun,

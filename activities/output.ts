@@ -8,7 +8,6 @@ import type { ManifestRef } from '../model/manifest.ts';
 import { OUTPUT_RECORD, type OutputRecord, OutputRecordSchema } from '../model/output-record.ts';
 import type { TransferRequest } from '../model/transfer.ts';
 import { effect } from './effect.ts';
-import { movedPrefix } from './manifest-names.ts';
 
 export interface OutputRecordRequest extends AllocationKey {
   readonly target: Location;
@@ -36,7 +35,7 @@ export function createOutputActivities(stores: Stores) {
           bytes: manifest.bytes,
           digest: manifest.digest,
           location: formatLocation(target),
-          manifest: { store: manifest.store, bucket: manifest.bucket, prefix: movedPrefix(manifest.prefix), pages: manifest.pages },
+          manifest: { store: manifest.store, bucket: manifest.bucket, prefix: manifest.prefix, pages: manifest.pages },
           ...(retention ? { retainUntil: retention.retainUntil } : {}),
         };
         try {

@@ -1,16 +1,14 @@
 /** Staging before the bytes move: what there is, where it is, space for it, and a pin against eviction. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { listAll } from '../datapath/transfer/list-all.ts';
-import { writeManifest } from '../datapath/transfer/manifest-store.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import type { ResolvedMount } from '../model/data-declaration.ts';
 import { PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
-import { type Location, SYSTEM_BUCKET } from '../model/location.ts';
+import type { Location } from '../model/location.ts';
 import { formatBytes } from '../model/quantity.ts';
 import type { Survey, SurveyedMount } from '../model/transfer.ts';
 import { effect, type Run } from './effect.ts';
-import { manifestPrefix } from './manifest-names.ts';
+import { listIntoManifest } from './manifests.ts';
 import { endpointAt, hotPath } from './places.ts';
 import { tellAllocation } from './reports.ts';
 
@@ -129,15 +127,7 @@ export function createStagingActivities(stores: Stores) {
 async function surveyMount(stores: Stores, request: SurveyRequest, mount: ResolvedMount, mountIndex: number, run: Run): Promise<SurveyedMount> {
   const source = await locateSource(stores, mount, mountIndex);
   const target: Location = { store: 'hot', bucket: source.bucket, prefix: source.prefix };
-  await stores.warm.ensureBucket(SYSTEM_BUCKET);
-  const manifest = await writeManifest({
-    store: stores.warm,
-    storeName: 'warm',
-    bucket: SYSTEM_BUCKET,
-    prefix: manifestPrefix(request, `mount-${mountIndex}`),
-    entries: listAll(endpointAt(stores, source), run.signal),
-    signal: run.signal,
-  });
+  const manifest = await listIntoManifest(stores, request, `mount-${mountIndex}`, endpointAt(stores, source), run);
   const local = await stores.hot.locate(hotPath(target.bucket, target.prefix));
   return {
     mountIndex,

@@ -1,7 +1,5 @@
 /** The process: real streams, real connections, and an exit code for what happened. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectPenstock } from '../client/penstock.ts';
-import { openStores } from '../drivers/open-site.ts';
 import { runCli } from './run-cli.ts';
 
 // `penstock ... | head` is not an error.
@@ -13,8 +11,9 @@ const exitCode = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
   env: process.env,
   hasColor: process.stdout.isTTY === true && process.stdout.hasColors(),
-  connect: ({ temporal }) => connectPenstock({ address: temporal.address, namespace: temporal.namespace }),
-  openStores,
+  // Loaded when needed: `--help` and `site status` answer at once without Temporal's and S3's libraries.
+  connect: async ({ temporal }) => (await import('../client/penstock.ts')).connectPenstock({ address: temporal.address, namespace: temporal.namespace }),
+  openStores: async (site) => (await import('../drivers/open-site.ts')).openStores(site),
   now: () => new Date(),
   delay: (milliseconds, signal) => delay(milliseconds, undefined, { signal }),
 });

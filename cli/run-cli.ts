@@ -2,7 +2,6 @@
 import { type Command, CommanderError } from 'commander';
 import type { Run } from './command.ts';
 import { type Exit, exitCodes } from './exit-codes.ts';
-import { toFailure } from './failure.ts';
 import { escapeText } from './output/escape.ts';
 import { renderAnswer } from './output/render.ts';
 import { buildProgram } from './program.ts';
@@ -18,7 +17,7 @@ export async function runCli(parameters: readonly string[], io: Io): Promise<num
       io.stdout(renderAnswer(answer, session.globals.output));
       exit = answer.exit ?? 'ok';
     } catch (error) {
-      exit = report(error, session);
+      exit = await report(error, session);
     } finally {
       await session.close();
     }
@@ -35,7 +34,9 @@ export async function runCli(parameters: readonly string[], io: Io): Promise<num
 
 const globalsOf = (command: Command): Globals => command.optsWithGlobals<Globals & Record<string, unknown>>();
 
-function report(error: unknown, session: Session): Exit {
+/** Knowing every kind of error means loading their libraries, which a command that succeeds need not wait for. */
+async function report(error: unknown, session: Session): Promise<Exit> {
+  const { toFailure } = await import('./failure.ts');
   const failure = toFailure(error);
   session.note(`${failure.type}: ${failure.message}`);
   if (session.globals.verbose && error instanceof Error && error.stack) session.note(error.stack);

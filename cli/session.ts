@@ -6,7 +6,7 @@ import type { Penstock } from '../client/penstock.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { loadSiteFile } from '../drivers/site-file.ts';
 import type { Site } from '../model/site.ts';
-import { CliError } from './failure.ts';
+import { CliError } from './cli-error.ts';
 import { escapeText } from './output/escape.ts';
 import type { OutputFormat } from './output/render.ts';
 

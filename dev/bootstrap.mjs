@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 
 const repository = join(dirname(fileURLToPath(import.meta.url)), '..');
 const nodeModules = join(repository, 'node_modules');
@@ -15,6 +16,7 @@ const runtime = join(nodeModules, '.bin', 'node');
 /** Holds the hash of the lock file that node_modules was installed from. */
 const marker = join(nodeModules, '.penstock-installed');
 const lockDirectory = join(repository, '.penstock', 'install.lock');
+const quiet = ['--no-fund', '--no-audit', '--loglevel=error'];
 const OLDEST_NODE = 20;
 const STALE_LOCK_MINUTES = 15;
 
@@ -50,23 +52,42 @@ function isInstalled() {
 function installedByHand() {
   const record = join(nodeModules, '.package-lock.json');
   if (!existsSync(record)) return false;
-  const installed = JSON.parse(readFileSync(record, 'utf8')).packages ?? {};
-  const locked = JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8')).packages ?? {};
+  const installed = readJson(record).packages ?? {};
+  const locked = readJson(join(repository, 'package-lock.json')).packages ?? {};
   // Optional packages of other platforms are locked but not installed.
-  return Object.entries(locked).every(([path, entry]) => path === '' || (installed[path] ? installed[path].version === entry.version : entry.optional === true));
+  return Object.entries(locked).every(
+    ([path, entry]) => path === '' || (installed[path] ? installed[path].version === entry.version : entry.optional === true),
+  );
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(path, 'utf8'));
 }
 
 function lockFileHash() {
-  return createHash('sha256').update(readFileSync(join(repository, 'package-lock.json'))).digest('hex');
+  return createHash('sha256')
+    .update(readFileSync(join(repository, 'package-lock.json')))
+    .digest('hex');
 }
 
 async function install() {
-  const { code, output } = await runQuietly('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+  let { code, output } = await runQuietly('npm', ['ci', ...quiet]);
+  // A lock file made where the registry had no packages for other platforms lacks those, and `npm ci` refuses it although it
+  // pins everything for its own. `npm install --no-save` takes the same versions with the same integrity and leaves the file alone.
+  if (output.includes('EUSAGE') && lockFileMatchesManifest()) ({ code, output } = await runQuietly('npm', ['install', '--no-save', ...quiet]));
   if (code === 'ENOENT') throw new Error('npm is not installed. Install Node 20 or newer together with npm.');
   if (code !== 0 || !existsSync(runtime)) {
-    const end = output.trim().split('\n').slice(-15).join('\n');
-    throw new Error(`npm ci failed:\n${end}\nPenstock needs npm with access to a package registry, install scripts not switched off, and ${repository} to be writable.`);
+    const reason = output.trim().split('\n').slice(0, 15).join('\n'); // npm says first what is wrong, then how it is used
+    throw new Error(
+      `npm ci failed:\n${reason}\nPenstock needs npm with access to a package registry, install scripts not switched off, and ${repository} to be writable.`,
+    );
   }
+}
+
+function lockFileMatchesManifest() {
+  const manifest = readJson(join(repository, 'package.json'));
+  const locked = readJson(join(repository, 'package-lock.json')).packages?.[''] ?? {};
+  return ['dependencies', 'devDependencies'].every((kind) => isDeepStrictEqual(manifest[kind] ?? {}, locked[kind] ?? {}));
 }
 
 /** Two commands started at once must not run two `npm ci` over each other: each removes node_modules first. */
@@ -112,7 +133,7 @@ function runQuietly(command, commandParameters) {
       process.stderr.write('\n');
       resolve({ code, output });
     };
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = (output + chunk).slice(-20_000)));
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = (output + chunk).slice(0, 20_000)));
     child.once('error', (error) => finish(error.code));
     child.once('close', finish);
   });

@@ -12,7 +12,7 @@ export interface ManifestEntry {
   readonly crc32c?: string;
 }
 
-/** Where a manifest lies. Pages are `{prefix}{page, 6 digits}.jsonl.zst`, zstd-compressed JSON lines of {@link ManifestEntry}. */
+/** Where a manifest lies: `{prefix}index.json` names its pages, zstd-compressed JSON lines of {@link ManifestEntry} (datapath/transfer/manifest-format.ts). */
 export interface ManifestRef {
   /** The store's name in the site file. */
   readonly store: string;

@@ -4,7 +4,7 @@ import type { Policies } from './site.ts';
 
 export type WorkflowPolicies = Pick<
   Policies,
-  'readyThreshold' | 'leaseGraceSeconds' | 'snapshotHours' | 'archiveRetentionDays' | 'deadlines' | 'heartbeatSeconds' | 'eventsPerRun'
+  'readyThreshold' | 'leaseGraceSeconds' | 'snapshotHours' | 'archiveRetentionDays' | 'attestDays' | 'deadlines' | 'heartbeatSeconds' | 'eventsPerRun'
 >;
 
 export interface AllocationPlan {

@@ -76,6 +76,7 @@ export const PoliciesSchema = z.strictObject({
   archiveRetentionDays: z.number().positive().default(2557).describe('Retention of archived output where the request names none'),
   heartbeatSeconds: z.int().min(2).default(30).describe('A worker silent for so long is taken for dead and its activity runs elsewhere'),
   eventsPerRun: z.int().min(50).max(20_000).default(5000).describe('History events after which a long allocation continues as new'),
+  attestDays: z.number().positive().default(90).describe('How often archived output is attested to be still locked'),
   deadlines: z
     .strictObject({
       queuedHours: HoursSchema.default(168),

@@ -6,6 +6,7 @@ import { createLogActivities } from '../activities/logs.ts';
 import { createNodeActivities } from '../activities/node.ts';
 import { createOutputActivities } from '../activities/output.ts';
 import { createReleaseActivities } from '../activities/release.ts';
+import { createRetentionActivities } from '../activities/retention.ts';
 import { createStagingActivities } from '../activities/staging.ts';
 import { createStartingActivities } from '../activities/starting.ts';
 import { createTransferActivities } from '../activities/transfer.ts';
@@ -52,6 +53,7 @@ function dataPlans(stores: Stores): WorkerPlan[] {
         ...createOutputActivities(stores),
         ...createLogActivities(stores),
         ...checkpoints,
+        ...createRetentionActivities(stores),
         survey: staging.survey,
       },
       maxConcurrentActivityTaskExecutions: 4, // each moves 16 files at once; more would only share the same disks
@@ -60,4 +62,3 @@ function dataPlans(stores: Stores): WorkerPlan[] {
     ...stores.site.nodes.map(({ id }) => ({ taskQueue: nodeQueue(id), activities: node, maxConcurrentActivityTaskExecutions: 2 })),
   ];
 }
-

@@ -116,14 +116,14 @@ async function stageAndStart(state: AllocationState, desk: Desk): Promise<void> 
       enter(state, 'queued', deadlineOf(state, 'queued'));
       staged = desk.staging.run(() => stageUntilReady(state, desk));
       staged.catch(() => undefined); // observed by the race below, or by nobody once the job runs
-      await within(state, 'queued', [staged, condition(() => state.phase !== 'queued' || desk.start !== undefined)]);
+      await within(state, 'queued', () => Promise.race([staged, condition(() => state.phase !== 'queued' || desk.start !== undefined)]));
     }
-    if (state.staging.state !== 'ready') await within(state, 'staging', [staged, condition(() => desk.start !== undefined)]);
+    if (state.staging.state !== 'ready') await within(state, 'staging', () => Promise.race([staged, condition(() => desk.start !== undefined)]));
     if (!desk.start) {
       enter(state, 'ready', deadlineOf(state, 'ready'));
       if (!(await holdUntilAssigned(state, desk))) {
         enter(state, 'queued', deadlineOf(state, 'queued'));
-        await within(state, 'queued', [condition(() => desk.rescheduled)]);
+        await within(state, 'queued', () => condition(() => desk.rescheduled));
         staged = undefined;
         continue;
       }
@@ -144,9 +144,9 @@ function snapshotWhenStaged(state: AllocationState, desk: Desk, staged: Promise<
 
 type WaitingPhase = 'queued' | 'staging' | 'ready';
 
-/** The first of the promises, or the phase's deadline. */
-function within(state: AllocationState, phase: WaitingPhase, promises: readonly Promise<unknown>[]): Promise<unknown> {
-  return withinDeadline(phase, waitingMs(state, phase), () => Promise.race(promises));
+/** The work, or the phase's deadline; conditions must be made inside, or the deadline would not end them. */
+function within(state: AllocationState, phase: WaitingPhase, work: () => Promise<unknown>): Promise<unknown> {
+  return withinDeadline(phase, waitingMs(state, phase), work);
 }
 
 const deadlineOf = (state: AllocationState, phase: WaitingPhase): string => later(waitingMs(state, phase) / 1000);

@@ -4,6 +4,7 @@ import type { OutputActivities } from '../activities/output.ts';
 import type { TransferActivities } from '../activities/transfer.ts';
 import { type AllocationKey, DATA_QUEUE } from '../model/identifiers.ts';
 import { formatLocation, type Location } from '../model/location.ts';
+import type { ManifestRef } from '../model/manifest.ts';
 import type { TransferAnswer, TransferRequest } from '../model/transfer.ts';
 import { activities } from './presets.ts';
 
@@ -20,6 +21,7 @@ export interface DemoteRequest extends AllocationKey {
 export interface DemoteResult {
   readonly files: number;
   readonly bytes: number;
+  readonly manifest: ManifestRef;
 }
 
 export async function demote(request: DemoteRequest): Promise<DemoteResult> {
@@ -60,5 +62,5 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
   });
   await activities<OutputActivities>('bulk', bulk(`record ${formatLocation(target)} as whole`)).writeOutputRecord({ ...request, manifest });
   await activities<TransferActivities>('bulk', bulk(`remove the verified source ${formatLocation(source)}`)).removeMoved({ manifest, source });
-  return { files: manifest.files, bytes: manifest.bytes };
+  return { files: manifest.files, bytes: manifest.bytes, manifest };
 }

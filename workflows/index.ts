@@ -5,3 +5,4 @@ export { demote } from './demote.ts';
 export { drainCheckpoint } from './drain-checkpoint.ts';
 export { prestage } from './prestage.ts';
 export { restoreCheckpoint } from './restore-checkpoint.ts';
+export { retain } from './retain.ts';

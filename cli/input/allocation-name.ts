@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { type AllocationKey, IdentifierSchema, TenantSchema } from '../../model/identifiers.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
-import { CliError } from '../failure.ts';
+import { CliError } from '../cli-error.ts';
 import { readDocument } from './document.ts';
 
 const KeySchema = z.object({ tenant: TenantSchema, project: IdentifierSchema, allocationId: IdentifierSchema });

@@ -1,7 +1,7 @@
 /** Reads the YAML or JSON files that people and schedulers write: bounded in size and aliases, one clear message where broken. */
 import { readFile, stat } from 'node:fs/promises';
 import { parseDocument } from 'yaml';
-import { CliError } from '../failure.ts';
+import { CliError } from '../cli-error.ts';
 
 /** An allocation with 32 mounts and 512 nodes takes some 60 kB. */
 const LIMIT_BYTES = 1 << 20;

@@ -82,7 +82,9 @@ function firstDifference(local: readonly CheckpointFile[], rack: readonly Checkp
 }
 
 function incomplete({ checkpointId, local, rack }: Copies, what: string): PenstockError {
-  return new PenstockError('CheckpointIncomplete', `checkpoint ${checkpointId}: ${what} (${local.name}, ${rack.name}).`, { nextStep: 'Write both copies whole, then commit again.' });
+  return new PenstockError('CheckpointIncomplete', `checkpoint ${checkpointId}: ${what} (${local.name}, ${rack.name}).`, {
+    nextStep: 'Write both copies whole, then commit again.',
+  });
 }
 
 /** Answers the record that stands: ours, or that of an attempt that was faster and saw the same content. */
@@ -94,7 +96,11 @@ async function writeRecord(store: FileStore, { directory, attempt, checkpointId 
     if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
     const standing = await readCommitRecord(store, directory);
     if (standing?.digest === record.digest) return standing;
-    throw new PenstockError('Conflict', `checkpoint ${checkpointId} was committed before with other content.`, { store: store.name, nextStep: 'Use a new checkpoint id.', cause: error });
+    throw new PenstockError('Conflict', `checkpoint ${checkpointId} was committed before with other content.`, {
+      store: store.name,
+      nextStep: 'Use a new checkpoint id.',
+      cause: error,
+    });
   }
 }
 

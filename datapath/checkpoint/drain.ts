@@ -6,11 +6,7 @@ import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import { type CheckpointRecord, CheckpointRecordSchema } from '../../model/checkpoint-record.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { newWriteId } from '../erasure/layout.ts';
-import { readErasureObject } from '../erasure/reader.ts';
-import { listErasureObjects, removeErasureObject } from '../erasure/remove.ts';
-import { verifyErasureObject } from '../erasure/verify.ts';
-import { writeErasureObject } from '../erasure/writer.ts';
+import { listErasureObjects, newWriteId, readErasureObject, removeErasureObject, verifyErasureObject, writeErasureObject } from '../erasure/index.ts';
 import { createContentCheck } from '../transfer/crc32c.ts';
 import { readCommitRecord } from './commit.ts';
 
@@ -44,23 +40,51 @@ export async function drainFiles(request: DrainFiles): Promise<void> {
   if (!record) {
     // A repeat after the copy was released finds its effect in the erasure set.
     if (await readDrainedRecord(request)) return;
-    throw new PenstockError('CheckpointIncomplete', `${directory} has no commit record.`, { store: source.name, nextStep: 'Only committed checkpoints are drained.' });
+    throw new PenstockError('CheckpointIncomplete', `${directory} has no commit record.`, {
+      store: source.name,
+      nextStep: 'Only committed checkpoints are drained.',
+    });
   }
   await eachFile(record, request, async (file, onProgress) => {
     const content = await source.read(`${directory}/${file.path}`, { signal });
     const check = createContentCheck({ subject: `${directory}/${file.path}`, store: source.name, bytes: file.bytes, crc32c: file.crc32c });
     content.on('error', (error) => check.stream.destroy(error));
-    await writeErasureObject({ racks, key: `${prefix}${file.path}`, content: content.pipe(check.stream), bytes: file.bytes, writeId: newWriteId(), signal, onProgress });
+    await writeErasureObject({
+      racks,
+      key: `${prefix}${file.path}`,
+      content: content.pipe(check.stream),
+      bytes: file.bytes,
+      writeId: newWriteId(),
+      signal,
+      onProgress,
+    });
   });
   const body = Buffer.from(JSON.stringify(record));
   await writeErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, content: Readable.from([body]), bytes: body.length, writeId: newWriteId(), signal });
 }
 
-/** Reads every shard of every file back from its rack. NotEnoughShards and ChecksumMismatch name the racks. */
+/** Two shards may be missing after a write and wait for repair; a copy with less margin is not one to let go of the source for. */
+const LEAST_MARGIN = 2;
+
+/** Reads every shard of every file back from its rack. StoreUnavailable names the racks where too few shards are sound. */
 export async function verifyFiles(request: InErasureSet & WithProgress): Promise<void> {
   const record = await demandDrainedRecord(request);
-  await eachFile(record, request, (file) => verifyErasureObject({ racks: request.racks, key: `${request.prefix}${file.path}`, signal: request.signal }));
-  await verifyErasureObject({ racks: request.racks, key: `${request.prefix}${COMMIT_RECORD}`, signal: request.signal });
+  const verify = async (path: string) => {
+    const key = `${request.prefix}${path}`;
+    const { digestMatches, margin, shards } = await verifyErasureObject({ racks: request.racks, key, signal: request.signal });
+    if (digestMatches && margin >= LEAST_MARGIN) return;
+    const unsound = shards.filter((shard) => shard.state !== 'sound').map((shard) => `${shard.rack ?? 'no rack'} (${shard.message ?? shard.state})`);
+    throw new PenstockError(
+      'StoreUnavailable',
+      `${key} has a margin of ${margin} lost racks, ${LEAST_MARGIN} are needed to release its source: ${unsound.join(', ')}.`,
+      {
+        store: 'erasure set',
+        nextStep: 'It is read again until the racks answer; the in-rack copy is kept.',
+      },
+    );
+  };
+  await eachFile(record, request, (file) => verify(file.path));
+  await verify(COMMIT_RECORD);
 }
 
 export interface RestoreFiles extends InErasureSet, WithProgress {
@@ -88,7 +112,14 @@ export async function restoreFiles(request: RestoreFiles): Promise<{ files: numb
 export async function removeDrained(request: InErasureSet): Promise<void> {
   const { racks, prefix, signal } = request;
   await removeErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, signal });
-  for await (const key of listErasureObjects({ racks, prefix, signal })) await removeErasureObject({ racks, key, signal });
+  // Removed page by page from the start: what is gone is not listed again.
+  for (
+    let page = await listErasureObjects({ racks, prefix, signal });
+    page.keys.length > 0;
+    page = await listErasureObjects({ racks, prefix, signal, after: page.keys.at(-1) })
+  ) {
+    for (const key of page.keys) await removeErasureObject({ racks, key, includeAttempts: true, signal });
+  }
 }
 
 export async function readDrainedRecord({ racks, prefix, signal }: InErasureSet): Promise<CheckpointRecord | undefined> {
@@ -106,7 +137,9 @@ export async function readDrainedRecord({ racks, prefix, signal }: InErasureSet)
 async function demandDrainedRecord(request: InErasureSet): Promise<CheckpointRecord> {
   const record = await readDrainedRecord(request);
   if (record) return record;
-  throw new PenstockError('NotFound', `the erasure set holds no committed checkpoint ${request.prefix}`, { nextStep: 'List the allocation: it may still be draining.' });
+  throw new PenstockError('NotFound', `the erasure set holds no committed checkpoint ${request.prefix}`, {
+    nextStep: 'List the allocation: it may still be draining.',
+  });
 }
 
 async function eachFile(
@@ -118,15 +151,25 @@ async function eachFile(
   let doneFiles = 0;
   let doneBytes = 0;
   const underWay = new Map<string, number>();
-  const tell = () => onProgress?.({ files: record.files.length, bytes: record.bytes, doneFiles, doneBytes: doneBytes + [...underWay.values()].reduce((sum, each) => sum + each, 0) });
-  await Promise.all(record.files.map((file) => limit(async () => {
-    await work(file, (bytes) => {
-      underWay.set(file.path, bytes);
-      tell();
+  const tell = () =>
+    onProgress?.({
+      files: record.files.length,
+      bytes: record.bytes,
+      doneFiles,
+      doneBytes: doneBytes + [...underWay.values()].reduce((sum, each) => sum + each, 0),
     });
-    underWay.delete(file.path);
-    doneFiles += 1;
-    doneBytes += file.bytes;
-    tell();
-  })));
+  await Promise.all(
+    record.files.map((file) =>
+      limit(async () => {
+        await work(file, (bytes) => {
+          underWay.set(file.path, bytes);
+          tell();
+        });
+        underWay.delete(file.path);
+        doneFiles += 1;
+        doneBytes += file.bytes;
+        tell();
+      }),
+    ),
+  );
 }

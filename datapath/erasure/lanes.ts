@@ -67,14 +67,14 @@ export function openLanes(identity: ObjectIdentity, placement: ShardPlacement, s
 
     async finish() {
       finished = true;
-      await Promise.all(lanes.map((lane) => lane?.finish()));
+      await Promise.all(lanes.map(async (lane) => lane?.finish()));
       await mend();
     },
 
     async abandon(reason) {
       abandoned ??= reason instanceof Error ? reason : new Error(String(reason));
       const why = abandoned;
-      await Promise.all(lanes.map((lane) => lane?.abandon(why)));
+      await Promise.all(lanes.map(async (lane) => lane?.abandon(why)));
     },
   };
 

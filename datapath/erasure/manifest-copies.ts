@@ -33,7 +33,7 @@ export function surveyManifests(racks: readonly RackStore[], key: string, option
       return body ? { rack, state: 'present', manifest: parseManifest(body, key) } : { rack, state: 'absent' };
     } catch (error) {
       options.signal?.throwIfAborted();
-      return { rack, state: isType(error, 'CorruptSource') ? 'damaged' : 'unreachable', problem: messageOf(error) };
+      return { rack, state: isType(error, 'CorruptSource') || isType(error, 'ChecksumMismatch') ? 'damaged' : 'unreachable', problem: messageOf(error) };
     }
   }));
 }

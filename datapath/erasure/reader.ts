@@ -35,7 +35,7 @@ export async function readErasureObject(request: ReadErasureObject): Promise<Rea
   await openEnough(sources);
   const reader = stripeReader(manifest, sources, log, request.codec ?? sharedCodecPool);
   if (sources.filter((source) => !source.isLost()).length < DATA_SHARDS) await reader.dataCells(0);
-  const content = Readable.from(checkedContent(manifest, reader, sources), { objectMode: false, highWaterMark: manifest.cellBytes });
+  const content = Readable.from(checkedContent(manifest, reader), { objectMode: false, highWaterMark: manifest.cellBytes });
   return { manifest, content, findings: log.findings };
 }
 
@@ -61,19 +61,15 @@ async function openEnough(sources: readonly ShardSource[]): Promise<void> {
   }
 }
 
-async function* checkedContent(manifest: ErasureManifest, reader: StripeReader, sources: readonly ShardSource[]): AsyncGenerator<Buffer> {
+async function* checkedContent(manifest: ErasureManifest, reader: StripeReader): AsyncGenerator<Buffer> {
   const hasher = contentHasher();
-  try {
-    for await (const piece of pieces(manifest, reader)) {
-      hasher.update(piece);
-      yield piece;
-    }
-    const digest = hasher.digest();
-    if (digest.sha256 !== manifest.sha256 || crc32cText(digest.crc32c) !== manifest.crc32c) {
-      throw new PenstockError('CorruptSource', `${JSON.stringify(manifest.key)} reads as SHA-256 ${digest.sha256}, but was written as ${manifest.sha256}.`);
-    }
-  } finally {
-    for (const source of sources) source.close();
+  for await (const piece of pieces(manifest, reader)) {
+    hasher.update(piece);
+    yield piece;
+  }
+  const digest = hasher.digest();
+  if (digest.sha256 !== manifest.sha256 || crc32cText(digest.crc32c) !== manifest.crc32c) {
+    throw new PenstockError('CorruptSource', `${JSON.stringify(manifest.key)} reads as SHA-256 ${digest.sha256}, but was written as ${manifest.sha256}.`);
   }
 }
 

@@ -1,9 +1,11 @@
-/** One shard being read: opened with its header, table and footer checked, then cell by cell, in sequence or singly. */
+/**
+ * One shard being read: opened with its header, table and footer checked, then cell by cell, a request each. No request waits for another one's
+ * consumer: a rack's connections may be fewer than the streams of all objects being read, and held streams would then wait for each other.
+ */
 import type { Readable } from 'node:stream';
 import { crc32c } from '@node-rs/crc32';
 import type { ByteRange, RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { type ByteReader, readBytes } from './byte-reader.ts';
 import type { FindingLog } from './findings.ts';
 import { crc32cText, parseHeader, parseTail } from './format.ts';
 import { cellOffset, HEADER_BYTES, shardBytes, shardKey } from './layout.ts';
@@ -14,11 +16,10 @@ export interface ShardSource {
   readonly index: number;
   readonly rackId: string;
   isLost(): boolean;
-  /** Undefined where the cell is rotten or did not come; why is in the findings. `streaming`: the next stripe's cell will be wanted too. */
-  cell(stripe: number, streaming: boolean): Promise<Buffer | undefined>;
+  /** Undefined where the cell is rotten or did not come; why is in the findings. */
+  cell(stripe: number): Promise<Buffer | undefined>;
   /** Header, table and footer are sound and this object's; {@link isLost} otherwise. */
   open(): Promise<void>;
-  close(): void;
 }
 
 export interface ShardSourceOptions {
@@ -46,20 +47,18 @@ export function shardSource({ manifest, index, rackId, rack, log, patience, sign
   let opening: Promise<void> | undefined;
   let checksums: Uint32Array | undefined;
   let whole: Buffer | undefined;
-  let stream: { readonly reader: ByteReader; next: number } | undefined;
 
   return {
     index,
     rackId,
     isLost: () => lost,
-    open: () => (opening ??= open()),
-    close,
+    open: ensureOpen,
 
-    async cell(stripe, streaming) {
-      await (opening ??= open());
+    async cell(stripe) {
+      await ensureOpen();
       if (lost || !checksums) return undefined;
       try {
-        const cell = whole ? whole.subarray(cellOffset(layout, stripe), cellOffset(layout, stripe + 1)) : await fetchCell(stripe, streaming);
+        const cell = whole ? whole.subarray(cellOffset(layout, stripe), cellOffset(layout, stripe + 1)) : await fetch({ start: cellOffset(layout, stripe), end: cellOffset(layout, stripe + 1) - 1 }, layout.cellBytes);
         failures = 0;
         if (crc32c(cell) === checksums[stripe]) return cell;
         log.record({ rack: rackId, index, kind: 'rotten', firstStripe: stripe, message: `the CRC32C of cell ${stripe} differs` });
@@ -69,6 +68,11 @@ export function shardSource({ manifest, index, rackId, rack, log, patience, sign
       return undefined;
     },
   };
+
+  function ensureOpen(): Promise<void> {
+    opening ??= open();
+    return opening;
+  }
 
   async function open(): Promise<void> {
     try {
@@ -100,59 +104,40 @@ export function shardSource({ manifest, index, rackId, rack, log, patience, sign
     return table;
   }
 
-  async function fetchCell(stripe: number, streaming: boolean): Promise<Buffer> {
-    if (!streaming) return fetch({ start: cellOffset(layout, stripe), end: cellOffset(layout, stripe + 1) - 1 }, layout.cellBytes);
-    if (stream?.next !== stripe) {
-      close();
-      stream = { reader: readBytes(await request({ start: cellOffset(layout, stripe), end: cellOffset(layout, layout.stripes) - 1 })), next: stripe };
-    }
-    const current = stream;
-    const cell = await waitFor('reading a cell', patience.stallMilliseconds, () => current.reader.take(layout.cellBytes));
-    current.next++;
-    return cell;
-  }
-
   /** Reads to the end of the answer: one byte more than expected is as wrong as one less. */
   async function fetch(range: ByteRange, expected: number): Promise<Buffer> {
-    const answer = await request(range);
+    if (!rack) throw new PenstockError('NotFound', 'the site has no such rack.', { store: rackId });
+    const answer = await waitFor('opening a shard', patience.requestMilliseconds, (inner) => rack.readShard(key, { range, signal: inner }));
+    // An error is seen where it is read; without a listener one that comes later would end the process.
+    answer.on('error', () => undefined);
     try {
-      return await waitFor('reading a shard', patience.stallMilliseconds, async () => {
-        const chunks: Buffer[] = [];
-        let bytes = 0;
-        for await (const chunk of answer as AsyncIterable<Buffer>) {
-          chunks.push(chunk);
-          bytes += chunk.length;
-          if (bytes > expected) break;
-        }
-        if (bytes !== expected) throw new PenstockError('CorruptSource', `its length is not ${totalBytes} bytes.`, { store: rackId });
-        return Buffer.concat(chunks);
-      });
+      return await waitFor('reading a shard', patience.stallMilliseconds, () => exactly(answer, expected));
     } finally {
       answer.destroy();
     }
   }
 
-  async function request(range: ByteRange): Promise<Readable> {
-    if (!rack) throw new PenstockError('NotFound', 'the site has no such rack.', { store: rackId });
-    const answer = await waitFor('opening a shard', patience.requestMilliseconds, () => rack.readShard(key, { range, ...(signal ? { signal } : {}) }));
-    answer.on('error', () => undefined);
-    return answer;
+  async function exactly(answer: Readable, expected: number): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > expected) break;
+    }
+    if (bytes !== expected) throw new PenstockError('CorruptSource', `its length is not ${totalBytes} bytes.`, { store: rackId });
+    const [only] = chunks;
+    return chunks.length === 1 && only ? only : Buffer.concat(chunks, bytes);
   }
 
-  function waitFor<T>(what: string, limitMilliseconds: number, work: () => Promise<T>): Promise<T> {
+  function waitFor<T>(what: string, limitMilliseconds: number, work: (inner: AbortSignal) => Promise<T>): Promise<T> {
     return within(limitMilliseconds, rackId, what, work, signal);
   }
 
   function failed(error: unknown, stripe: number | undefined): void {
     signal?.throwIfAborted();
-    close();
     failures++;
     lost = failures >= MAX_FAILURES;
     log.record({ rack: rackId, index, kind: lost ? 'lost' : 'interrupted', firstStripe: stripe, message: messageOf(error) });
-  }
-
-  function close(): void {
-    stream?.reader.close();
-    stream = undefined;
   }
 }

@@ -21,7 +21,7 @@ export async function streamShards({ content, identity, lanes, codec, signal, on
   const headers = Array.from({ length: TOTAL_SHARDS }, (_, index) => encodeHeader(identity, index));
   const tables = Array.from({ length: TOTAL_SHARDS }, () => Buffer.alloc(stripes * TABLE_ENTRY_BYTES));
   const hasher = contentHasher();
-  await lanes.distribute((index) => of(headers, index));
+  await lanes.distribute((index) => at(headers, index));
 
   let stripe = 0;
   let sending = Promise.resolve();
@@ -36,7 +36,7 @@ export async function streamShards({ content, identity, lanes, codec, signal, on
   signal?.throwIfAborted();
 
   const digest = hasher.digest();
-  await lanes.distribute((index) => encodeTail(parseHeader(of(headers, index)), of(tables, index), digest));
+  await lanes.distribute((index) => encodeTail(parseHeader(at(headers, index)), at(tables, index), digest));
   await lanes.finish();
   return digest;
 
@@ -44,13 +44,13 @@ export async function streamShards({ content, identity, lanes, codec, signal, on
     const coding = codec.run({ kind: 'encode', slab, cellBytes });
     const [coded] = await Promise.all([coding, before]);
     signal?.throwIfAborted();
-    coded.checksums.forEach((checksum, index) => of(tables, index).writeUInt32LE(checksum, number * TABLE_ENTRY_BYTES));
+    for (const [index, checksum] of coded.checksums.entries()) at(tables, index).writeUInt32LE(checksum, number * TABLE_ENTRY_BYTES);
     await lanes.distribute((index) => Buffer.from(coded.slab, index * cellBytes, cellBytes));
     onProgress?.(Math.min(objectBytes, (number + 1) * DATA_SHARDS * cellBytes));
   }
 }
 
-function of<T>(values: readonly T[], index: number): T {
+function at<T>(values: readonly T[], index: number): T {
   const value = values[index];
   if (value === undefined) throw new RangeError(`there is no shard ${index}`);
   return value;

@@ -1,7 +1,4 @@
-/**
- * Stripes from whatever shards are sound. Fourteen sources stream, the data shards first, for then nothing has to be computed; the others are asked
- * cell by cell when one is rotten, and one of them takes over the stream of a source that is lost.
- */
+/** Stripes from whatever shards are sound: the data shards first, for then nothing has to be computed, others for each cell that is lost or rotten. */
 import { PenstockError } from '../../model/errors.ts';
 import type { CodecPool } from './codec-pool.ts';
 import type { FindingLog } from './findings.ts';
@@ -20,23 +17,18 @@ export function stripeReader(manifest: ErasureManifest, sources: readonly ShardS
       const cells = new Map<number, Buffer>();
       const untried = [...sources];
       while (cells.size < DATA_SHARDS) {
-        // Sources are in order of index and the lost ones drop out, so the first fourteen are those that stream.
+        // In order of index, so data before parity.
         const batch = untried.filter((source) => !source.isLost()).slice(0, DATA_SHARDS - cells.size);
         if (batch.length === 0) throw notEnough(manifest, stripe, cells.size, log);
-        const streaming = streamingSources(sources);
         await Promise.all(batch.map(async (source) => {
           untried.splice(untried.indexOf(source), 1);
-          const cell = await source.cell(stripe, streaming.has(source));
+          const cell = await source.cell(stripe);
           if (cell) cells.set(source.index, cell);
         }));
       }
       return completeData(cells, manifest.cellBytes, codec);
     },
   };
-}
-
-function streamingSources(sources: readonly ShardSource[]): Set<ShardSource> {
-  return new Set(sources.filter((source) => !source.isLost()).slice(0, DATA_SHARDS));
 }
 
 /** The data cells in order, the missing ones rebuilt from any 14. */

@@ -2,8 +2,7 @@
  * Reads an object's placement back: every shard, every cell, parity against data, the whole against its digest, and the manifest's copies. What the
  * drain asks before it lets go of the source.
  */
-import type { CodecPool } from './codec-pool.ts';
-import { sharedCodecPool } from './codec-pool.ts';
+import { type CodecPool, sharedCodecPool } from './codec-pool.ts';
 import type { FindingLog } from './findings.ts';
 import { DATA_SHARDS, MANIFEST_COPIES, TOTAL_SHARDS } from './layout.ts';
 import { type ErasureManifest, missingShards } from './manifest.ts';
@@ -46,20 +45,16 @@ export async function verifyErasureObject(request: VerifyErasureObject): Promise
   const { manifest, sources, log } = await openErasureObject(request);
   const hasher = contentHasher();
   let isRestorable = true;
-  try {
-    await Promise.all(sources.map((source) => source.open()));
-    for (let stripe = 0; stripe < manifest.stripes; stripe++) {
-      signal?.throwIfAborted();
-      const cells = await allCells(sources, stripe);
-      isRestorable &&= cells.size >= DATA_SHARDS;
-      if (!isRestorable) continue;
-      const data = await completeData(cells, manifest.cellBytes, codec);
-      const done = hashStripe(hasher, data, stripe, manifest);
-      await checkParity(data, cells, stripe, manifest, log, codec);
-      onProgress?.(done);
-    }
-  } finally {
-    for (const source of sources) source.close();
+  await Promise.all(sources.map((source) => source.open()));
+  for (let stripe = 0; stripe < manifest.stripes; stripe++) {
+    signal?.throwIfAborted();
+    const cells = await allCells(sources, stripe);
+    isRestorable &&= cells.size >= DATA_SHARDS;
+    if (!isRestorable) continue;
+    const data = await completeData(cells, manifest.cellBytes, codec);
+    const done = hashStripe(hasher, data, stripe, manifest);
+    await checkParity(data, cells, stripe, manifest, log, codec);
+    onProgress?.(done);
   }
   const digestMatches = isRestorable && hasher.digest().sha256 === manifest.sha256;
   const shards = shardFacts(manifest, log);
@@ -76,7 +71,7 @@ export async function verifyErasureObject(request: VerifyErasureObject): Promise
 async function allCells(sources: readonly ShardSource[], stripe: number): Promise<Map<number, Buffer>> {
   const cells = new Map<number, Buffer>();
   await Promise.all(sources.map(async (source) => {
-    const cell = source.isLost() ? undefined : await source.cell(stripe, true);
+    const cell = source.isLost() ? undefined : await source.cell(stripe);
     if (cell) cells.set(source.index, cell);
   }));
   return cells;
@@ -97,7 +92,7 @@ function hashStripe(hasher: ContentHasher, data: readonly Buffer[], stripe: numb
 async function checkParity(data: readonly Buffer[], cells: ReadonlyMap<number, Buffer>, stripe: number, manifest: ErasureManifest, log: FindingLog, codec: CodecPool): Promise<void> {
   const { cellBytes } = manifest;
   const slab = Buffer.allocUnsafeSlow(TOTAL_SHARDS * cellBytes);
-  data.forEach((cell, index) => cell.copy(slab, index * cellBytes));
+  for (const [index, cell] of data.entries()) cell.copy(slab, index * cellBytes);
   const coded = await codec.run({ kind: 'encode', slab: slab.buffer, cellBytes });
   for (const { index, rack } of manifest.shards) {
     const read = cells.get(index);

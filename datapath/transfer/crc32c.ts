@@ -77,10 +77,16 @@ export function contentFault(expected: ExpectedContent, meter: Crc32cMeter): Pen
   return null;
 }
 
-/** Reads a stream to its end for its checksum alone. */
-export async function crc32cOfStream(content: Readable): Promise<{ readonly bytes: number; readonly crc32c: string }> {
+/** Reads a stream to its end for its checksum alone. `admit` holds each chunk back until it may have been read. */
+export async function crc32cOfStream(
+  content: Readable, admit?: (bytes: number) => Promise<void>,
+): Promise<{ readonly bytes: number; readonly crc32c: string }> {
   const meter = createCrc32cMeter();
-  for await (const chunk of content) meter.add(bufferOf(chunk));
+  for await (const piece of content) {
+    const chunk = bufferOf(piece);
+    meter.add(chunk);
+    await admit?.(chunk.length);
+  }
   return { bytes: meter.bytes(), crc32c: meter.crc32c() };
 }
 

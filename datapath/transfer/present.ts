@@ -2,6 +2,7 @@
  * What of a list already lies at the target. The target is asked, not a record of earlier attempts: one listing over the list's range instead of a question per
  * entry, so that a first copy pays one request per thousand entries and a resumed one moves only what is missing.
  */
+import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOfStream } from './crc32c.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -16,7 +17,11 @@ const LISTED_AT_LEAST = 2_000;
 
 export async function findPresent(target: Endpoint, entries: readonly ManifestEntry[], signal: AbortSignal | undefined): Promise<Present> {
   const ask: Present = (entry) => target.stat(entry.path).then((held) => (held?.bytes === entry.bytes ? held : undefined));
-  const sizes = await listRange(target, entries, signal);
+  const sizes = await listRange(target, entries, signal).catch((error: unknown) => {
+    // Such as a link in one entry's way: let that entry fail by itself.
+    if (error instanceof PenstockError && error.errorClass === 'fatal') return undefined;
+    throw error;
+  });
   if (!sizes) return ask;
   return async (entry) => (sizes.get(entry.path) === entry.bytes ? ask(entry) : undefined);
 }
@@ -63,6 +68,7 @@ async function knownAtSource({ source }: Ends, entry: ManifestEntry): Promise<st
   return now?.etag === entry.etag ? now.crc32c : undefined;
 }
 
-async function readCrc32c(endpoint: Endpoint, entry: ManifestEntry, { signal }: Ends): Promise<string> {
-  return (await crc32cOfStream(await endpoint.open(entry, signal ? { signal } : {}))).crc32c;
+async function readCrc32c(endpoint: Endpoint, entry: ManifestEntry, { limiter, signal }: Ends): Promise<string> {
+  const content = await endpoint.open(entry, signal ? { signal } : {});
+  return (await crc32cOfStream(content, limiter ? (bytes) => limiter.take(bytes, signal) : undefined)).crc32c;
 }

@@ -18,9 +18,17 @@ export const EmulatorConfigSchema = z.strictObject({
   writeBytesPerSecond: PositiveSchema,
   s3Endpoint: z.url().describe('The gateway that serves the same tree; told to clients, never called'),
   nfs: z
-    .strictObject({ address: z.string().min(1), port: z.int().min(1).max(65_535), pseudoPath: DirectorySchema })
+    .strictObject({
+      address: z.string().min(1),
+      port: z.int().min(1).max(65_535),
+      pseudoPath: DirectorySchema.describe('Where the server shows the whole tree'),
+      control: z
+        .strictObject({ exportsDirectory: DirectorySchema, pidFile: DirectorySchema })
+        .optional()
+        .describe('Each live export becomes one of the server, and ends with it; without this, clients reach the whole tree'),
+    })
     .optional()
-    .describe('The NFS server that serves the same tree; told to clients, never called'),
+    .describe('The NFS server that serves the same tree; told to clients'),
 });
 
 export type EmulatorConfig = z.output<typeof EmulatorConfigSchema>;

@@ -1,7 +1,8 @@
 /** Puts the emulator together: state, audit log, calls, expiry. One instance per state file. */
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { serve } from '@hono/node-server';
+import { syncNfsExports } from '../site/nfs-exports.ts';
 import { openAuditLog } from './audit-log.ts';
 import type { EmulatorConfig } from './config.ts';
 import { removeExpired } from './holdings.ts';
@@ -10,7 +11,7 @@ import { mendLeftovers } from './leftovers.ts';
 import { createPrefetchJobs } from './prefetch.ts';
 import { addExtensions, addSpecifiedCalls } from './routes.ts';
 import { createSnapshots } from './snapshots.ts';
-import { openStateStore } from './state.ts';
+import { live, openStateStore, type State } from './state.ts';
 import { type Tier, TIER_ACTOR } from './tier.ts';
 
 const HOST = '127.0.0.1';
@@ -35,7 +36,9 @@ export async function startHotTierEmulator(config: EmulatorConfig, options: Emul
   const { now = Date.now, report = reportToStandardError } = options;
   for (const directory of [config.root, config.snapshotsRoot, config.originRoot, dirname(config.stateFile)]) await mkdir(directory, { recursive: true });
   const stop = new AbortController();
-  const store = await openStateStore(config.stateFile);
+  const store = await openStateStore(config.stateFile, async (state, before) => {
+    if (state.exports !== before.exports) await serveOverNfs(config, state, now());
+  });
   const audit = await openAuditLog(`${config.stateFile}.audit.jsonl`, now);
   const tier: Tier = { config, store, audit, now, stopping: stop.signal, report };
   const snapshots = createSnapshots(tier);
@@ -48,6 +51,7 @@ export async function startHotTierEmulator(config: EmulatorConfig, options: Emul
     await audit.append(removed.map(({ kind, path }) => ({ actor: TIER_ACTOR, operation: `${kind}.expire`, path, outcome: 'allowed' })));
   };
   await sweep();
+  await serveOverNfs(config, store.current(), now());
   prefetchJobs.resume();
   const sweeping = sweepForever(sweep, tier);
 
@@ -68,6 +72,12 @@ export async function startHotTierEmulator(config: EmulatorConfig, options: Emul
       await audit.close();
     },
   };
+}
+
+/** One export of the NFS server per live export: who mounts a revoked one is told that there is none. */
+async function serveOverNfs(config: EmulatorConfig, state: State, now: number): Promise<void> {
+  if (!config.nfs?.control) return;
+  await syncNfsExports(config.nfs.control, live(state.exports, now).map(({ id, path, access }) => ({ name: id, path: join(config.root, path), access })));
 }
 
 /** A tree inside another would make snapshots data, or data its own origin. */

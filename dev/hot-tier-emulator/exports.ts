@@ -92,13 +92,17 @@ async function ensureExportable(config: EmulatorConfig, { path, access }: Pick<E
   if (!directory) throw new ApiError('not_found', `${path} is neither on the tier nor at its origin; stage it or check its name`);
 }
 
+function nfsPath(nfs: NonNullable<EmulatorConfig['nfs']>, record: ExportRecord): string {
+  return nfs.control ? `/exports/${record.id}` : `${nfs.pseudoPath.replace(/\/+$/, '')}${record.path}`;
+}
+
 function render(config: EmulatorConfig, record: ExportRecord): Export {
   const { id, createdAt: _createdAt, requestDigest: _requestDigest, ...request } = record;
   const [bucket = '', ...prefix] = steps(record.path);
   return {
     exportId: id,
     ...request,
-    ...(config.nfs && { nfs: { address: config.nfs.address, port: config.nfs.port, path: `${config.nfs.pseudoPath.replace(/\/+$/, '')}${record.path}` } }),
+    ...(config.nfs && { nfs: { address: config.nfs.address, port: config.nfs.port, path: nfsPath(config.nfs, record) } }),
     s3: { endpoint: config.s3Endpoint, bucket, prefix: prefix.join('/') },
   };
 }

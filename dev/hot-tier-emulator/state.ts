@@ -75,7 +75,8 @@ export interface StateStore {
   transact<T>(decide: (state: State) => Promise<Decision<T>> | Decision<T>): Promise<T>;
 }
 
-export async function openStateStore(file: string): Promise<StateStore> {
+/** @param changed makes a change visible elsewhere; awaited before it is answered. Called again with the same state, it must do no harm. */
+export async function openStateStore(file: string, changed: (state: State, before: State) => Promise<void> = async () => {}): Promise<StateStore> {
   let current = await load(file);
   let last: Promise<unknown> = Promise.resolve();
   return {
@@ -83,8 +84,11 @@ export async function openStateStore(file: string): Promise<StateStore> {
     transact(decide) {
       const turn = last.then(async () => {
         const { state, result } = await decide(current);
-        if (state !== current) await replaceFile(file, JSON.stringify(state));
+        if (state === current) return result;
+        await replaceFile(file, JSON.stringify(state));
+        const before = current;
         current = state;
+        await changed(state, before);
         return result;
       });
       last = turn.catch(() => {});

@@ -4,16 +4,17 @@ import { join } from 'node:path';
 import type { HotStoreConfig } from '../../model/site.ts';
 import type { EmulatorConfig } from '../hot-tier-emulator/config.ts';
 import type { SiteLayout } from './layout.ts';
-import { listensOn, LOOPBACK } from './ports.ts';
+import type { NfsExportControl } from './nfs-exports.ts';
 import { NFS_PSEUDO_PATH } from './nfs-server.ts';
 import { hasSaidReady, nodeCommand } from './node-process.ts';
+import { LOOPBACK, listensOn } from './ports.ts';
 import type { ServiceDefinition } from './service.ts';
 
 export interface EmulatorOptions {
   readonly port: number;
   readonly token: string;
   readonly s3Endpoint: string;
-  readonly nfsPort?: number;
+  readonly nfs?: { readonly port: number; readonly control: NfsExportControl };
   readonly store: HotStoreConfig;
   readonly layout: SiteLayout;
 }
@@ -32,7 +33,7 @@ export function hotTierEmulator(options: EmulatorOptions): ServiceDefinition {
   };
 }
 
-export function emulatorConfig({ port, token, s3Endpoint, nfsPort, store, layout }: EmulatorOptions): EmulatorConfig {
+export function emulatorConfig({ port, token, s3Endpoint, nfs, store, layout }: EmulatorOptions): EmulatorConfig {
   return {
     port,
     root: layout.hot,
@@ -44,6 +45,6 @@ export function emulatorConfig({ port, token, s3Endpoint, nfsPort, store, layout
     readBytesPerSecond: store.bandwidth.read,
     writeBytesPerSecond: store.bandwidth.write,
     s3Endpoint,
-    ...(nfsPort === undefined ? {} : { nfs: { address: LOOPBACK, port: nfsPort, pseudoPath: NFS_PSEUDO_PATH } }),
+    ...(nfs ? { nfs: { address: LOOPBACK, port: nfs.port, pseudoPath: NFS_PSEUDO_PATH, control: nfs.control } } : {}),
   };
 }

@@ -63,8 +63,17 @@ export async function createDirectories(site: Site, layout: SiteLayout): Promise
   await mkdir(layout.directory, { recursive: true });
   await mkdir(layout.secrets, { recursive: true, mode: 0o700 });
   const directories = [
-    layout.logs, layout.hot, layout.hotOrigin, layout.hotSnapshots, layout.hotWithoutLinks, layout.hotState,
-    layout.s3('warm'), layout.s3('cold'), layout.s3('racks'), layout.coldVersions, join(layout.nfs, 'recovery'),
+    layout.logs,
+    layout.hot,
+    layout.hotOrigin,
+    layout.hotSnapshots,
+    layout.hotWithoutLinks,
+    layout.hotState,
+    layout.s3('warm'),
+    layout.s3('cold'),
+    layout.s3('racks'),
+    layout.coldVersions,
+    join(layout.nfs, 'recovery'),
     ...site.policies.sharedBuckets.map((bucket) => join(layout.hot, bucket)),
     ...site.erasureSet.racks.flatMap((rack) => [join(layout.rackRoot, rack.id), join(layout.s3('racks'), rack.bucket)]),
     ...site.nodes.map((node) => node.localRoot),

@@ -31,10 +31,11 @@ export async function syncNfsExports(control: NfsExportControl, exports: readonl
   const wanted = new Map(exports.map((entry) => [`${checkedName(entry.name)}.conf`, entry]));
   for (const file of present.keys()) if (!wanted.has(file)) await rm(join(control.exportsDirectory, file));
 
-  let lastId = Math.max(FIRST_EXPORT_ID - 1, ...[...present.values()].map(({ id }) => id));
+  let nextId = Math.max(FIRST_EXPORT_ID, ...[...present.values()].map(({ id }) => id + 1));
   for (const [file, entry] of wanted) {
     const before = present.get(file);
-    const id = before?.id ?? (lastId += 1);
+    const id = before?.id ?? nextId;
+    nextId = Math.max(nextId, id + 1);
     if (id > LAST_EXPORT_ID) throw new Error('the NFS server has given out every export id: restart the site');
     const text = renderNfsExport(entry, id);
     if (before?.text !== text) await replaceFile(join(control.exportsDirectory, file), text);

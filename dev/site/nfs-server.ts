@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from './child.ts';
 import { clientsOnLoopback, quotePath } from './nfs-exports.ts';
-import { listensOn, LOOPBACK } from './ports.ts';
+import { LOOPBACK, listensOn } from './ports.ts';
 import type { ServiceDefinition } from './service.ts';
 
 export const NFS_PSEUDO_PATH = '/hot';

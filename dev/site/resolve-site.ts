@@ -26,9 +26,7 @@ export function resolveSite(site: Site, started: StartedParts): Site {
   const { hot, warm, cold, racks } = site.stores;
   return {
     ...site,
-    temporal: temporal
-      ? { ...site.temporal, address: `${LOOPBACK}:${temporal.frontend}`, port: temporal.frontend, uiPort: temporal.ui }
-      : site.temporal,
+    temporal: temporal ? { ...site.temporal, address: `${LOOPBACK}:${temporal.frontend}`, port: temporal.frontend, uiPort: temporal.ui } : site.temporal,
     stores: {
       hot: {
         ...hot,

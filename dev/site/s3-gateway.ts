@@ -4,9 +4,9 @@
  * of its own, which vanishes with it.
  */
 import { mkdirSync } from 'node:fs';
-import type { ServiceDefinition } from './service.ts';
 import type { Command } from './child.ts';
-import { listensOn, LOOPBACK } from './ports.ts';
+import { LOOPBACK, listensOn } from './ports.ts';
+import type { ServiceDefinition } from './service.ts';
 
 export interface S3GatewayOptions {
   readonly name: string;
@@ -47,9 +47,12 @@ export function gatewayFlags(options: S3GatewayOptions): string[] {
   return [
     '--quiet',
     '--keep-alive',
-    '--health', HEALTH_PATH,
-    '--region', options.region,
-    '--port', `${LOOPBACK}:${options.port}`,
+    '--health',
+    HEALTH_PATH,
+    '--region',
+    options.region,
+    '--port',
+    `${LOOPBACK}:${options.port}`,
     'posix',
     '--data-integrity-etag', // the checksum kept for integrity serves as the ETag too, which spares an MD5 of every byte
     ...(options.versioningDirectory ? ['--versioning-dir', options.versioningDirectory] : []),

@@ -36,7 +36,8 @@ async function choosePorts<Name extends string>(settings: Readonly<Record<Name, 
   const chosen: Partial<Record<Name, number>> = {};
   for (const name in settings) {
     const setting: PortSetting = settings[name];
-    if (setting !== 'auto' && !(await isFree(setting))) throw new Error(`port ${setting} (${name}) is taken by another process; free it, or say "auto" in the site file`);
+    if (setting !== 'auto' && !(await isFree(setting)))
+      throw new Error(`port ${setting} (${name}) is taken by another process; free it, or say "auto" in the site file`);
     chosen[name] = setting === 'auto' ? await freePort(preferences[name]) : setting;
   }
   return complete(settings, chosen);

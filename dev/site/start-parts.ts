@@ -10,14 +10,14 @@ import type { SiteLayout } from './layout.ts';
 import type { NfsExportControl } from './nfs-exports.ts';
 import { nfsServer } from './nfs-server.ts';
 import { programExists } from './node-process.ts';
-import { listensBeyondLoopback, LOOPBACK } from './ports.ts';
+import { LOOPBACK, listensBeyondLoopback } from './ports.ts';
 import type { S3StoreName, StartedGateway, StartedParts } from './resolve-site.ts';
-import { s3Gateway, type S3GatewayOptions } from './s3-gateway.ts';
+import { type S3GatewayOptions, s3Gateway } from './s3-gateway.ts';
 import { generateS3Credentials, generateSecret } from './secrets.ts';
 import { type Service, type ServiceContext, ServiceStartError, startService } from './service.ts';
 import { type PortPreferences, startOnPorts } from './start-on-ports.ts';
-import { temporalServer, type TemporalPorts } from './temporal-server.ts';
-import { worker, WORKER_PROGRAM, workerRoles } from './workers.ts';
+import { type TemporalPorts, temporalServer } from './temporal-server.ts';
+import { WORKER_PROGRAM, worker, workerRoles } from './workers.ts';
 
 export interface PartContext extends ServiceContext {
   /** With absolute paths. */
@@ -131,7 +131,7 @@ export async function startHotTier(context: PartContext, parts: StartedParts): P
         port: chosen['hot-tier'],
         token: token.value,
         s3Endpoint,
-        ...(parts.nfsPort === undefined ? {} : { nfsPort: parts.nfsPort }),
+        ...(parts.nfsPort === undefined ? {} : { nfs: { port: parts.nfsPort, control: nfsExportControl(layout) } }),
         store,
         layout,
       }),

@@ -53,7 +53,8 @@ export async function startSite(options: StartSiteOptions): Promise<RunningSite>
   const config = withAbsolutePaths(wanted, layout);
   await createDirectories(config, layout);
   const lock = await tryLock(layout.lock);
-  if ('heldBy' in lock) throw new Error(`a site already runs in ${layout.directory} (process ${lock.heldBy?.pid ?? 'unknown'}); stop it or use another directory`);
+  if ('heldBy' in lock)
+    throw new Error(`a site already runs in ${layout.directory} (process ${lock.heldBy?.pid ?? 'unknown'}); stop it or use another directory`);
 
   const run = new SiteRun();
   const releaseAll = async (): Promise<void> => {

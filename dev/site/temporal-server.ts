@@ -1,8 +1,8 @@
 /** Temporal's development server with its UI and a database file, so that histories survive a restart or a SIGKILL. */
 import { Connection } from '@temporalio/client';
 import type { Site } from '../../model/site.ts';
+import { LOOPBACK, listensOn } from './ports.ts';
 import type { ServiceDefinition } from './service.ts';
-import { listensOn, LOOPBACK } from './ports.ts';
 
 export interface TemporalPorts {
   readonly frontend: number;
@@ -33,18 +33,29 @@ export function temporalServer(options: TemporalServerOptions): ServiceDefinitio
 
 export function temporalFlags({ settings, databaseFile, ports }: TemporalServerOptions): string[] {
   return [
-    'server', 'start-dev',
-    '--ip', LOOPBACK,
-    '--port', String(ports.frontend),
-    '--ui-port', String(ports.ui),
-    '--http-port', String(ports.http),
-    '--metrics-port', String(ports.metrics),
-    '--namespace', settings.namespace,
-    '--db-filename', databaseFile,
+    'server',
+    'start-dev',
+    '--ip',
+    LOOPBACK,
+    '--port',
+    String(ports.frontend),
+    '--ui-port',
+    String(ports.ui),
+    '--http-port',
+    String(ports.http),
+    '--metrics-port',
+    String(ports.metrics),
+    '--namespace',
+    settings.namespace,
+    '--db-filename',
+    databaseFile,
     // With a write-ahead log, `normal` survives the process's death (tried), though not the machine's; `full` costs a sync per write.
-    '--sqlite-pragma', 'journal_mode=wal',
-    '--sqlite-pragma', 'synchronous=normal',
-    '--log-level', 'warn',
+    '--sqlite-pragma',
+    'journal_mode=wal',
+    '--sqlite-pragma',
+    'synchronous=normal',
+    '--log-level',
+    'warn',
     '--disable-config-file',
     ...Object.entries(settings.searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
   ];

@@ -27,8 +27,13 @@ export async function buildWithMaven(source: MavenSource, version: string, direc
   try {
     await writeFile(join(project, 'pom.xml'), renderPom(source, version));
     await runQuietly(maven, [
-      '--batch-mode', '--quiet', '--file', join(project, 'pom.xml'),
-      'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${join(directory, 'lib')}`,
+      '--batch-mode',
+      '--quiet',
+      '--file',
+      join(project, 'pom.xml'),
+      'dependency:copy-dependencies',
+      '-DincludeScope=runtime',
+      `-DoutputDirectory=${join(directory, 'lib')}`,
     ]);
   } finally {
     await rm(project, { recursive: true, force: true });

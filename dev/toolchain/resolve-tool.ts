@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { waitForLock } from '../lock.ts';
 import { buildWithGo, buildWithMaven } from './build.ts';
 import { installDebian } from './debian.ts';
-import { cachedToolDirectory, findTool, type FoundTool, isExecutable } from './find-tool.ts';
+import { cachedToolDirectory, type FoundTool, findTool, isExecutable } from './find-tool.ts';
 import { type Tool, type ToolName, tools } from './tools.ts';
 
 export type ToolLog = (line: string) => void;

@@ -22,8 +22,16 @@ export interface HeldDirectory {
 }
 
 export interface WalkOptions {
+  /** For the message where a step is in the way: what was to be reached. */
+  readonly wanted?: string;
   /** Creates what is missing, and tells the directories that got a new entry and so need a sync. */
   readonly create?: { readonly mode: number; readonly changed: (directory: string) => void };
+}
+
+/** Whether a walk met no directory where one was to be: nothing, a file, or a link. */
+export function isNoDirectory(error: unknown): boolean {
+  const errno = errnoOf(error instanceof PenstockError ? error.cause : error);
+  return errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP';
 }
 
 /** Steps of a path relative to the root. @throws InvalidInput where a step could mean something else than a name */
@@ -85,11 +93,12 @@ async function openRoot(root: string, store: string): Promise<FileHandle> {
   });
 }
 
-async function enter(parent: HeldDirectory, step: string, store: string, { create }: WalkOptions): Promise<HeldDirectory> {
+async function enter(parent: HeldDirectory, step: string, store: string, options: WalkOptions): Promise<HeldDirectory> {
+  const { create } = options;
   try {
     return await openChildDirectory(parent, step);
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT' || !create) throw await explained(error, parent, step, store);
+    if (errnoOf(error) !== 'ENOENT' || !create) throw await explained(error, parent, step, store, options);
   }
   try {
     await mkdir(parent.child(step), { mode: create.mode }).catch((error: unknown) => {
@@ -98,19 +107,20 @@ async function enter(parent: HeldDirectory, step: string, store: string, { creat
     create.changed(parent.path);
     return await openChildDirectory(parent, step);
   } catch (error) {
-    throw await explained(error, parent, step, store);
+    throw await explained(error, parent, step, store, options);
   }
 }
 
 /** Linux answers ENOTDIR for a link as for a file: look which it is. */
-async function explained(error: unknown, parent: HeldDirectory, step: string, store: string): Promise<Error> {
+async function explained(error: unknown, parent: HeldDirectory, step: string, store: string, { wanted }: WalkOptions): Promise<Error> {
   const path = joinPath(parent.path, step);
   if (errnoOf(error) !== 'ENOTDIR' && errnoOf(error) !== 'ELOOP') return posixError(error, store, path);
   const facts = await lstat(parent.child(step)).catch(() => undefined);
   if (facts?.isSymbolicLink()) {
     return new PenstockError('Denied', `${quoted(path)} is a symbolic link, which is never followed.`, { store, cause: error });
   }
-  return new PenstockError('Conflict', `${quoted(path)} is a file, so nothing can lie below it.`, { store, cause: error });
+  const below = wanted === undefined ? 'nothing can lie below it' : `${quoted(wanted)} cannot lie below it`;
+  return new PenstockError('Conflict', `${quoted(path)} is a file, so ${below}.`, { store, cause: error, nextStep: 'Rename one of them.' });
 }
 
 function hold(path: string, handle: FileHandle): HeldDirectory {

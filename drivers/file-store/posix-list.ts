@@ -4,7 +4,7 @@
  */
 import { type Dirent } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
-import { joinPath, splitPath, TEMPORARY_PREFIX, withDirectory, type HeldDirectory } from './contained-path.ts';
+import { isNoDirectory, joinPath, splitPath, TEMPORARY_PREFIX, withDirectory, type HeldDirectory } from './contained-path.ts';
 import type { FileFacts, FilePage } from './port.ts';
 import { isMissing, posixError } from './posix-errors.ts';
 import { factsOf } from './posix-read.ts';
@@ -62,6 +62,7 @@ function remember(suspended: Map<string, Walk>, key: string, walk: Walk): void {
 }
 
 async function startWalk(root: string, store: string, path: string, after: string | undefined): Promise<Walk> {
+  await refuseLink(root, store, path);
   const base = path === '' ? '' : `${path}/`;
   if (after === undefined || !after.startsWith(base)) {
     // A path outside the listed one is before or behind all of it.
@@ -77,6 +78,13 @@ async function startWalk(root: string, store: string, path: string, after: strin
     directory = joinPath(directory, step);
   }
   return walk;
+}
+
+/** Below the path links are skipped; on the way to it one is an error, or a listing would be empty and look complete. */
+async function refuseLink(root: string, store: string, path: string): Promise<void> {
+  await withDirectory(root, store, splitPath(path, store), {}, () => Promise.resolve()).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
 }
 
 async function takePage(root: string, store: string, walk: Walk, options: ListOptions): Promise<FilePage> {
@@ -158,7 +166,7 @@ async function inDirectory<T>(root: string, store: string, directory: string, ab
   try {
     return await withDirectory(root, store, splitPath(directory, store), {}, use);
   } catch (error) {
-    if (isMissing(error)) return absent;
+    if (isNoDirectory(error)) return absent;
     throw error;
   }
 }

@@ -20,7 +20,7 @@ export async function writeFileAt(
 ): Promise<FileFacts> {
   try {
     const { directory, name } = splitParent(path, store);
-    const walk = { create: { mode: DIRECTORY_MODE, changed: (changed: string) => scope.defer(changed) } };
+    const walk = { wanted: path, create: { mode: DIRECTORY_MODE, changed: (changed: string) => scope.defer(changed) } };
     return await withDirectory(root, store, directory, walk, async (parent) => {
       const facts = await publishIn(parent, name, content, options);
       scope.defer(parent.path);
@@ -42,12 +42,21 @@ async function publishIn(parent: HeldDirectory, name: string, content: Readable 
     await handle.sync();
     options.signal?.throwIfAborted();
     if (options.replace) await rename(parent.child(temporary), parent.child(name));
-    else await link(parent.child(temporary), parent.child(name));
+    else await linkAs(parent, temporary, name);
     published = options.replace ?? false;
     return await factsOfPublished(parent, name, handle);
   } finally {
     if (!published) await unlink(parent.child(temporary)).catch(() => undefined);
     await handle.close();
+  }
+}
+
+async function linkAs(parent: HeldDirectory, temporary: string, name: string): Promise<void> {
+  try {
+    await link(parent.child(temporary), parent.child(name));
+  } catch (error) {
+    const holder = errnoOf(error) === 'EEXIST' ? await lstat(parent.child(name)).catch(() => undefined) : undefined;
+    throw holder?.isDirectory() ? Object.assign(new Error('a directory', { cause: error }), { code: 'EISDIR' }) : error;
   }
 }
 
@@ -96,7 +105,7 @@ function taken(error: unknown, store: string, path: string): Error {
   const errno = errnoOf(error);
   if (errno === 'EEXIST') return new PenstockError('Conflict', `${quoted(path)} exists.`, { store, cause: error });
   if (errno === 'EISDIR' || errno === 'ENOTEMPTY') {
-    return new PenstockError('Conflict', `${quoted(path)} is a directory there.`, { store, cause: error, nextStep: 'Rename one of them.' });
+    return new PenstockError('Conflict', `${quoted(path)} is a directory there, so no file can have that name.`, { store, cause: error, nextStep: 'Rename one of them.' });
   }
   return posixError(error, store, path);
 }

@@ -43,7 +43,7 @@ function getCommand(bucket: string, key: string, { range, ifMatch }: ReadOptions
   return new GetObjectCommand({
     Bucket: bucket,
     Key: key,
-    ...(range ? { Range: `bytes=${range.start}-${range.end}` } : { ChecksumMode: 'ENABLED' as const }),
+    ...(range ? { Range: `bytes=${range.start}-${range.end}` } : {}),
     ...(ifMatch ? { IfMatch: ifMatch } : {}),
   });
 }

@@ -1,9 +1,7 @@
 /**
- * A rack as a bucket of an object store. What is durable is the store's to say: versitygw's POSIX backend answers before anything is synced
- * (docs/formats/erasure.md does not rely on it: 18 racks do not lose power at once, but in the embedded site they may).
+ * A rack as a bucket of an object store. What is durable is the store's to say: versitygw's POSIX backend answers before anything is synced, so
+ * the embedded site may lose with the power what it has acknowledged; real racks lose power one by one, and the code stands for four.
  */
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { PenstockError } from '../../model/errors.ts';
 import type { ObjectStore } from '../object-store/port.ts';
 import { MAX_MANIFEST_BYTES, type RackStore } from './port.ts';
@@ -17,9 +15,6 @@ export interface ObjectRackConfig {
   readonly freeBytes?: () => Promise<number | undefined>;
 }
 
-/** Sent in one request with its checksum; 18 of them side by side hold 72 MiB at most. */
-const SINGLE_REQUEST_BYTES = 4 * 1_048_576;
-
 export function createObjectRack({ id, room, bucket, store, freeBytes }: ObjectRackConfig): RackStore {
   return {
     id,
@@ -32,11 +27,8 @@ export function createObjectRack({ id, room, bucket, store, freeBytes }: ObjectR
     },
 
     async writeShard(key, content, { bytes, signal }) {
-      const options = { ifNoneMatch: true, ...(signal ? { signal } : {}) };
       try {
-        const exact = Readable.from(exactly(content, bytes, id), { objectMode: false });
-        if (bytes <= SINGLE_REQUEST_BYTES) await store.writeBytes(bucket, key, await buffer(exact), options);
-        else await store.writeStream(bucket, key, exact, options);
+        await store.writeStream(bucket, key, content, { ifNoneMatch: true, expected: { bytes }, ...(signal ? { signal } : {}) });
       } catch (error) {
         content.destroy();
         if (!isType(error, 'Conflict')) throw error;
@@ -71,16 +63,6 @@ export function createObjectRack({ id, room, bucket, store, freeBytes }: ObjectR
 
     remove: (key) => store.remove(bucket, key),
   };
-}
-
-/** Fails at the end where the length differs, so that the store publishes nothing. */
-async function* exactly(content: Readable, bytes: number, rack: string): AsyncGenerator<Buffer> {
-  let seen = 0;
-  for await (const chunk of content as AsyncIterable<Buffer>) {
-    seen += chunk.length;
-    yield chunk;
-  }
-  if (seen !== bytes) throw new PenstockError('IoError', `${seen} of ${bytes} bytes came.`, { store: rack });
 }
 
 function isType(error: unknown, type: PenstockError['type']): boolean {

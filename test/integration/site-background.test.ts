@@ -49,7 +49,10 @@ test('siteDown spares a stranger who was given the id of the supervisor', async 
   const stranger = spawn('sleep', ['60']);
   const identity = identifyProcess(stranger.pid ?? 0) ?? assert.fail();
   const reused = { pid: identity.pid, startTime: '1' };
-  await writeFile(join(directory, 'state.json'), JSON.stringify({ ...state, supervisor: reused, services: [{ name: 's3-hot', process: reused, logFile: '' }] }));
+  await writeFile(
+    join(directory, 'state.json'),
+    JSON.stringify({ ...state, supervisor: reused, services: [{ name: 's3-hot', process: reused, logFile: '' }] }),
+  );
   assert.equal(await siteDown(directory), false);
   assert.ok(isAlive(identity));
   stranger.kill('SIGKILL');

@@ -9,12 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { Connection } from '@temporalio/client';
+import { isAlive } from '../../dev/process-identity.ts';
 import { siteStatus } from '../../dev/site/background.ts';
 import { syncNfsExports } from '../../dev/site/nfs-exports.ts';
 import { isFree, listensBeyondLoopback } from '../../dev/site/ports.ts';
 import { type RunningSite, startSite } from '../../dev/site/start-site.ts';
 import { readState, type SiteState } from '../../dev/site/state.ts';
-import { isAlive } from '../../dev/process-identity.ts';
 import { findTool } from '../../dev/toolchain/find-tool.ts';
 import { resolveTool } from '../../dev/toolchain/resolve-tool.ts';
 import { loadSiteFile, resolveSecret } from '../../drivers/site-file.ts';
@@ -96,7 +96,10 @@ test('a symbolic link in the hot tree that leads outside is neither listed nor s
 
   const s3 = await s3Client(left);
   const listed = await s3.send(new ListObjectsV2Command({ Bucket: 'training-data', Prefix: 'links/' }));
-  assert.deepEqual(listed.Contents?.map(({ Key }) => Key), ['links/regular']);
+  assert.deepEqual(
+    listed.Contents?.map(({ Key }) => Key),
+    ['links/regular'],
+  );
   for (const key of ['links/file', 'links/directory/secret']) {
     await assert.rejects(s3.send(new GetObjectCommand({ Bucket: 'training-data', Key: key })), key);
     await assert.rejects(s3.send(new PutObjectCommand({ Bucket: 'training-data', Key: 'links/directory/planted', Body: 'x' })));
@@ -104,14 +107,21 @@ test('a symbolic link in the hot tree that leads outside is neither listed nor s
   await assert.rejects(stat(join(outside, 'planted')));
 });
 
-for (const [mount, reason] of [['exit 1', 'a bind mount is not allowed here'], ['exit 0', 'the bind mount does not show the tree'], ['exec /bin/mount $(echo "$@" | sed s/,nosymfollow//)', 'follows symbolic links']] as const) {
+for (const [mount, reason] of [
+  ['exit 1', 'a bind mount is not allowed here'],
+  ['exit 0', 'the bind mount does not show the tree'],
+  ['exec /bin/mount $(echo "$@" | sed s/,nosymfollow//)', 'follows symbolic links'],
+] as const) {
   test(`a hot gateway that could follow links does not start: ${reason}`, async () => {
     const binaries = await mkdtemp(join(root, 'bin-'));
     await writeFile(join(binaries, 'mount'), `#!/bin/sh\n${mount}\n`, { mode: 0o755 });
     const path = process.env['PATH'];
     process.env['PATH'] = `${binaries}:${path}`;
     try {
-      await assert.rejects(startSite({ configFile, directory: join(root, 'unsafe'), log: () => undefined, services: ['s3'] }), new RegExp(`cannot serve .* safely over S3: .*${reason}`));
+      await assert.rejects(
+        startSite({ configFile, directory: join(root, 'unsafe'), log: () => undefined, services: ['s3'] }),
+        new RegExp(`cannot serve .* safely over S3: .*${reason}`),
+      );
     } finally {
       process.env['PATH'] = path;
     }
@@ -135,10 +145,17 @@ test('what S3 wrote, NFS reads', nfsNeeded, async () => {
 test('NFS serves an export only while it stands, to loopback only', nfsNeeded, async () => {
   const control = left.nfsExports ?? assert.fail('no NFS');
   const cat = await resolveTool('nfs-cat');
-  const read = (path: string) => run(cat.path, [nfsUrl(left, path)]).then(({ stdout }) => stdout, () => 'refused');
+  const read = (path: string) =>
+    run(cat.path, [nfsUrl(left, path)]).then(
+      ({ stdout }) => stdout,
+      () => 'refused',
+    );
   const path = join(left.site.stores.hot.root, 'training-data');
   await writeFile(join(path, 'exported'), 'exported');
-  await syncNfsExports(control, [{ name: 'one', path, access: 'read-only' }, { name: 'two', path, access: 'read-write' }]);
+  await syncNfsExports(control, [
+    { name: 'one', path, access: 'read-only' },
+    { name: 'two', path, access: 'read-write' },
+  ]);
   await eventually(async () => ((await read('exports/two/exported')) === 'exported' ? true : undefined), 5000);
   assert.equal(await read('exports/one/exported'), 'exported');
   await syncNfsExports(control, [{ name: 'two', path, access: 'read-write' }]);
@@ -147,8 +164,17 @@ test('NFS serves an export only while it stands, to loopback only', nfsNeeded, a
   await left.service('nfs').restart();
   assert.equal(await read('exports/two/exported'), 'exported');
 
-  const outside = Object.values(networkInterfaces()).flat().find((found) => found?.family === 'IPv4' && !found.internal);
-  if (outside) assert.equal(await run(cat.path, [nfsUrl(left, 'exports/two/exported', outside.address)]).then(() => 'served', () => 'refused'), 'refused');
+  const outside = Object.values(networkInterfaces())
+    .flat()
+    .find((found) => found?.family === 'IPv4' && !found.internal);
+  if (outside)
+    assert.equal(
+      await run(cat.path, [nfsUrl(left, 'exports/two/exported', outside.address)]).then(
+        () => 'served',
+        () => 'refused',
+      ),
+      'refused',
+    );
 });
 
 test('every other port is on loopback only', async () => {
@@ -206,7 +232,10 @@ test('a search attribute added to the site file is added to a namespace that exi
 test('a service that cannot start is reported with its last lines, and nothing stays behind', async () => {
   const directory = join(root, 'broken');
   await mkdir(join(directory, 'temporal.db'), { recursive: true }); // a directory where the database file belongs
-  await assert.rejects(startSite({ configFile, directory, log: () => undefined, services: ['temporal', 's3'] }), /temporal ended while starting[^]*temporal\.log:\n.*\S/);
+  await assert.rejects(
+    startSite({ configFile, directory, log: () => undefined, services: ['temporal', 's3'] }),
+    /temporal ended while starting[\s\S]*temporal\.log:\n.*\S/,
+  );
   assert.equal((await siteStatus(directory)).phase, 'down');
   assert.equal(await countProcesses(directory), 0);
 });

@@ -8,6 +8,7 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   ParentClosePolicy,
+  startChild,
 } from '@temporalio/workflow';
 import type { NodeActivities } from '../../activities/node.ts';
 import type { ReleaseActivities } from '../../activities/release.ts';
@@ -16,10 +17,12 @@ import type { AssignedNode } from '../../model/allocation.ts';
 import { drainWorkflowId } from '../../model/checkpoint.ts';
 import { CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
 import { formatLocation, type Location } from '../../model/location.ts';
+import { retentionWorkflowId } from '../../model/retention.ts';
 import { archiveLogs } from '../archive-logs.ts';
 import { withinDeadline } from '../deadline.ts';
 import { demote } from '../demote.ts';
 import { activities } from '../presets.ts';
+import { retain } from '../retain.ts';
 import { undrained } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
 import { type AllocationState, keyOf, later, now, ownerOf, planOf, record, show } from './state.ts';
@@ -91,20 +94,27 @@ async function shipLogs(state: AllocationState): Promise<void> {
 
 /** Output hot -> warm, whole and verified before the hot copy goes. */
 export async function publishOutput(state: AllocationState): Promise<void> {
-  const [source, target] = [outputAt(state, 'hot'), outputAt(state, 'warm')];
-  const moved = await move(state, source, target);
-  state.output = { ...moved, locations: [formatLocation(target)] };
-  record(state, `output published: ${moved.files} files, ${moved.bytes} bytes in ${formatLocation(target)}`);
+  const target = outputAt(state, 'warm');
+  const { files, bytes } = await move(state, outputAt(state, 'hot'), target);
+  state.output = { files, bytes, locations: [formatLocation(target)] };
+  record(state, `output published: ${files} files, ${bytes} bytes in ${formatLocation(target)}`);
 }
 
-/** Output warm -> cold under Object Lock COMPLIANCE until an absolute instant. */
+/** Output warm -> cold under Object Lock COMPLIANCE until an absolute instant, and someone who watches over it until then. */
 export async function archiveOutput(state: AllocationState): Promise<void> {
   if (!state.output || state.output.files === 0) return;
-  const retainUntil = state.retainUntil ?? later(planOf(state).policies.archiveRetentionDays * 86_400);
+  const { archiveRetentionDays, attestDays, heartbeatSeconds } = planOf(state).policies;
+  const retainUntil = state.retainUntil ?? later(archiveRetentionDays * 86_400);
   const target = outputAt(state, 'cold');
-  const moved = await move(state, outputAt(state, 'warm'), target, retainUntil);
+  const { files, bytes, manifest } = await move(state, outputAt(state, 'warm'), target, retainUntil);
   state.retainUntil = retainUntil;
-  state.output = { ...moved, locations: [formatLocation(target)], retainUntil };
+  state.output = { files, bytes, locations: [formatLocation(target)], retainUntil };
+  await startChild(retain, {
+    workflowId: retentionWorkflowId(keyOf(state)),
+    parentClosePolicy: ParentClosePolicy.ABANDON, // years longer than its parent, on purpose
+    staticSummary: `retention of ${ownerOf(state)} until ${retainUntil}`,
+    args: [{ ...keyOf(state), manifest, target, retainUntil, attestDays, heartbeatSeconds }],
+  });
   record(state, `output archived in ${formatLocation(target)}, locked until ${retainUntil}`);
 }
 

@@ -36,7 +36,8 @@ test('a gateway on the PATH that cannot tell its version is passed over', async 
 });
 
 test("what `go install` built tells its version by its module's record", async () => {
-  const record = 'path\tgithub.com/versity/versitygw/cmd/versitygw\nmod\tgithub.com/versity/versitygw\tv1.8.3\th1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\n';
+  const record =
+    'path\tgithub.com/versity/versitygw/cmd/versitygw\nmod\tgithub.com/versity/versitygw\tv1.8.3\th1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\n';
   await gateway(join(directory, 'path/versitygw'), 'Version  : git', `\n: <<'RECORD'\n${record}RECORD\n`);
   assert.equal((await findTool('versitygw'))?.version, '1.8.3');
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
-import { test } from 'node:test';
 import { dirname, join } from 'node:path';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { layOut, withAbsolutePaths } from '../../../dev/site/layout.ts';
@@ -15,12 +15,25 @@ import { loadSiteFile } from '../../../drivers/site-file.ts';
 import { SiteSchema } from '../../../model/site.ts';
 
 const embedded = join(dirname(fileURLToPath(import.meta.url)), '../../../temporal-dev.yaml');
-const gateway = { name: 's3-hot', binary: 'versitygw', root: '/site/hot', port: 20001, region: 'us-east-1', accessKeyId: 'THEKEY', secretAccessKey: 'THESECRET' };
+const gateway = {
+  name: 's3-hot',
+  binary: 'versitygw',
+  root: '/site/hot',
+  port: 20001,
+  region: 'us-east-1',
+  accessKeyId: 'THEKEY',
+  secretAccessKey: 'THESECRET',
+};
 
 test("Temporal's flags come from the site file", async () => {
   const { temporal: settings } = await loadSiteFile(embedded);
-  const flags = temporalFlags({ binary: 'temporal', settings, databaseFile: '/site/temporal.db', ports: { frontend: 1, ui: 2, http: 3, metrics: 4 } }).join(' ');
-  assert.match(flags, /^server start-dev --ip 127\.0\.0\.1 --port 1 --ui-port 2 --http-port 3 --metrics-port 4 --namespace default --db-filename \/site\/temporal\.db/);
+  const flags = temporalFlags({ binary: 'temporal', settings, databaseFile: '/site/temporal.db', ports: { frontend: 1, ui: 2, http: 3, metrics: 4 } }).join(
+    ' ',
+  );
+  assert.match(
+    flags,
+    /^server start-dev --ip 127\.0\.0\.1 --port 1 --ui-port 2 --http-port 3 --metrics-port 4 --namespace default --db-filename \/site\/temporal\.db/,
+  );
   assert.match(flags, /--sqlite-pragma journal_mode=wal --sqlite-pragma synchronous=normal/);
   assert.match(flags, /--search-attribute allocationId=Keyword .*--search-attribute rack=KeywordList/);
 });
@@ -39,8 +52,23 @@ test('the hot gateway serves the view without links, never the tree itself', () 
 });
 
 test('NFS is version 4 on loopback, without the services that need a port mapper', () => {
-  const configuration = ganeshaConfiguration({ binary: 'ganesha.nfsd', directory: '/site/nfs', exportedTree: '/site/hot', exportsDirectory: '/site/nfs/exports', pidFile: '/site/nfs/pid', port: 20002 });
-  for (const line of ['Bind_addr = 127.0.0.1;', 'NFS_Port = 20002;', 'Protocols = 4;', 'Enable_NLM = false;', 'Enable_UDP = false;', 'Path = "/site/hot";', 'Pseudo = /hot;']) {
+  const configuration = ganeshaConfiguration({
+    binary: 'ganesha.nfsd',
+    directory: '/site/nfs',
+    exportedTree: '/site/hot',
+    exportsDirectory: '/site/nfs/exports',
+    pidFile: '/site/nfs/pid',
+    port: 20002,
+  });
+  for (const line of [
+    'Bind_addr = 127.0.0.1;',
+    'NFS_Port = 20002;',
+    'Protocols = 4;',
+    'Enable_NLM = false;',
+    'Enable_UDP = false;',
+    'Path = "/site/hot";',
+    'Pseudo = /hot;',
+  ]) {
     assert.ok(configuration.includes(line), line);
   }
   assert.match(configuration, /Access_Type = None;\s*CLIENT \{ Clients = 127\.0\.0\.1, ::1; Access_Type = RW; \}/);

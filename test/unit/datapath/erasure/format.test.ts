@@ -40,7 +40,7 @@ describe('a header', () => {
     }
   });
   it('is refused with another version, code, index or filling, however well its checksum fits', () => {
-    const changes: [number, number][] = [[8, 2], [12, 13], [13, 5], [14, 16], [15, 1], [16, 1], [20, 0], [22, 2], [24, 99], [32, 9], [60, 1], [97, 9], [2000, 1]];
+    const changes: [number, number][] = [[8, 2], [12, 13], [13, 5], [14, 16], [15, 1], [16, 1], [20, 2], [22, 2], [26, 255], [32, 9], [60, 1], [97, 9], [2000, 1]];
     for (const [offset, value] of changes) {
       const header = encodeHeader(identity, 3);
       header[offset] = (header[offset] ?? 0) ^ value;
@@ -110,7 +110,7 @@ describe('names', () => {
   });
   it('refuse keys that could alias another or leave their place', () => {
     for (const key of ['a', 'a/b.json/c', 'ä/ö', 'a/@x', 'x'.repeat(255)]) checkKey(key);
-    const bad = ['', '/a', 'a/', 'a//b', '.', 'a/../b', 'a/./b', 'a\nb', 'a\0b', '\ud800', 'a/@manifest.jsonl', `a/@${'0'.repeat(32)}.00/b`, 'x'.repeat(256), 'x/'.repeat(451) + 'x'];
+    const bad = ['', '/a', 'a/', 'a//b', '.', 'a/../b', 'a/./b', 'a\nb', 'a\0b', '\ud800', 'a/@manifest.jsonl', `a/@${'0'.repeat(32)}.00/b`, 'x'.repeat(256), `${'x/'.repeat(451)}x`];
     for (const key of bad) assert.throws(() => checkKey(key), (error) => error instanceof PenstockError && error.type === 'InvalidInput', JSON.stringify(key));
   });
 });

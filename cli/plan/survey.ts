@@ -1,0 +1,59 @@
+/** What the stores say now about the data an allocation mounts: the questions that staging itself will ask, and no writes. */
+import { hotPath } from '../../activities/places.ts';
+import type { HotTierCapacity, Locality } from '../../drivers/hot-tier/port.ts';
+import type { ObjectStore } from '../../drivers/object-store/port.ts';
+import type { Stores } from '../../drivers/open-site.ts';
+import type { ResolvedMount } from '../../model/data-declaration.ts';
+import { PenstockError } from '../../model/errors.ts';
+
+export interface MountFacts {
+  /** Where the source lies; undefined where it is nowhere, and for NFS, which is always on the hot tier. */
+  readonly store?: 'warm' | 'cold';
+  readonly files: number;
+  readonly bytes: number;
+  readonly hot: Locality;
+}
+
+export interface Survey {
+  readonly mounts: readonly MountFacts[];
+  readonly capacity: HotTierCapacity;
+}
+
+export async function surveyStores(stores: Stores, mounts: readonly ResolvedMount[]): Promise<Survey> {
+  const facts: MountFacts[] = [];
+  for (const mount of mounts) facts.push(await surveyMount(stores, mount));
+  return { mounts: facts, capacity: await stores.hot.capacity() };
+}
+
+async function surveyMount(stores: Stores, mount: ResolvedMount): Promise<MountFacts> {
+  const hot = await stores.hot.locate(hotPath(mount.bucket, mount.prefix));
+  if (mount.scheme === 'nfs') return { files: hot.files, bytes: hot.bytes, hot };
+  // Warm before cold, as staging does.
+  for (const store of ['warm', 'cold'] as const) {
+    const size = await prefixSize(stores[store], mount.bucket, mount.prefix === '' ? '' : `${mount.prefix}/`);
+    if (size.files > 0) return { store, ...size, hot };
+  }
+  return { files: 0, bytes: 0, hot };
+}
+
+async function prefixSize(store: ObjectStore, bucket: string, prefix: string): Promise<{ files: number; bytes: number }> {
+  let files = 0;
+  let bytes = 0;
+  let after: string | undefined;
+  do {
+    const page = await listOrNothing(store, bucket, prefix, after);
+    files += page.entries.length;
+    bytes += page.entries.reduce((sum, entry) => sum + entry.bytes, 0);
+    after = page.next;
+  } while (after !== undefined);
+  return { files, bytes };
+}
+
+async function listOrNothing(store: ObjectStore, bucket: string, prefix: string, after: string | undefined): ReturnType<ObjectStore['list']> {
+  try {
+    return await store.list(bucket, prefix, after === undefined ? {} : { after });
+  } catch (error) {
+    if (error instanceof PenstockError && error.type === 'NotFound') return { entries: [], next: undefined };
+    throw error;
+  }
+}

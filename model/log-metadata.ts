@@ -1,0 +1,92 @@
+/**
+ * What an allocation's `logs/metadata.json` says: nodes, streams and chunks with their byte offsets and time ranges, so that a range is read
+ * without touching the other chunks. Keys are relative to metadata.json, so the directory may be copied anywhere.
+ */
+import * as z from 'zod';
+import { IdentifierSchema, TenantSchema } from './identifiers.ts';
+
+export const LOG_STREAMS = ['stdout', 'stderr'] as const;
+export type LogStream = (typeof LOG_STREAMS)[number];
+
+export const LogChunkSchema = z.strictObject({
+  /** Relative to metadata.json: `stdout/{node_id}/chunk_000.log.zst`. */
+  key: z.string().min(1),
+  /** Where in the node's log the chunk begins, and how long it is unpacked. */
+  rawOffset: z.int().nonnegative(),
+  rawBytes: z.int().positive(),
+  compressedBytes: z.int().positive(),
+  /** Base64 CRC32C of the unpacked bytes. */
+  crc32c: z.string(),
+  /** The line began in the chunk before: it was longer than a chunk. */
+  continuesLine: z.boolean().optional(),
+  /** Earliest and latest of the times its lines begin with; absent where none does. */
+  firstTimestamp: z.iso.datetime().optional(),
+  lastTimestamp: z.iso.datetime().optional(),
+});
+
+export const LogStreamSchema = z.discriminatedUnion('state', [
+  z.strictObject({
+    state: z.literal('archived'),
+    stream: z.enum(LOG_STREAMS),
+    rawBytes: z.int().nonnegative(),
+    chunks: z.array(LogChunkSchema),
+  }),
+  z.strictObject({ state: z.literal('missing'), stream: z.enum(LOG_STREAMS), reason: z.string() }),
+]);
+
+/** One node's part; it lies as an object of its own until all nodes have theirs. */
+export const NodeLogsSchema = z.strictObject({
+  nodeId: IdentifierSchema,
+  streams: z.array(LogStreamSchema).max(LOG_STREAMS.length),
+  /** Why nothing of this node was archived. */
+  missing: z.string().optional(),
+});
+
+export const LogMetadataSchema = z.strictObject({
+  version: z.literal(1),
+  allocation: z.strictObject({ tenant: TenantSchema, project: IdentifierSchema, allocationId: IdentifierSchema }),
+  nodes: z.array(NodeLogsSchema),
+});
+
+export type LogChunk = z.output<typeof LogChunkSchema>;
+export type LogStreamFacts = z.output<typeof LogStreamSchema>;
+export type NodeLogs = z.output<typeof NodeLogsSchema>;
+export type LogMetadata = z.output<typeof LogMetadataSchema>;
+
+export const METADATA_NAME = 'metadata.json';
+export const nodeIndexName = (nodeId: string): string => `.index/${nodeId}.json`;
+export const chunkName = (stream: LogStream, nodeId: string, chunk: number): string =>
+  `${stream}/${nodeId}/chunk_${String(chunk).padStart(3, '0')}.log.zst`;
+
+/** Bytes of the unpacked log; both ends inclusive. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+/** ISO instants; both ends inclusive. */
+export interface TimeRange {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The chunks that hold any byte of the range. */
+export function chunksInBytes(chunks: readonly LogChunk[], { start, end }: ByteRange): LogChunk[] {
+  return chunks.filter((chunk) => chunk.rawOffset <= end && chunk.rawOffset + chunk.rawBytes > start);
+}
+
+/**
+ * The chunks that may hold a line of the range. A line without a time belongs to the time before it, so a chunk without any follows the
+ * one before it, as does one that begins inside a line.
+ */
+export function chunksInTime(chunks: readonly LogChunk[], range: TimeRange): LogChunk[] {
+  const [from, to] = [Date.parse(range.from), Date.parse(range.to)];
+  let before = false;
+  return chunks.filter((chunk) => {
+    const { firstTimestamp: first, lastTimestamp: last } = chunk;
+    const isTimeless = first === undefined || last === undefined;
+    const overlaps = !isTimeless && Date.parse(first) <= to && Date.parse(last) >= from;
+    const follows = before && (isTimeless || chunk.continuesLine === true);
+    before = overlaps || follows;
+    return before;
+  });
+}

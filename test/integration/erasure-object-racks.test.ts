@@ -1,0 +1,82 @@
+/** The erasure set on buckets of a real S3 gateway: the rack contract, and objects with four buckets gone. */
+import assert from 'node:assert/strict';
+import { rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { listErasureObjects, removeErasureObject, verifyErasureObject } from '../../datapath/erasure/index.ts';
+import { shardKey } from '../../datapath/erasure/layout.ts';
+import { createObjectRack } from '../../drivers/rack-store/object-rack.ts';
+import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
+import { noise, read, write } from '../unit/datapath/erasure/support.ts';
+import { rackContract } from '../unit/drivers/rack-store/contract.ts';
+
+const PATIENT = { requestMilliseconds: 20_000, stallMilliseconds: 20_000 };
+let gateway: TestGateway;
+let serial = 0;
+before(async () => { gateway = await startTestGateway('racks'); });
+after(() => gateway.stop());
+
+async function newRack(id: string, room: string): Promise<{ rack: RackStore; bucket: string }> {
+  const bucket = `rack-${++serial}`;
+  await gateway.store.ensureBucket(bucket);
+  return { rack: createObjectRack({ id, room, bucket, store: gateway.store }), bucket };
+}
+
+describe('a rack in a bucket', () => {
+  rackContract(async () => {
+    const { rack, bucket } = await newRack('r01', 'room-a');
+    return { rack, takeAway: () => rm(join(gateway.root, bucket), { recursive: true }) };
+  });
+});
+
+describe('an erasure object in twenty buckets', () => {
+  let places: { rack: RackStore; bucket: string }[] = [];
+  let racks: RackStore[] = [];
+  before(async () => {
+    places = await Promise.all(Array.from({ length: 20 }, (_, index) => newRack(`r${index + 1}`, `room-${index % 4}`)));
+    racks = places.map(({ rack }) => rack);
+  });
+
+  for (const bytes of [0, 1, 100_000, 200_000_000]) {
+    it(`of ${bytes} bytes comes back and is verified`, async () => {
+      const key = `tenant/project/a1/checkpoints/c1/${bytes} bytes.bin`;
+      const data = noise(bytes);
+      const { outcome } = await write(racks, key, data, { patience: PATIENT });
+      assert.equal(outcome, 'written');
+      assert.ok((await read(racks, key)).equals(data));
+      const facts = await verifyErasureObject({ racks, key });
+      assert.deepEqual([facts.ok, facts.margin, facts.manifestCopies], [true, 4, 5]);
+    });
+  }
+
+  it('of two writers at once is one object', async () => {
+    const results = await Promise.all([1, 2].map(() => write(racks, 'twice', noise(50_000), { patience: PATIENT })));
+    assert.deepEqual(results.map(({ outcome }) => outcome).sort(), ['existed', 'written']);
+    assert.ok((await verifyErasureObject({ racks, key: 'twice' })).ok);
+  });
+
+  it('many at once neither wait for each other nor take each other for lost', async () => {
+    const keys = Array.from({ length: 8 }, (_, index) => `many/${index}`);
+    await Promise.all(keys.map((key, index) => write(racks, key, noise(30_000_000, index), { patience: PATIENT })));
+    const facts = await Promise.all(keys.map((key) => verifyErasureObject({ racks, key })));
+    assert.ok(facts.every(({ ok }) => ok));
+  });
+
+  it('survives a truncated shard and four buckets deleted, and says which', async () => {
+    const key = 'tenant/project/a1/checkpoints/c2/model.bin';
+    const data = noise(20_000_000);
+    const { manifest } = await write(racks, key, data, { patience: PATIENT });
+    const bucketOf = (rackId: string | undefined) => join(gateway.root, places.find(({ rack }) => rack.id === rackId)?.bucket ?? '');
+    const first = manifest.shards[0];
+    await truncate(join(bucketOf(first?.rack), shardKey(key, manifest.writeId, 0)), 50_000);
+    assert.ok((await read(racks, key)).equals(data));
+    const facts = await verifyErasureObject({ racks, key });
+    assert.deepEqual(facts.shards.filter(({ state }) => state !== 'sound').map(({ rack, state }) => [rack, state]), [[first?.rack, 'lost']]);
+
+    for (const { rack } of manifest.shards.slice(0, 4)) await rm(bucketOf(rack), { recursive: true });
+    assert.ok((await read(racks, key)).equals(data));
+    assert.ok((await listErasureObjects({ racks, prefix: 'tenant/' })).keys.includes(key));
+    await assert.rejects(removeErasureObject({ racks, key }), { name: 'StoreUnavailable' });
+  });
+});

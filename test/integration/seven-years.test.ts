@@ -1,0 +1,121 @@
+/** Seven years of retention, and the deadlines of an allocation, in seconds: on the time-skipping server. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { allocationWorkflowId, CONTROL_QUEUE } from '../../model/identifiers.ts';
+import type { AllocationPlan } from '../../model/plan.ts';
+import type { RetentionStatus } from '../../model/retention.ts';
+import { PoliciesSchema } from '../../model/site.ts';
+import type { AllocationStatus } from '../../model/status.ts';
+import type { RetainRequest } from '../../workflows/retain.ts';
+import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
+
+const DAY_MS = 86_400_000;
+const SEVEN_YEARS_DAYS = 2557;
+
+describe('years in seconds', { concurrency: false }, () => {
+  let environment: TestWorkflowEnvironment;
+  before(async () => {
+    environment = await startTimeSkipping();
+  });
+  after(() => environment.teardown());
+
+  test('a seven-year retention is attested each quarter and ends on its day, not before', async () => {
+    const attested: number[] = [];
+    const attestLocks = async () => {
+      attested.push(await environment.currentTimeMs());
+    };
+    const startedAt = await environment.currentTimeMs();
+    const until = startedAt + SEVEN_YEARS_DAYS * DAY_MS;
+    const { status, endedAt } = await withWorkers(environment, { control: {}, data: { attestLocks } }, async () => {
+      const handle = await environment.client.workflow.start<(request: RetainRequest) => Promise<RetentionStatus>>('retain', {
+        workflowId: 'retention/acme/vision/seven-years',
+        taskQueue: CONTROL_QUEUE,
+        args: [retainRequest(until)],
+      });
+      return { status: await handle.result(), endedAt: await closeTime(handle) };
+    });
+    assert.ok(endedAt >= until && endedAt < until + DAY_MS, `ended ${new Date(endedAt).toISOString()}, due ${new Date(until).toISOString()}`);
+    assert.equal(status.attestations, Math.floor((SEVEN_YEARS_DAYS - 1) / 90));
+    assert.equal(attested.length, status.attestations);
+    for (const [index, at] of attested.entries()) assert.ok(Math.abs(at - (startedAt + (index + 1) * 90 * DAY_MS)) < DAY_MS, `attestation ${index}`);
+  });
+
+  test('an extension moves the end; an earlier date is refused; a breach is shown and watched on', async () => {
+    const extended: string[] = [];
+    let locked = false;
+    const activities = {
+      attestLocks: async () => {
+        if (!locked) throw Object.assign(new Error('weights.bin was to be locked, the store answers no lock.'), { name: 'ApplicationFailure' });
+      },
+      extendLocks: async ({ retainUntil }: { retainUntil: string }) => void extended.push(retainUntil),
+    };
+    const startedAt = await environment.currentTimeMs();
+    const until = new Date(startedAt + 400 * DAY_MS).toISOString();
+    const later = new Date(startedAt + 1000 * DAY_MS).toISOString();
+    locked = true;
+    await withWorkers(environment, { control: {}, data: activities }, async () => {
+      const handle = await environment.client.workflow.start<(request: RetainRequest) => Promise<RetentionStatus>>('retain', {
+        workflowId: 'retention/acme/vision/extended',
+        taskQueue: CONTROL_QUEUE,
+        args: [retainRequest(Date.parse(until))],
+      });
+      await assert.rejects(handle.executeUpdate('extendRetention', { args: [{ retainUntil: new Date(startedAt + DAY_MS).toISOString() }] }));
+      const answer = await handle.executeUpdate<RetentionStatus, [unknown]>('extendRetention', { args: [{ retainUntil: later }] });
+      assert.equal(answer.retainUntil, later);
+      assert.deepEqual(extended, [later]);
+      await handle.result();
+      assert.ok((await closeTime(handle)) >= Date.parse(later));
+    });
+  });
+
+  test('an allocation whose job nobody starts loses its pin on time, and fails when the phase is overdue', async () => {
+    const released: unknown[] = [];
+    const plan: AllocationPlan = {
+      data: { mounts: [], outputPrefix: 'vision/absent/', checkpointPrefix: undefined, scratchBytesPerNode: 0 },
+      policies: PoliciesSchema.parse({}),
+    };
+    const control = {
+      admit: async () => plan,
+      reserveHot: async () => undefined,
+      releaseHoldings: async (input: unknown) => void released.push(input),
+      survey: async () => ({ mounts: [], recalls: [] }),
+    };
+    const key = { tenant: 'acme', project: 'vision', allocationId: 'absent' };
+    const startedAt = await environment.currentTimeMs();
+    const endedAt = await withWorkers(environment, { control, data: control }, async () => {
+      const handle = await environment.client.workflow.start<(input: unknown) => Promise<AllocationStatus>>('allocation', {
+        workflowId: allocationWorkflowId(key),
+        taskQueue: CONTROL_QUEUE,
+        args: [{ ...key, user: 'ada' }],
+      });
+      await assert.rejects(handle.result(), (error: Error) => /phase queued passed its deadline/.test(String(error.cause)));
+      const status = await handle.query<AllocationStatus>('status');
+      assert.equal(status.phase, 'failed');
+      assert.ok(status.journal.some((entry) => entry.text.includes('pin of the staged data expired')));
+      return closeTime(handle);
+    });
+    const days = (endedAt - startedAt) / DAY_MS;
+    assert.ok(days > 8 && days < 9, `a day of pin and an hour of grace, then a week of waiting for a new start: ${days} days`);
+    assert.equal(released.length, 1);
+  });
+});
+
+/** By the server's clock, which is the one that was skipped. */
+async function closeTime(handle: WorkflowHandle): Promise<number> {
+  return (await handle.describe()).closeTime?.getTime() ?? Number.NaN;
+}
+
+function retainRequest(untilMs: number): RetainRequest {
+  return {
+    tenant: 'acme',
+    project: 'vision',
+    allocationId: 'seven-years',
+    manifest: { store: 'warm', bucket: 'penstock-system', prefix: 'manifests/x/', pages: 1, files: 1, bytes: 1, digest: '00' },
+    target: { store: 'cold', bucket: 'acme', prefix: 'vision/seven-years/' },
+    retainUntil: new Date(untilMs).toISOString(),
+    attestDays: 90,
+    heartbeatSeconds: 30,
+  };
+}
