@@ -25,7 +25,12 @@ export async function listIntoManifest(
   exclude: readonly string[] = [],
 ): Promise<ManifestRef> {
   const runId = Context.current().info.workflowExecution?.runId ?? 'no-run';
-  const place = { store: stores.warm, storeName: STORE, bucket: SYSTEM_BUCKET, prefix: `manifests/${key.tenant}/${key.project}/${key.allocationId}/${name}/${runId}/` };
+  const place = {
+    store: stores.warm,
+    storeName: STORE,
+    bucket: SYSTEM_BUCKET,
+    prefix: `manifests/${key.tenant}/${key.project}/${key.allocationId}/${name}/${runId}/`,
+  };
   await stores.warm.ensureBucket(SYSTEM_BUCKET);
   const known = await findManifest(place, STORE);
   return known ?? writeManifest({ ...place, entries: without(listAll(source, run.signal), exclude), signal: run.signal, onPage: run.report });

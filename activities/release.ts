@@ -1,4 +1,5 @@
 /** Giving back: what is held is asked from the store itself, so that nothing is forgotten that a crashed attempt had taken. */
+import { Context } from '@temporalio/activity';
 import type { HoldingKind } from '../drivers/hot-tier/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
@@ -21,6 +22,11 @@ export function createReleaseActivities(stores: Stores) {
             store: stores.hot.name,
             nextStep: 'It is tried again.',
           });
+      }),
+
+    requestCancellation: (key: AllocationKey): Promise<void> =>
+      effect(async () => {
+        await Context.current().client.workflow.getHandle(allocationWorkflowId(key)).cancel();
       }),
 
     /** A checkpoint that was reserved but never committed is incomplete and must never be offered: its space is freed. */

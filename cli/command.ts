@@ -15,7 +15,10 @@ export type Run = (command: Command, work: (session: Session) => Promise<Command
 const examplesOf = new WeakMap<Command, readonly string[]>();
 
 export function addCommand(parent: Command, name: string, about: { summary: string; details?: string; examples: readonly string[] }): Command {
-  const command = parent.command(name).summary(about.summary).description(about.details ? `${about.summary}. ${about.details}` : `${about.summary}.`);
+  const command = parent
+    .command(name)
+    .summary(about.summary)
+    .description(about.details ? `${about.summary}. ${about.details}.` : `${about.summary}.`);
   examplesOf.set(command, about.examples);
   const title = about.examples.length === 1 ? 'Example' : 'Examples';
   return command.addHelpText('after', `\n${title}:\n${about.examples.map((example) => `  $ ${example}`).join('\n')}`);

@@ -46,7 +46,8 @@ const FAILED_PRECONDITION = 9;
 function grpcCause(error: unknown): string | undefined {
   for (let current = error, depth = 0; current instanceof Error && depth < 4; current = current.cause, depth++) {
     if (isGrpcServiceError(current)) return grpcMessage(current.code, current.details);
-    if (/failed to connect before the deadline|no connection established/i.test(current.message)) return 'Temporal does not answer. Is the site up? `penstock site status` tells.';
+    if (/failed to connect before the deadline|no connection established/i.test(current.message))
+      return 'Temporal does not answer. Is the site up? `penstock site status` tells.';
   }
   return undefined;
 }

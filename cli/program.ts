@@ -25,7 +25,12 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
     .configureOutput({ writeOut: output.stdout, writeErr: output.stderr })
     .showHelpAfterError('(--help shows what is accepted)')
     .exitOverride()
-    .addHelpText('after', `\nThe answer goes to stdout; progress and messages go to stderr.\n\nExit codes:\n${exitCodeLines().map((line) => `  ${line}`).join('\n')}`);
+    .addHelpText(
+      'after',
+      `\nThe answer goes to stdout; progress and messages go to stderr.\n\nExit codes:\n${exitCodeLines()
+        .map((line) => `  ${line}`)
+        .join('\n')}`,
+    );
   addAllocationCommands(program, run);
   addSiteCommands(program, run);
   addDoctorCommand(program, run);

@@ -79,13 +79,19 @@ export class Session {
   }
 
   async close(): Promise<void> {
-    await this.#penstock?.then((penstock) => penstock.close(), () => undefined);
+    await this.#penstock?.then(
+      (penstock) => penstock.close(),
+      () => undefined,
+    );
   }
 
   async #runningSite(): Promise<Site> {
     const site = await this.site();
     if (site.temporal.address === 'embedded') {
-      throw new CliError('unreachable', `${this.siteFile} describes an embedded site; where it runs, it leaves a file with real addresses. Use ${LOCAL_SITE_FILE}, or bring it up with \`npm run dev\`.`);
+      throw new CliError(
+        'unreachable',
+        `${this.siteFile} describes an embedded site; where it runs, it leaves a file with real addresses. Use ${LOCAL_SITE_FILE}, or bring it up with \`npm run dev\`.`,
+      );
     }
     return site;
   }

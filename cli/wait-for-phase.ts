@@ -55,7 +55,9 @@ async function pollUntil(session: Session, penstock: Penstock, key: AllocationKe
     shown = withReason;
     if (phases.indexOf(status.phase) < phases.indexOf(until)) continue;
     if (!isEnd(status.phase) || status.phase === 'released') return status;
-    throw new CliError('allocationEnded', `${formatKey(key)} ${status.phase}: ${status.reason?.message ?? 'no reason given'}`, { type: status.reason?.code ?? status.phase });
+    throw new CliError('allocationEnded', `${formatKey(key)} ${status.phase}: ${status.reason?.message ?? 'no reason given'}`, {
+      type: status.reason?.code ?? status.phase,
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 /** The typed client: every call of the scheduler's contract, start-or-attach, and refusals as one kind of error. */
 import { createHash } from 'node:crypto';
-import { Client, Connection, isGrpcServiceError, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
+import { Client, Connection, isGrpcServiceError, WorkflowExecutionAlreadyStartedError, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type * as z from 'zod';
 import {
   type AllocationInput,
@@ -83,7 +83,9 @@ export async function connectPenstock(options: { address: string; namespace?: st
       try {
         return await client.workflow.result<() => Promise<AllocationStatus>>(allocationWorkflowId(key));
       } catch (error) {
-        throw toRefusal(error, allocationWorkflowId(key));
+        if (!(error instanceof WorkflowFailedError)) throw toRefusal(error, allocationWorkflowId(key));
+        const { reason } = await ask<AllocationStatus>(handle(key), queryNames.status);
+        throw reason ? new Refusal(reason.code, reason.message, error) : toRefusal(error, allocationWorkflowId(key));
       }
     },
     close: () => connection.close(),

@@ -18,13 +18,13 @@ export const MountSchema = z.strictObject({
     .describe('Where the data is: s3://bucket/prefix or nfs://root/path; {user}, {tenant}, {project} and {allocation_id} are filled in'),
   target: z.string().regex(targetPattern, 'an absolute path without "//", "." or ".." steps or control characters').describe('Where the job sees it'),
   tier_hint: z.enum(['hot', 'warm']).default('hot').describe('hot: staged to the hot tier before the start; warm: read in place over S3'),
-  access: z.enum(['read-only', 'read-write']).default('read-only'),
+  access: z.enum(['read-only', 'read-write']).default('read-only').describe('read-write only for nfs:// sources; results belong under output'),
   bandwidth_floor: BandwidthSchema.optional().describe('Guaranteed bandwidth, such as "1GB/s"'),
   bandwidth_ceiling: BandwidthSchema.optional().describe('Bandwidth limit, such as "4GB/s"'),
 });
 
 export const DataDeclarationSchema = z.strictObject({
-  mounts: z.array(MountSchema).max(32).default([]),
+  mounts: z.array(MountSchema).max(32).default([]).describe('What the job reads; its home directory is added where it names none'),
   output: z.string().max(1024).default('s3://{tenant}/{project}/{allocation_id}/').describe("Where results go; below the allocation's own prefix"),
   scratch_per_node: BytesSchema.optional().describe('Node-local scratch, such as "500GB"'),
 });

@@ -15,102 +15,131 @@ const SecretSchema = z
   .describe('A reference to a secret, never the secret');
 
 const CredentialsSchema = z.strictObject({ accessKeyId: SecretSchema, secretAccessKey: SecretSchema });
-const BandwidthLimitsSchema = z.strictObject({ read: BandwidthSchema, write: BandwidthSchema });
+const BandwidthLimitsSchema = z.strictObject({
+  read: BandwidthSchema.describe('What the store can deliver'),
+  write: BandwidthSchema.describe('What the store can take in'),
+});
 const storeBase = {
-  jurisdiction: z.string().regex(/^[a-z]{2}$/, 'a two-letter country code such as "ch"'),
-  capacity: BytesSchema,
-  bandwidth: BandwidthLimitsSchema,
+  jurisdiction: z
+    .string()
+    .regex(/^[a-z]{2}$/, 'a two-letter country code such as "ch"')
+    .describe('The country whose law the data lies under, as a two-letter code'),
+  capacity: BytesSchema.describe('How much it holds, such as "20GB"'),
+  bandwidth: BandwidthLimitsSchema.describe('Limits that floors and staging are measured against'),
 };
 const s3Access = {
-  endpoint: z.union([EMBEDDED, UrlSchema]),
+  endpoint: z.union([EMBEDDED, UrlSchema]).describe('Where S3 is spoken'),
   port: PortSchema.default('auto').describe('Where the embedded endpoint listens'),
-  region: z.string().default('us-east-1'),
+  region: z.string().default('us-east-1').describe('The region that requests are signed for'),
   credentials: CredentialsSchema.optional().describe('Absent for embedded endpoints, whose keys are generated'),
 };
 
 export const HotStoreSchema = z.strictObject({
-  driver: z.literal('vast-contract'),
-  tier: z.literal('hot'),
-  layer: z.literal('global'),
+  driver: z.literal('vast-contract').describe("The data-plane specification's storage API"),
+  tier: z.literal('hot').describe('Where jobs read and write while they run'),
+  layer: z.literal('global').describe('Reached from every rack'),
   ...storeBase,
-  management: z.strictObject({
-    endpoint: z.union([EMBEDDED, UrlSchema]),
-    port: PortSchema.default('auto'),
-    token: SecretSchema.optional(),
-  }),
-  s3: z.strictObject(s3Access),
-  nfs: z.strictObject({ enabled: z.boolean().default(true), address: z.string().optional(), port: PortSchema.default('auto') }).optional(),
+  management: z
+    .strictObject({
+      endpoint: z.union([EMBEDDED, UrlSchema]).describe('Where the management API answers'),
+      port: PortSchema.default('auto').describe('Where the embedded one listens'),
+      token: SecretSchema.optional().describe('A reference to its bearer token; absent for the embedded one, whose token is generated'),
+    })
+    .describe('Exports, QoS, catalog, snapshots and audit'),
+  s3: z.strictObject(s3Access).describe('The same tree over S3'),
+  nfs: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('false: jobs read over S3 only'),
+      address: z.string().optional().describe("The server's name or address; absent where the embedded one serves"),
+      port: PortSchema.default('auto').describe('Where the server listens'),
+    })
+    .optional()
+    .describe('The same tree over NFSv4'),
   root: z.string().describe('The directory tree as movers see it; relative paths are below the site directory'),
 });
 
 export const S3StoreSchema = z.strictObject({
-  driver: z.literal('s3'),
-  tier: z.enum(['warm', 'cold', 'global']),
-  layer: z.literal('global'),
+  driver: z.literal('s3').describe('Any product that speaks S3'),
+  tier: z.enum(['warm', 'cold', 'global']).describe('warm: published output and logs; cold: archived output under Object Lock; global: the erasure set'),
+  layer: z.literal('global').describe('Reached from every rack'),
   ...storeBase,
   ...s3Access,
 });
 
 export const RackSchema = z.strictObject({
-  id: IdentifierSchema,
-  room: IdentifierSchema,
+  id: IdentifierSchema.describe('Keeps at most one shard of an object'),
+  room: IdentifierSchema.describe('Shards are spread over as many rooms as there are'),
   bucket: z.string().describe("The rack's bucket in the erasure set's store"),
 });
 
 export const NodeSchema = z.strictObject({
-  id: IdentifierSchema,
-  rackId: IdentifierSchema,
-  features: z.array(z.string()).default([]),
+  id: IdentifierSchema.describe('As the scheduler names it; its task queue is node-{id}'),
+  rackId: IdentifierSchema.describe('The rack it stands in; its task queue is rack-{id}'),
+  features: z.array(z.string()).default([]).describe('Such as "nvme_scratch"'),
   localRoot: z.string().describe("The node's own storage: scratch, local checkpoint copies, log spool"),
 });
 
 const HoursSchema = z.number().positive();
 
 export const PoliciesSchema = z.strictObject({
-  sharedBuckets: z.array(z.string()).default([]),
+  sharedBuckets: z.array(z.string()).default([]).describe('Buckets that every tenant may read'),
   stagingShare: z.number().gt(0).max(1).default(0.3).describe("Part of the hot tier's write bandwidth that staging may use"),
   readyThreshold: z.number().gt(0).max(1).default(0.8).describe('Readiness at which a job may start'),
   leaseGraceSeconds: z.int().positive().default(3600).describe('How long pins and exports outlive their expected end'),
-  snapshotHours: HoursSchema.default(168),
-  logRetentionDays: z.number().positive().default(30),
+  snapshotHours: HoursSchema.default(168).describe('How long the snapshots taken at a start are kept'),
+  logRetentionDays: z.number().positive().default(30).describe('How long logs are kept'),
   archiveRetentionDays: z.number().positive().default(2557).describe('Retention of archived output where the request names none'),
   heartbeatSeconds: z.int().min(2).default(30).describe('A worker silent for so long is taken for dead and its activity runs elsewhere'),
   eventsPerRun: z.int().min(50).max(20_000).default(5000).describe('History events after which a long allocation continues as new'),
   attestDays: z.number().positive().default(90).describe('How often archived output is attested to be still locked'),
   deadlines: z
     .strictObject({
-      queuedHours: HoursSchema.default(168),
-      stagingHours: HoursSchema.default(48),
+      queuedHours: HoursSchema.default(168).describe('Until staging begins'),
+      stagingHours: HoursSchema.default(48).describe('Until all data is hot'),
       readyHours: HoursSchema.default(168).describe('After the expected start'),
-      startingMinutes: z.number().positive().default(10),
+      startingMinutes: z.number().positive().default(10).describe('Until exports, floors, snapshots and scratch are there'),
       drainingMinutes: z.number().positive().default(15).describe('Until the nodes are handed back, come what may'),
-      archivingHours: HoursSchema.default(72),
-      checkpointDrainHours: HoursSchema.default(24),
+      archivingHours: HoursSchema.default(72).describe('Until the output is published and archived'),
+      checkpointDrainHours: HoursSchema.default(24).describe('Until drains still under way are left to go on by themselves'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('How long each phase may take; past it, the allocation goes on to give everything back and says why'),
 });
 
 export const SiteSchema = z.strictObject({
-  version: z.literal(1),
-  name: IdentifierSchema,
+  version: z.literal(1).describe('Of this file format'),
+  name: IdentifierSchema.describe("The site's name"),
   jurisdiction: storeBase.jurisdiction,
-  temporal: z.strictObject({
-    address: z.union([EMBEDDED, z.string().regex(/^[^\s:]+:\d+$/, '"embedded" or "host:port"')]),
-    port: PortSchema.default('auto'),
-    namespace: IdentifierSchema.default('default'),
-    uiPort: PortSchema.default('auto'),
-    databaseFile: z.string().default('temporal.db'),
-    searchAttributes: z.record(z.string(), z.enum(['Keyword', 'KeywordList', 'Text', 'Int', 'Double', 'Bool', 'Datetime'])),
-  }),
-  stores: z.strictObject({ hot: HotStoreSchema, warm: S3StoreSchema, cold: S3StoreSchema, racks: S3StoreSchema }),
-  erasureSet: z.strictObject({
-    dataShards: z.literal(14),
-    parityShards: z.literal(4),
-    racks: z.array(RackSchema).min(18),
-  }),
+  temporal: z
+    .strictObject({
+      address: z.union([EMBEDDED, z.string().regex(/^[^\s:]+:\d+$/, '"embedded" or "host:port"')]).describe('host:port of the frontend'),
+      port: PortSchema.default('auto').describe('Where the embedded server listens'),
+      namespace: IdentifierSchema.default('default').describe('Created where the server is embedded'),
+      uiPort: PortSchema.default('auto').describe("Where the embedded server's UI listens"),
+      databaseFile: z.string().default('temporal.db').describe('Of the embedded server; relative paths are below the site directory'),
+      searchAttributes: z
+        .record(z.string(), z.enum(['Keyword', 'KeywordList', 'Text', 'Int', 'Double', 'Bool', 'Datetime']))
+        .describe('Name and type of each; an embedded server gets them, another one must have them'),
+    })
+    .describe('Where the workflows run'),
+  stores: z
+    .strictObject({
+      hot: HotStoreSchema.describe('The hot tier'),
+      warm: S3StoreSchema.describe('The warm tier'),
+      cold: S3StoreSchema.describe('The cold tier; it must have Object Lock'),
+      racks: S3StoreSchema.describe('The store that holds a bucket for each rack of the erasure set'),
+    })
+    .describe('The storage tiers'),
+  erasureSet: z
+    .strictObject({
+      dataShards: z.literal(14).describe('Any so many shards give the object back'),
+      parityShards: z.literal(4).describe('So many racks may be lost'),
+      racks: z.array(RackSchema).min(18).describe('One for each shard, and spares'),
+    })
+    .describe('Where drained checkpoints lie'),
   rackRoot: z.string().describe('Where movers see the in-rack checkpoint storage, one directory per rack'),
-  nodes: z.array(NodeSchema).min(1),
-  policies: PoliciesSchema.prefault({}),
+  nodes: z.array(NodeSchema).min(1).describe('The compute nodes that jobs run on'),
+  policies: PoliciesSchema.prefault({}).describe('What the site promises and allows'),
 });
 
 export type Site = z.output<typeof SiteSchema>;

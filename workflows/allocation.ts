@@ -14,6 +14,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { AdmissionActivities } from '../activities/admission.ts';
+import type { ReleaseActivities } from '../activities/release.ts';
 import { AllocationRequestSchema } from '../model/allocation.ts';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
@@ -44,6 +45,7 @@ const EXPORT_KINDS = ['exports', 'snapshots', 'reservations'] as const;
 /** @param input see AllocationRequestSchema. @param carried the state of the run before, where this one continues it. */
 export async function allocation(input: unknown, carried?: AllocationState): Promise<AllocationStatus> {
   const state = carried ?? begin(input);
+  const root = CancellationScope.current();
   const desk = newDesk();
   setHandlers(state, desk);
   let full = false;
@@ -56,6 +58,7 @@ export async function allocation(input: unknown, carried?: AllocationState): Pro
   } catch (error) {
     await CancellationScope.nonCancellable(() => windDown(state, desk, error));
     await condition(allHandlersFinished);
+    if (state.cancel) await closeAsCancelled(state, root);
     if (state.cancel) throw new CancelledFailure(`cancelled (${state.cancel.mode}): ${state.cancel.reason}`);
     throw ApplicationFailure.nonRetryable(state.reason?.message ?? messageOf(error), state.reason?.code ?? 'Failed', statusOf(state));
   }
@@ -230,6 +233,15 @@ async function windDown(state: AllocationState, desk: Desk, error: unknown): Pro
   enter(state, state.cancel ? 'cancelled' : 'failed');
   state.reason = reason;
   record(state, `${state.phase}: ${reason.message}`.slice(0, 300));
+}
+
+/** Temporal closes a run as cancelled only if it was cancelled through Temporal: what an update asked for is asked there too. */
+async function closeAsCancelled(state: AllocationState, root: CancellationScope): Promise<void> {
+  if (root.consideredCancelled) return;
+  await CancellationScope.nonCancellable(async () => {
+    await activities<ReleaseActivities>('control', { queue: CONTROL_QUEUE, summary: 'close this run as cancelled' }).requestCancellation(keyOf(state));
+    await condition(() => root.consideredCancelled, '1 minute', { summary: 'the cancellation to arrive' });
+  });
 }
 
 /** Publishes what the job left, within the archiving deadline; where that fails it stays on the hot tier, and is named. */

@@ -19,10 +19,16 @@ export function addSiteCommands(program: Command, run: Run): void {
   })
     .argument('[file]', `the site file (default: ${EMBEDDED_SITE_FILE})`)
     .option(DIRECTORY_OPTION, DIRECTORY_ABOUT)
-    .action((file: string | undefined, options: { directory?: string }, command: Command) =>
+    .option('--services <list>', 'of temporal,s3,nfs,hot-tier,workers; all where absent')
+    .action((file: string | undefined, options: { directory?: string; services?: string }, command: Command) =>
       run(command, async (session) => {
-        const { siteUp } = await import('../../dev/site/background.ts');
-        const state = await siteUp({ configFile: file ?? embeddedSiteFile(session.io.cwd), log: (line) => session.note(line), ...options });
+        const [{ siteUp }, { parseServices }] = await Promise.all([import('../../dev/site/background.ts'), import('../../dev/site/parse-services.ts')]);
+        const state = await siteUp({
+          configFile: file ?? embeddedSiteFile(session.io.cwd),
+          log: (line) => session.note(line),
+          ...(options.directory === undefined ? {} : { directory: options.directory }),
+          ...(options.services === undefined ? {} : { services: parseServices(options.services) }),
+        });
         return {
           data: state,
           text: renderFacts([
@@ -63,8 +69,14 @@ export function addSiteCommands(program: Command, run: Run): void {
           ['Temporal UI', phase === 'up' ? state?.uiUrl : undefined],
         ]);
         const rows = services.map(({ name, pid, alive }) => [name, String(pid), alive ? 'yes' : 'no']);
-        const table = renderTable(['service', 'process', 'alive'], rows, { paint: (cell, column) => (column === 2 && cell === 'no' ? session.paint('red', cell) : cell) });
-        return { data: { phase, ...state, services }, text: phase === 'down' || rows.length === 0 ? facts : `${facts}\n\n${table}`, exit: isWell ? 'ok' : 'unreachable' };
+        const table = renderTable(['service', 'process', 'alive'], rows, {
+          paint: (cell, column) => (column === 2 && cell === 'no' ? session.paint('red', cell) : cell),
+        });
+        return {
+          data: { phase, ...state, services },
+          text: phase === 'down' || rows.length === 0 ? facts : `${facts}\n\n${table}`,
+          exit: isWell ? 'ok' : 'unreachable',
+        };
       }),
     );
 }

@@ -13,7 +13,12 @@ export const ALLOCATION_EXPECTED = 'tenant/project/allocationId, or the file it 
 export async function resolveAllocation(name: string): Promise<AllocationKey> {
   const parsed = parseInput(KeySchema, isFile(name) ? await readDocument(name) : splitName(name));
   if (parsed.ok) return parsed.value;
-  throw new CliError('usage', isFile(name) ? `${name}:\n${formatIssues(parsed.issues)}` : `found ${JSON.stringify(name)}; accepted: ${ALLOCATION_EXPECTED}\n${formatIssues(parsed.issues)}`);
+  throw new CliError(
+    'usage',
+    isFile(name)
+      ? `${name}:\n${formatIssues(parsed.issues)}`
+      : `found ${JSON.stringify(name)}; accepted: ${ALLOCATION_EXPECTED}\n${formatIssues(parsed.issues)}`,
+  );
 }
 
 /** The workflow id, as Temporal's UI shows it, is understood too. */

@@ -3,9 +3,21 @@ import Table from 'cli-table3';
 import { escapeLine } from './escape.ts';
 
 const noBorders = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
-  bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
 };
 
 export interface TableOptions {
@@ -14,7 +26,11 @@ export interface TableOptions {
 }
 
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[], { paint = (cell) => cell }: TableOptions = {}): string {
-  const table = new Table({ head: head.map((title) => title.toUpperCase()), chars: noBorders, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 } });
+  const table = new Table({
+    head: head.map((title) => title.toUpperCase()),
+    chars: noBorders,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
   for (const row of rows) table.push(row.map((cell, column) => paint(escapeLine(cell), column)));
   return trimLines(table.toString());
 }
@@ -26,4 +42,8 @@ export function renderFacts(facts: readonly (readonly [string, string | undefine
   return known.map(({ name, value }) => `${name.padEnd(width)}  ${escapeLine(value)}`).join('\n');
 }
 
-const trimLines = (text: string): string => text.split('\n').map((line) => line.trimEnd()).join('\n');
+const trimLines = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');

@@ -9,18 +9,32 @@ import type { MountFacts, Survey } from './survey.ts';
 /** What only the site file decides. */
 export function nodeRefusals(request: AllocationRequest, site: Site): Finding[] {
   const missing = request.requiredFeatures.filter((feature) => !site.nodes.some((node) => node.features.includes(feature)));
-  return missing.map((feature) => ({ type: 'Refused', message: `requiredFeatures: found ${JSON.stringify(feature)}; accepted: a feature that a node of the site has, ${[...new Set(site.nodes.flatMap((node) => node.features))].join(', ') || 'of which there is none'}` }));
+  return missing.map((feature) => ({
+    type: 'Refused',
+    message: `requiredFeatures: found ${JSON.stringify(feature)}; accepted: a feature that a node of the site has, ${[...new Set(site.nodes.flatMap((node) => node.features))].join(', ') || 'of which there is none'}`,
+  }));
 }
 
 export function sourceRefusals(mounts: readonly ResolvedMount[], survey: Survey): Finding[] {
   const absent = mounts.flatMap((mount, index): Finding[] => {
     if (mount.scheme === 'nfs' || survey.mounts[index]?.store) return [];
-    return [{ type: 'NotFound', message: `data.mounts[${index}].source: found ${mount.source}, which holds nothing; accepted: a prefix with objects on the warm or cold tier.` }];
+    return [
+      {
+        type: 'NotFound',
+        message: `data.mounts[${index}].source: found ${mount.source}, which holds nothing; accepted: a prefix with objects on the warm or cold tier.`,
+      },
+    ];
   });
   const needed = sum(mounts.map((mount, index) => missingBytes(mount, survey.mounts[index])));
   const { capacityBytes } = survey.capacity;
   if (needed <= capacityBytes) return absent;
-  return [...absent, { type: 'PolicyRefused', message: `the data needs ${formatBytes(needed)}, the whole hot tier has ${formatBytes(capacityBytes)}. Mount less, or read part of it in place with tier_hint: warm.` }];
+  return [
+    ...absent,
+    {
+      type: 'PolicyRefused',
+      message: `the data needs ${formatBytes(needed)}, the whole hot tier has ${formatBytes(capacityBytes)}. Mount less, or read part of it in place with tier_hint: warm.`,
+    },
+  ];
 }
 
 export function waits(mounts: readonly ResolvedMount[], { mounts: facts, capacity }: Survey): Finding[] {
@@ -29,8 +43,17 @@ export function waits(mounts: readonly ResolvedMount[], { mounts: facts, capacit
   const floors = sum(mounts.map((mount) => mount.floorBytesPerSecond));
   const bandwidth = capacity.readBytesPerSecond + capacity.writeBytesPerSecond - capacity.floorsBytesPerSecond;
   return [
-    ...(needed > free ? [{ type: 'HOT_TIER_FULL', message: `staging needs ${formatBytes(needed)}, ${formatBytes(Math.max(0, free))} are free now beside what can be evicted.` }] : []),
-    ...(floors > bandwidth ? [{ type: 'FloorUnavailable', message: `floors of ${formatBandwidth(floors)} are asked for, ${formatBandwidth(Math.max(0, bandwidth))} are free now; a start would be refused until others give theirs back.` }] : []),
+    ...(needed > free
+      ? [{ type: 'HOT_TIER_FULL', message: `staging needs ${formatBytes(needed)}, ${formatBytes(Math.max(0, free))} are free now beside what can be evicted.` }]
+      : []),
+    ...(floors > bandwidth
+      ? [
+          {
+            type: 'FloorUnavailable',
+            message: `floors of ${formatBandwidth(floors)} are asked for, ${formatBandwidth(Math.max(0, bandwidth))} are free now; a start would be refused until others give theirs back.`,
+          },
+        ]
+      : []),
   ];
 }
 

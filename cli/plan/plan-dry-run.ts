@@ -21,7 +21,11 @@ export interface DryRunInput {
 
 export async function planDryRun({ declaration, site, stores, now }: DryRunInput): Promise<DryRun> {
   const parsed = parseInput(AllocationRequestSchema, declaration);
-  if (!parsed.ok) return refused('unknown', parsed.issues.map((issue) => ({ type: 'InvalidInput', message: formatIssues([issue]) })));
+  if (!parsed.ok)
+    return refused(
+      'unknown',
+      parsed.issues.map((issue) => ({ type: 'InvalidInput', message: formatIssues([issue]) })),
+    );
   const request = parsed.value;
   const allocation = `${request.tenant}/${request.project}/${request.allocationId}`;
   try {
@@ -42,4 +46,11 @@ export async function planDryRun({ declaration, site, stores, now }: DryRunInput
   }
 }
 
-const refused = (allocation: string, refusals: readonly Finding[]): DryRun => ({ allocation, accepted: false, measured: false, refusals, waits: [], steps: [] });
+const refused = (allocation: string, refusals: readonly Finding[]): DryRun => ({
+  allocation,
+  accepted: false,
+  measured: false,
+  refusals,
+  waits: [],
+  steps: [],
+});

@@ -28,10 +28,16 @@ export function stagingSteps({ request, plan, site, survey }: PlanInput): PlanSt
     call('hot.capacity', 'hot', 'refused where the data is larger than the whole tier'),
     ...[...staged, ...recalled].map((each) => ({ ...call('hot.reserve', pathOf(each), pin), ...sized(each) })),
     call('hot.renewReservations', owner, pin),
-    ...staged.map((each): PlanStep => ({
-      phase: 'staging', kind: 'move', action: `${each.facts?.store ?? 'warm or cold'} -> hot`, subject: `${each.mount.source} -> ${pathOf(each)}`,
-      detail: `at most ${limit} for all staging together; what is hot already is skipped`, ...sized(each),
-    })),
+    ...staged.map(
+      (each): PlanStep => ({
+        phase: 'staging',
+        kind: 'move',
+        action: `${each.facts?.store ?? 'warm or cold'} -> hot`,
+        subject: `${each.mount.source} -> ${pathOf(each)}`,
+        detail: `at most ${limit} for all staging together; what is hot already is skipped`,
+        ...sized(each),
+      }),
+    ),
     ...recalled.map((each) => ({ ...call('hot.prefetch', pathOf(each), `at most ${limit}`), ...sized(each) })),
   ];
 }
@@ -39,19 +45,30 @@ export function stagingSteps({ request, plan, site, survey }: PlanInput): PlanSt
 function surveySteps({ mount, facts }: Surveyed, key: { tenant: string; project: string; allocationId: string }): PlanStep[] {
   if (mount.scheme === 'nfs') return [call('hot.locate', pathOf({ mount }))];
   const size = facts?.store ? { files: facts.files, bytes: facts.bytes } : {};
-  const lists: PlanStep[] = facts?.store === 'warm'
-    ? [{ ...call('warm.list', mount.source), ...size }]
-    : [call('warm.list', mount.source), { ...call('cold.list', mount.source, facts ? undefined : 'where the warm tier has nothing'), ...size }];
+  const lists: PlanStep[] =
+    facts?.store === 'warm'
+      ? [{ ...call('warm.list', mount.source), ...size }]
+      : [call('warm.list', mount.source), { ...call('cold.list', mount.source, facts ? undefined : 'where the warm tier has nothing'), ...size }];
   if (mount.tierHint === 'warm') return lists;
   return [
     ...lists,
     call('warm.ensureBucket', SYSTEM_BUCKET),
-    call('warm.writeBytes', `s3://${SYSTEM_BUCKET}/manifests/${key.tenant}/${key.project}/${key.allocationId}/`, 'the manifest: every file with size and etag, in pages'),
+    call(
+      'warm.writeBytes',
+      `s3://${SYSTEM_BUCKET}/manifests/${key.tenant}/${key.project}/${key.allocationId}/`,
+      'the manifest: every file with size and etag, in pages',
+    ),
     call('hot.locate', pathOf({ mount })),
   ];
 }
 
-const call = (action: string, subject: string, detail?: string): PlanStep => ({ phase: 'staging', kind: 'call', action, subject, ...(detail === undefined ? {} : { detail }) });
+const call = (action: string, subject: string, detail?: string): PlanStep => ({
+  phase: 'staging',
+  kind: 'call',
+  action,
+  subject,
+  ...(detail === undefined ? {} : { detail }),
+});
 const pathOf = ({ mount }: Pick<Surveyed, 'mount'>): string => hotPath(mount.bucket, mount.prefix);
 
 function sized({ mount, facts }: Surveyed): Pick<PlanStep, 'files' | 'bytes'> {

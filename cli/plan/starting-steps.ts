@@ -16,7 +16,9 @@ export function startingSteps({ request, plan }: PlanInput): PlanStep[] {
     call('warm.ensureBucket', request.tenant),
     call('cold.ensureBucket', request.tenant, 'with Object Lock'),
     ...data.mounts.flatMap((mount) => exportSteps(mount, expiry)),
-    ...snapshots.map((mount) => call('hot.createSnapshot', pathOf(mount), `kept ${formatSeconds(policies.snapshotHours * 3600)}; later where the data is still arriving`)),
+    ...snapshots.map((mount) =>
+      call('hot.createSnapshot', pathOf(mount), `kept ${formatSeconds(policies.snapshotHours * 3600)}; later where the data is still arriving`),
+    ),
     ...scratchSteps(request, data.scratchBytesPerNode, expiry),
   ];
 }
@@ -46,4 +48,10 @@ function scratchSteps(request: PlanInput['request'], bytes: number, expiry: stri
 }
 
 const pathOf = (mount: ResolvedMount): string => hotPath(mount.bucket, mount.prefix);
-const call = (action: string, subject: string, detail?: string): PlanStep => ({ phase: 'starting', kind: 'call', action, subject, ...(detail === undefined ? {} : { detail }) });
+const call = (action: string, subject: string, detail?: string): PlanStep => ({
+  phase: 'starting',
+  kind: 'call',
+  action,
+  subject,
+  ...(detail === undefined ? {} : { detail }),
+});

@@ -23,28 +23,62 @@ export function planSteps(input: PlanInput): PlanStep[] {
   const { request, plan } = input;
   const { deadlines } = plan.policies;
   return [
-    { phase: 'queued', kind: 'call', action: 'admit', subject: allocationWorkflowId(request), detail: `${plan.data.mounts.length} mounts, held to the site's rules` },
+    {
+      phase: 'queued',
+      kind: 'call',
+      action: 'admit',
+      subject: allocationWorkflowId(request),
+      detail: `${plan.data.mounts.length} mounts, held to the site's rules`,
+    },
     ...stagingSteps(input),
-    { phase: 'ready', kind: 'wait', action: 'assign', subject: 'the scheduler', detail: `accepted from readiness ${plan.policies.readyThreshold} on; at most ${formatSeconds(deadlines.readyHours * 3600)} after the expected start` },
+    {
+      phase: 'ready',
+      kind: 'wait',
+      action: 'assign',
+      subject: 'the scheduler',
+      detail: `accepted from readiness ${plan.policies.readyThreshold} on; at most ${formatSeconds(deadlines.readyHours * 3600)} after the expected start`,
+    },
     ...startingSteps(input),
     ...runningSteps(input),
     ...drainingSteps(input),
     ...archivingSteps(input),
-    { phase: 'releasing', kind: 'call', action: 'hot.releaseHoldings', subject: allocationWorkflowId(request), detail: 'exports, reservations; snapshots end by their own expiry' },
+    {
+      phase: 'releasing',
+      kind: 'call',
+      action: 'hot.releaseHoldings',
+      subject: allocationWorkflowId(request),
+      detail: 'exports, reservations; snapshots end by their own expiry',
+    },
   ];
 }
 
 function runningSteps({ request, plan }: PlanInput): PlanStep[] {
-  const job: PlanStep = { phase: 'running', kind: 'wait', action: 'finish', subject: 'the scheduler', detail: `at most ${formatSeconds(request.walltimeSeconds)} of walltime and ${formatSeconds(plan.policies.leaseGraceSeconds)} of grace` };
+  const job: PlanStep = {
+    phase: 'running',
+    kind: 'wait',
+    action: 'finish',
+    subject: 'the scheduler',
+    detail: `at most ${formatSeconds(request.walltimeSeconds)} of walltime and ${formatSeconds(plan.policies.leaseGraceSeconds)} of grace`,
+  };
   if (plan.data.checkpointPrefix === undefined) return [job];
   const directory = checkpointDirectory(request, '<checkpoint>');
-  const each = (action: string, subject: string, detail: string): PlanStep => ({ phase: 'running', kind: action.includes('->') ? 'move' : 'call', action, subject, detail });
+  const each = (action: string, subject: string, detail: string): PlanStep => ({
+    phase: 'running',
+    kind: action.includes('->') ? 'move' : 'call',
+    action,
+    subject,
+    detail,
+  });
   return [
     job,
     each('node.ensureDirectory', directory, 'each checkpoint, at its reservation, where the node has room'),
     each('rack.ensureDirectory', directory, "each checkpoint, at its reservation, where the node's rack has room"),
     each('node.sync + rack.sync', directory, 'each checkpoint, at its commit: both copies compared, synced, then the commit record'),
-    each('rack -> erasure set', `${plan.data.checkpointPrefix}<checkpoint>/`, 'each committed checkpoint, 14+4 shards on 18 racks; goes on when the job has ended'),
+    each(
+      'rack -> erasure set',
+      `${plan.data.checkpointPrefix}<checkpoint>/`,
+      'each committed checkpoint, 14+4 shards on 18 racks; goes on when the job has ended',
+    ),
     each('racks.readShard', `${plan.data.checkpointPrefix}<checkpoint>/`, 'each committed checkpoint: every shard is read back'),
     each('rack.remove', directory, 'each drained checkpoint'),
   ];
@@ -56,18 +90,25 @@ function drainingSteps({ request, plan }: PlanInput): PlanStep[] {
   const step = (kind: PlanStep['kind'], action: string, subject: string, detail: string): PlanStep => ({ phase: 'draining', kind, action, subject, detail });
   return [
     step('move', 'node -> warm', logs, `each node: zstd chunks of ${nodePlaces(key).logs}`),
-    step('call', 'warm.writeBytes', `${logs}metadata.json`, 'last, once every node is named in it'),
+    step('call', 'warm.writeStream', `${logs}metadata.json`, 'last, once every node is named in it'),
     step('call', 'hot.releaseHoldings', allocationWorkflowId(request), 'exports'),
     ...Object.values(nodePlaces(key)).map((place) => step('call', 'node.remove', place, 'each node')),
     step('call', 'hotFiles.remove', networkScratch(key, '<node>'), 'each node'),
-    step('wait', 'nodes are handed back', 'the scheduler', `at the latest after ${formatSeconds(plan.policies.deadlines.drainingMinutes * 60)}, clean or named as unclean`),
+    step(
+      'wait',
+      'nodes are handed back',
+      'the scheduler',
+      `at the latest after ${formatSeconds(plan.policies.deadlines.drainingMinutes * 60)}, clean or named as unclean`,
+    ),
   ];
 }
 
 function archivingSteps({ request, plan, now }: PlanInput): PlanStep[] {
   const { outputPrefix } = plan.data;
   const at = `s3://${request.tenant}/${outputPrefix}`;
-  const retainUntil = request.retention?.retainUntil ?? `${plan.policies.archiveRetentionDays} days after (now that is ${new Date(now.getTime() + plan.policies.archiveRetentionDays * 86_400_000).toISOString()})`;
+  const retainUntil =
+    request.retention?.retainUntil ??
+    `${plan.policies.archiveRetentionDays} days after (now that is ${new Date(now.getTime() + plan.policies.archiveRetentionDays * 86_400_000).toISOString()})`;
   const step = (kind: PlanStep['kind'], action: string, subject: string, detail: string): PlanStep => ({ phase: 'archiving', kind, action, subject, detail });
   const ifSucceeded = 'where the job succeeded';
   return [
@@ -82,4 +123,3 @@ function archivingSteps({ request, plan, now }: PlanInput): PlanStep[] {
     step('call', 'warm.remove', at, `${ifSucceeded}: what was verified, and nothing else`),
   ];
 }
-

@@ -10,7 +10,9 @@ export const isShortfall = (result: ProbeResult): boolean => result.isNeeded && 
 export function doctorText(results: readonly ProbeResult[], paint: Paint): string {
   const rows = collapse(results).map((each) => [each.store, each.ability, each.works, each.isNeeded ? 'needed' : '', each.evidence]);
   const colorOf = (cell: string) => (cell === 'yes' ? 'green' : cell === 'no' ? 'red' : 'yellow');
-  const table = renderTable(['store', 'ability', 'works', '', 'evidence'], rows, { paint: (cell, column) => (column === 2 ? paint(colorOf(cell), cell) : cell) });
+  const table = renderTable(['store', 'ability', 'works', '', 'evidence'], rows, {
+    paint: (cell, column) => (column === 2 ? paint(colorOf(cell), cell) : cell),
+  });
   return `${table}\n\n${verdict(results)}`;
 }
 
@@ -27,6 +29,12 @@ function collapse(results: readonly ProbeResult[]): ProbeResult[] {
     const isTold = alike.length > 1 && alike.every((each) => each.works === 'yes');
     if (!isTold) return [result];
     if (alike[0] !== result) return [];
-    return [{ ...result, store: `${result.group ?? ''}: all ${alike.length}`, evidence: alike.length <= 4 ? alike.map((each) => `${each.store.split(' ').at(-1) ?? ''} ${each.evidence}`).join(', ') : `each: ${result.evidence}` }];
+    return [
+      {
+        ...result,
+        store: `${result.group ?? ''}: all ${alike.length}`,
+        evidence: alike.length <= 4 ? alike.map((each) => `${each.store.split(' ').at(-1) ?? ''} ${each.evidence}`).join(', ') : `each: ${result.evidence}`,
+      },
+    ];
   });
 }

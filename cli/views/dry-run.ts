@@ -18,8 +18,9 @@ const findingsText = (title: string, findings: readonly Finding[]): string[] =>
   findings.length === 0 ? [] : [[title, ...findings.map(({ type, message }) => escapeLine(`  ${type}: ${message}`))].join('\n')];
 
 function stepsText(steps: readonly PlanStep[]): string {
-  const rows = steps.map((step) => [step.kind, step.action, step.subject, sizeOf(step), step.detail ?? '']);
-  return renderTable(['kind', 'what', 'of', 'size', 'how'], rows);
+  const hasSizes = steps.some((step) => sizeOf(step) !== '');
+  const rows = steps.map((step) => [step.kind, step.action, step.subject, ...(hasSizes ? [sizeOf(step)] : []), step.detail ?? '']);
+  return renderTable(['kind', 'what', 'of', ...(hasSizes ? ['size'] : []), 'how'], rows);
 }
 
 function sizeOf({ files, bytes }: PlanStep): string {
@@ -27,4 +28,8 @@ function sizeOf({ files, bytes }: PlanStep): string {
   return files === undefined ? size : `${files} files, ${size}`;
 }
 
-const indent = (text: string): string => text.split('\n').map((line) => `  ${line}`).join('\n');
+const indent = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => `  ${line}`)
+    .join('\n');

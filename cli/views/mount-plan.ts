@@ -19,7 +19,10 @@ export function mountPlanText(plan: MountPlan): string {
   const facts = renderFacts([
     ['output', plan.output.uri],
     ['checkpoints', plan.checkpoints?.uri],
-    ...plan.scratch.map((each): readonly [string, string] => [`scratch ${each.nodeId}`, `${each.kind} ${each.path}${each.bytes > 0 ? `, ${formatBytes(each.bytes)}` : ''}`]),
+    ...plan.scratch.map((each): readonly [string, string] => [
+      `scratch ${each.nodeId}`,
+      `${each.kind} ${each.path}${each.bytes > 0 ? `, ${formatBytes(each.bytes)}` : ''}`,
+    ]),
     ['expires', plan.expiresAt],
   ]);
   return `${mounts}\n\n${facts}`;

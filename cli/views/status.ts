@@ -45,7 +45,15 @@ export function readinessLine(readiness: Readiness): string {
 }
 
 export function checkpointsText(checkpoints: readonly CheckpointStatus[]): string {
-  const rows = checkpoints.map((each) => [each.checkpointId, each.state, each.nodeId, each.rackId, String(each.files), formatBytes(each.bytes), each.reason ?? '']);
+  const rows = checkpoints.map((each) => [
+    each.checkpointId,
+    each.state,
+    each.nodeId,
+    each.rackId,
+    String(each.files),
+    formatBytes(each.bytes),
+    each.reason ?? '',
+  ]);
   return rows.length === 0 ? 'no checkpoints' : renderTable(['checkpoint', 'state', 'node', 'rack', 'files', 'size', 'reason'], rows);
 }
 

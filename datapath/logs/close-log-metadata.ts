@@ -31,7 +31,7 @@ const MAX_INDEX_BYTES = 64 * 2 ** 20;
 /** One node's index is in memory at a time. */
 export async function closeLogMetadata(options: CloseLogMetadataOptions): Promise<ClosedLogs> {
   const key = `${options.prefix}${METADATA_NAME}`;
-  const totals = { chunks: 0, rawBytes: 0, missingNodes: [] as string[] };
+  const totals: Totals = { chunks: 0, rawBytes: 0, missingNodes: [] };
   await options.store.writeStream(options.bucket, key, Readable.from(metadataText(options, totals), { objectMode: false }), {
     contentType: 'application/json', ...withSignal(options),
   });

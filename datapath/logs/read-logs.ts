@@ -45,12 +45,16 @@ export async function* readLogBytes(place: LogPlace, log: LogOf, range: ByteRang
 export async function* readLogTime(place: LogPlace, log: LogOf, range: TimeRange): AsyncGenerator<Buffer, void> {
   const [from, to] = [Date.parse(range.from), Date.parse(range.to)];
   let isInside = false;
+  let previousEnd = 0;
   for (const chunk of chunksInTime(chunksOf(place, log), range)) {
+    // Behind a gap there is no line before.
+    if (chunk.rawOffset !== previousEnd) isInside = false;
+    previousEnd = chunk.rawOffset + chunk.rawBytes;
     const raw = await readChunk(place, chunk);
     let begin = 0;
     for (let line = 0; line < raw.length; line = nextLine(raw, line)) {
       const time = line === 0 && chunk.continuesLine ? undefined : timeAt(raw, line);
-      const stays = time === undefined ? isInside : time >= from && time <= to;
+      const stays: boolean = time === undefined ? isInside : time >= from && time <= to;
       if (stays === isInside) continue;
       if (isInside) yield raw.subarray(begin, line);
       begin = line;

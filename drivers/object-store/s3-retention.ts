@@ -63,6 +63,12 @@ export async function bucketHasObjectLock(client: S3Client, bucket: string): Pro
   }
 }
 
+export function noObjectLock(store: string, bucket: string, cause?: unknown): PenstockError {
+  return new PenstockError('PolicyRefused', `Nothing in the bucket ${bucket} can be retained: it has no Object Lock.`, {
+    store, cause, nextStep: 'Use a bucket created with Object Lock, on a store that has it.',
+  });
+}
+
 /** COMPLIANCE is the stronger mode. Compared by the second, for some stores keep no more. */
 function covers(held: ObjectRetention, wanted: ObjectRetention): boolean {
   const strongEnough = held.mode === 'COMPLIANCE' || wanted.mode === 'GOVERNANCE';

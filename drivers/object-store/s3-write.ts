@@ -7,7 +7,7 @@ import type { WriteOptions, WrittenObject } from './port.ts';
 import { s3Error, s3ErrorCode } from './s3-errors.ts';
 import { uploadParts } from './s3-multipart.ts';
 import { partsOf } from './s3-parts.ts';
-import { confirmRetention } from './s3-retention.ts';
+import { confirmRetention, noObjectLock } from './s3-retention.ts';
 
 export interface WriteTarget {
   readonly client: S3Client;
@@ -83,7 +83,7 @@ function explained(error: unknown, target: WriteTarget): Error {
     return collision(target, `"${target.key}" is a directory there, for objects "${target.key}/..." exist.`, error);
   }
   if (code === 'InvalidRequest' && /object ?lock/i.test(error instanceof Error ? error.message : '')) {
-    return new PenstockError('PolicyRefused', `${label(target)} cannot be retained: the bucket has no Object Lock.`, { store: target.store, cause: error });
+    return noObjectLock(target.store, target.bucket, error);
   }
   return s3Error(error, target.store, label(target));
 }

@@ -9,7 +9,7 @@ import type { ListOptions, ListPage, ObjectFacts, ObjectStore } from './port.ts'
 import { createS3Client, type S3StoreOptions } from './s3-client.ts';
 import { httpStatus, s3Error, s3ErrorCode } from './s3-errors.ts';
 import { readObject, readObjectBytes } from './s3-read.ts';
-import { applyRetention, bucketHasObjectLock, readRetention } from './s3-retention.ts';
+import { applyRetention, bucketHasObjectLock, noObjectLock, readRetention } from './s3-retention.ts';
 import { writeObject, writeObjectStream } from './s3-write.ts';
 
 export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
@@ -19,6 +19,10 @@ export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
   const checked = (bucket: string, key: string) => {
     assertObjectKey(key, store);
     return { client, store, bucket, key };
+  };
+  // versitygw 1.8.0 answers such a PUT with an error, but keeps the object, unlocked: ask first.
+  const refuseUnlockable = async (bucket: string): Promise<void> => {
+    if (!(await lockedBuckets.has(bucket))) throw noObjectLock(store, bucket);
   };
   return {
     name: store,
@@ -37,8 +41,16 @@ export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
       checked(bucket, key);
       return readObjectBytes(client, store, bucket, key, readOptions);
     },
-    writeBytes: async (bucket, key, body, writeOptions = {}) => writeObject(checked(bucket, key), body, writeOptions),
-    writeStream: async (bucket, key, body, writeOptions = {}) => writeObjectStream(checked(bucket, key), body, writeOptions),
+    async writeBytes(bucket, key, body, writeOptions = {}) {
+      const target = checked(bucket, key);
+      if (writeOptions.retention) await refuseUnlockable(bucket);
+      return writeObject(target, body, writeOptions);
+    },
+    async writeStream(bucket, key, body, writeOptions = {}) {
+      const target = checked(bucket, key);
+      if (writeOptions.retention) await refuseUnlockable(bucket);
+      return writeObjectStream(target, body, writeOptions);
+    },
     async remove(bucket, key, { versionId } = {}) {
       checked(bucket, key);
       // Without a version, a lock bucket would answer a delete marker: the object hidden, still paid for, and nobody told.

@@ -1,9 +1,9 @@
 /** What a cold store may have: an archive class with restore, and encryption with the caller's key. Products accept and ignore these. */
 import { createHash, randomBytes } from 'node:crypto';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, RestoreObjectCommand } from '@aws-sdk/client-s3';
-import { CannotTell, createProber, expect, type ProbeResult, refusalOf } from './probe.ts';
-import { isRefusedByStore, removeEveryVersion, s3Answer, type S3Target } from './s3-target.ts';
 import { s3ErrorCode } from '../object-store/s3-errors.ts';
+import { CannotTell, createProber, expect, type ProbeResult, refusalOf } from './probe.ts';
+import { isRefusedByStore, removeEveryVersion, type S3Target, s3Answer } from './s3-target.ts';
 
 /** None is needed by a policy of today; a policy that came to need one would be refused where the answer here is no. */
 export async function probeColdAbilities(target: S3Target): Promise<readonly ProbeResult[]> {
@@ -25,13 +25,18 @@ async function storageClass({ client, bucket, prefix }: S3Target): Promise<void>
   await client.send(new PutObjectCommand({ ...name, Body: Buffer.from('cold\n'), StorageClass: 'GLACIER' })).catch(refusedWords);
   const { StorageClass } = await client.send(new HeadObjectCommand(name));
   expect(StorageClass === 'GLACIER', `the put succeeded, and the class was silently ignored: it is ${StorageClass ?? 'STANDARD'}`);
-  const error = await refusalOf(() => client.send(new GetObjectCommand(name)), 'the class reads back as GLACIER, and the object is readable at once: nothing was archived');
+  const error = await refusalOf(
+    () => client.send(new GetObjectCommand(name)),
+    'the class reads back as GLACIER, and the object is readable at once: nothing was archived',
+  );
   expect(s3ErrorCode(error) === 'InvalidObjectState', `a read failed otherwise: ${s3Answer(error)}`);
 }
 
 async function restore({ client, bucket, prefix }: S3Target, isArchived: boolean): Promise<string> {
   try {
-    await client.send(new RestoreObjectCommand({ Bucket: bucket, Key: `${prefix}archived`, RestoreRequest: { Days: 1, GlacierJobParameters: { Tier: 'Standard' } } }));
+    await client.send(
+      new RestoreObjectCommand({ Bucket: bucket, Key: `${prefix}archived`, RestoreRequest: { Days: 1, GlacierJobParameters: { Tier: 'Standard' } } }),
+    );
     expect(isArchived, 'the request succeeded for an object that is not archived: nothing is restored');
     return 'the request was accepted; hours pass until it is done';
   } catch (error) {
@@ -43,9 +48,16 @@ async function restore({ client, bucket, prefix }: S3Target, isArchived: boolean
 async function customerKey({ client, bucket, prefix }: S3Target): Promise<string> {
   const name = { Bucket: bucket, Key: `${prefix}encrypted` };
   const key = randomBytes(32);
-  const encryption = { SSECustomerAlgorithm: 'AES256', SSECustomerKey: key.toString('base64'), SSECustomerKeyMD5: createHash('md5').update(key).digest('base64') };
+  const encryption = {
+    SSECustomerAlgorithm: 'AES256',
+    SSECustomerKey: key.toString('base64'),
+    SSECustomerKeyMD5: createHash('md5').update(key).digest('base64'),
+  };
   await client.send(new PutObjectCommand({ ...name, Body: Buffer.from('secret\n'), ...encryption })).catch(refusedWords);
-  const error = await refusalOf(() => client.send(new GetObjectCommand(name)), 'the put succeeded, and the object is readable without the key: SSE-C was silently ignored');
+  const error = await refusalOf(
+    () => client.send(new GetObjectCommand(name)),
+    'the put succeeded, and the object is readable without the key: SSE-C was silently ignored',
+  );
   expect(isRefusedByStore(error), `a read without the key failed otherwise: ${s3Answer(error)}`);
   return `a read without the key got ${s3Answer(error)}`;
 }

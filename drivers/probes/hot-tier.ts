@@ -6,7 +6,7 @@ import { PenstockError } from '../../model/errors.ts';
 import { formatBandwidth, formatBytes } from '../../model/quantity.ts';
 import type { HotTier } from '../hot-tier/port.ts';
 import type { Stores } from '../open-site.ts';
-import { CannotTell, createProber, expect, type Prober, type ProbeResult, refusalOf } from './probe.ts';
+import { CannotTell, createProber, expect, type ProbeResult, type Prober, refusalOf } from './probe.ts';
 import { PROBE_BUCKET } from './s3-target.ts';
 
 const HELD_MS = 120_000;
@@ -66,19 +66,32 @@ async function catalog({ stores, directory }: HotProbe): Promise<string> {
 
 async function probeExports({ stores: { hot }, owner, directory, prober }: HotProbe): Promise<void> {
   const exportsOf = async (tier: HotTier) => (await tier.holdings(owner)).exports;
-  const created = async () => (await exportsOf(hot))[0] ?? hot.createExport({
-    owner, key: `${owner}#export`, path: `/${directory}`, access: 'read-only', clients: [PROBE_BUCKET],
-    qos: { floorBytesPerSecond: 0, ceilingBytesPerSecond: 0 }, expiresAt: new Date(Date.now() + HELD_MS).toISOString(),
-  });
+  const created = async () =>
+    (await exportsOf(hot))[0] ??
+    hot.createExport({
+      owner,
+      key: `${owner}#export`,
+      path: `/${directory}`,
+      access: 'read-only',
+      clients: [PROBE_BUCKET],
+      qos: { floorBytesPerSecond: 0, ceilingBytesPerSecond: 0 },
+      expiresAt: new Date(Date.now() + HELD_MS).toISOString(),
+    });
   await prober.needed('export is created', async () => {
     const { exportId, nfs } = await created();
-    expect((await exportsOf(hot)).some((each) => each.exportId === exportId), 'it is not among what its owner holds');
+    expect(
+      (await exportsOf(hot)).some((each) => each.exportId === exportId),
+      'it is not among what its owner holds',
+    );
     return `${exportId}, ${nfs ? `NFS ${nfs.address}:${nfs.path} port ${nfs.port}` : 'without NFS'}`;
   });
   await prober.needed('floor above capacity refused', async () => {
     const { exportId } = await created();
     const { readBytesPerSecond } = await hot.capacity();
-    const error = await refusalOf(() => hot.setQos(exportId, { floorBytesPerSecond: readBytesPerSecond + 1, ceilingBytesPerSecond: 0 }), `a floor above ${formatBandwidth(readBytesPerSecond)} was granted`);
+    const error = await refusalOf(
+      () => hot.setQos(exportId, { floorBytesPerSecond: readBytesPerSecond + 1, ceilingBytesPerSecond: 0 }),
+      `a floor above ${formatBandwidth(readBytesPerSecond)} was granted`,
+    );
     expect(isType(error, 'FloorUnavailable'), `failed otherwise: ${error instanceof Error ? error.message : String(error)}`);
     const [held] = await exportsOf(hot);
     expect(held?.qos.floorBytesPerSecond === 0, 'refused, and granted all the same');
@@ -97,7 +110,8 @@ async function probeExports({ stores: { hot }, owner, directory, prober }: HotPr
 async function reservation({ stores: { hot }, owner, directory }: HotProbe): Promise<string> {
   const { capacityBytes } = await hot.capacity();
   const error = await refusalOf(
-    () => hot.reserve({ owner, key: `${owner}#reserve`, path: `/${directory}`, bytes: capacityBytes + 1, expiresAt: new Date(Date.now() + HELD_MS).toISOString() }),
+    () =>
+      hot.reserve({ owner, key: `${owner}#reserve`, path: `/${directory}`, bytes: capacityBytes + 1, expiresAt: new Date(Date.now() + HELD_MS).toISOString() }),
     'more than the whole tier was promised',
   );
   expect(isType(error, 'OutOfSpace'), `failed otherwise: ${error instanceof Error ? error.message : String(error)}`);
@@ -132,16 +146,18 @@ async function probeSymlinks({ stores: { hotFiles, hotObjects }, directory, prob
       await plant();
       const [bucket = '', ...rest] = link.split('/');
       const error = await refusalOf(() => hotObjects.readBytes(bucket, rest.join('/')), 'a link in the tree served a file outside of it');
-      return error instanceof PenstockError ? error.type : 'refused';
+      // Only beside a file that is served does it prove anything that the link is not.
+      await hotObjects.readBytes(bucket, [...rest.slice(0, -1), 'shared'].join('/'));
+      return `the file beside the link is served, the link is not (${typeOf(error)})`;
     });
     await prober.needed('symlink escape for movers refused', async () => {
       await plant();
-      const error = await refusalOf(() => hotFiles.readBytes(link), 'a mover followed a link out of the tree');
-      return error instanceof PenstockError ? error.type : 'refused';
+      return typeOf(await refusalOf(() => hotFiles.readBytes(link), 'a mover followed a link out of the tree'));
     });
   } finally {
     await unlink(outside).catch(() => undefined);
   }
 }
 
+const typeOf = (error: unknown): string => (error instanceof PenstockError ? error.type : 'refused');
 const isType = (error: unknown, type: PenstockError['type']): boolean => error instanceof PenstockError && error.type === type;

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DeleteObjectCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3';
 import { createProber, expect, type ProbeResult, refusalOf } from './probe.ts';
-import { isRefusedByStore, removeEveryVersion, s3Answer, type S3Target } from './s3-target.ts';
+import { isRefusedByStore, removeEveryVersion, type S3Target, s3Answer } from './s3-target.ts';
 
 /** Long enough for the probes in between on a slow store, short enough to wait for. */
 const HELD_MS = 6000;
@@ -30,7 +30,10 @@ export async function probeObjectLock(target: S3Target): Promise<readonly ProbeR
   };
 
   await prober.needed('Object Lock: deletion refused', async () => {
-    const error = await refusalOf(() => client.send(new DeleteObjectCommand({ ...version(), BypassGovernanceRetention: true })), 'a locked version could be deleted');
+    const error = await refusalOf(
+      () => client.send(new DeleteObjectCommand({ ...version(), BypassGovernanceRetention: true })),
+      'a locked version could be deleted',
+    );
     expect(isRefusedByStore(error), `not refused, but failed: ${s3Answer(error)}`);
     return `${s3Answer(error)}, also with the governance bypass asked for`;
   });

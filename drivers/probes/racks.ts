@@ -1,6 +1,7 @@
 /** Each rack of the erasure set: a shard and a manifest go in, come back, and are not replaced. */
-import { buffer } from 'node:stream/consumers';
+
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { PenstockError } from '../../model/errors.ts';
 import type { RackStore } from '../rack-store/port.ts';
 import { createProber, expect, type ProbeResult, refusalOf } from './probe.ts';
@@ -12,7 +13,11 @@ const SHARDS = 18;
 export async function probeRacks(racks: readonly RackStore[], runId: string): Promise<readonly ProbeResult[]> {
   const results = (await Promise.all(racks.map((rack) => probeRack(rack, runId)))).flat();
   const works = results.filter((result) => result.works === 'yes').length;
-  return works >= SHARDS ? results.map((result) => (result.works === 'yes' ? result : { ...result, isNeeded: false, evidence: `${result.evidence} (${works} racks are left, a write needs ${SHARDS})` })) : results;
+  return works >= SHARDS
+    ? results.map((result) =>
+        result.works === 'yes' ? result : { ...result, isNeeded: false, evidence: `${result.evidence} (${works} racks are left, a write needs ${SHARDS})` },
+      )
+    : results;
 }
 
 async function probeRack(rack: RackStore, runId: string): Promise<readonly ProbeResult[]> {
@@ -25,7 +30,10 @@ async function probeRack(rack: RackStore, runId: string): Promise<readonly Probe
       expect((await buffer(await rack.readShard(key('shard')))).equals(body), 'other bytes came back');
       await rack.writeManifest(key('manifest'), body);
       const error = await refusalOf(() => rack.writeManifest(key('manifest'), body), 'a manifest could be replaced');
-      expect(error instanceof PenstockError && error.type === 'Conflict', `a second manifest failed otherwise: ${error instanceof Error ? error.message : String(error)}`);
+      expect(
+        error instanceof PenstockError && error.type === 'Conflict',
+        `a second manifest failed otherwise: ${error instanceof Error ? error.message : String(error)}`,
+      );
       return 'a shard came back, a second manifest was refused';
     } finally {
       await Promise.allSettled([rack.remove(key('shard')), rack.remove(key('manifest'))]);

@@ -17,11 +17,7 @@ export interface S3Target {
   readonly prefix: string;
 }
 
-export async function openS3Target(
-  store: ObjectStore,
-  config: Pick<S3StoreConfig, 'endpoint' | 'region' | 'credentials'>,
-  runId: string,
-): Promise<S3Target> {
+export async function openS3Target(store: ObjectStore, config: Pick<S3StoreConfig, 'endpoint' | 'region' | 'credentials'>, runId: string): Promise<S3Target> {
   const credentials = {
     accessKeyId: config.credentials ? await resolveSecret(config.credentials.accessKeyId) : '',
     secretAccessKey: config.credentials ? await resolveSecret(config.credentials.secretAccessKey) : '',
@@ -39,7 +35,8 @@ export async function removeEveryVersion({ client, bucket, prefix }: S3Target): 
 }
 
 /** What the store said, in its own words: "403 AccessDenied". */
-export const s3Answer = (error: unknown): string => [httpStatus(error), s3ErrorCode(error)].filter((part) => part !== undefined && part !== '').join(' ') || 'no answer';
+export const s3Answer = (error: unknown): string =>
+  [httpStatus(error), s3ErrorCode(error)].filter((part) => part !== undefined && part !== '').join(' ') || 'no answer';
 
 /** True where the store itself refused; a network that failed proves nothing. */
 export const isRefusedByStore = (error: unknown): boolean => {

@@ -101,8 +101,9 @@ describe('refused, cancelled, overdue', { concurrency: false }, () => {
     if (phase !== 'queued') await untilPhase(site, key, 'ready');
     if (phase === 'running') await runJob(site, key, await site.penstock.assignNodes(key, { nodes: [NODE] }));
     const answer = await eventually('the answer', () => site.penstock.cancel(key, { mode, reason: 'the user changed their mind' }));
-    await assert.rejects(site.penstock.wait(key), { message: new RegExp(`cancelled \\(${mode}\\): the user changed their mind`) });
+    await assert.rejects(site.penstock.wait(key), { type: 'Cancelled', message: `${mode}: the user changed their mind` });
     assert.equal((await site.penstock.status(key)).phase, 'cancelled');
+    assert.equal((await site.temporal.workflow.getHandle(allocationWorkflowId(key)).describe()).status.name, 'CANCELLED');
     await assertNothingHeld(key);
     const prefix = `vision/${key.allocationId}/`;
     assert.deepEqual(await objectKeys(site.stores.cold, 'acme', prefix), [], 'a cancelled job locks nothing away');
@@ -125,8 +126,10 @@ describe('refused, cancelled, overdue', { concurrency: false }, () => {
     const key = await submitReady('cancel-native');
     await runJob(site, key, await site.penstock.assignNodes(key, { nodes: [NODE] }));
     await site.temporal.workflow.getHandle(allocationWorkflowId(key)).cancel();
-    await assert.rejects(site.penstock.wait(key), { message: /cancelled \(drain\)/ });
+    await assert.rejects(site.penstock.wait(key), { type: 'Cancelled', message: /^drain: .*names no mode/ });
     assert.ok(await site.stores.warm.head('acme', 'vision/cancel-native/results/metrics.json'));
+    const restored = await eventually('the drain of the acknowledged checkpoint', () => site.penstock.restoreCheckpoint({ ...key, checkpointId: 'step-100' }));
+    assert.equal(restored.files, CHECKPOINT_FILES.size);
     await assertNothingHeld(key);
   });
 

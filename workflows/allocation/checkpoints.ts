@@ -1,5 +1,5 @@
 /** Running: checkpoints are reserved, committed on two copies in the rack, and drained by a child that outlives the job. */
-import { ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
+import { CancellationScope, ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
 import type { CheckpointActivities } from '../../activities/checkpoint.ts';
 import type { ReserveCheckpoint } from '../../model/allocation.ts';
 import { type CheckpointReservation, type CheckpointStatus, type CommittedCheckpoint, drainWorkflowId } from '../../model/checkpoint.ts';
@@ -68,13 +68,16 @@ export async function commitCheckpoint(state: AllocationState, checkpointId: str
   if (find(state, checkpointId)?.state !== 'reserved') return committed;
   replace(state, { ...known, state: 'committed', bytes: committed.bytes, files: committed.files });
   const key = { ...keyOf(state), checkpointId };
-  await startChild(drainCheckpoint, {
-    workflowId: drainWorkflowId(key),
-    workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-    parentClosePolicy: ParentClosePolicy.ABANDON, // an acknowledged checkpoint is drained whatever becomes of its allocation
-    staticSummary: `drain checkpoint ${checkpointId} of ${ownerOf(state)}`,
-    args: [{ ...key, rackId: known.rackId, nodeId: known.nodeId, bytes: committed.bytes, allocation: ownerOf(state), heartbeatSeconds }],
-  });
+  // Not cancellable with its parent: only abandon, which names it, may stop the drain of an acknowledged checkpoint.
+  await CancellationScope.nonCancellable(() =>
+    startChild(drainCheckpoint, {
+      workflowId: drainWorkflowId(key),
+      workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: `drain checkpoint ${checkpointId} of ${ownerOf(state)}`,
+      args: [{ ...key, rackId: known.rackId, nodeId: known.nodeId, bytes: committed.bytes, allocation: ownerOf(state), heartbeatSeconds }],
+    }),
+  );
   record(state, `checkpoint ${checkpointId} committed, ${formatBytes(committed.bytes)}; draining`);
   return committed;
 }

@@ -2,6 +2,7 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancellationScope,
   ChildWorkflowCancellationType,
   condition,
   executeChild,
@@ -109,12 +110,14 @@ export async function archiveOutput(state: AllocationState): Promise<void> {
   const { files, bytes, manifest } = await move(state, outputAt(state, 'warm'), target, retainUntil);
   state.retainUntil = retainUntil;
   state.output = { files, bytes, locations: [formatLocation(target)], retainUntil };
-  await startChild(retain, {
-    workflowId: retentionWorkflowId(keyOf(state)),
-    parentClosePolicy: ParentClosePolicy.ABANDON, // years longer than its parent, on purpose
-    staticSummary: `retention of ${ownerOf(state)} until ${retainUntil}`,
-    args: [{ ...keyOf(state), manifest, target, retainUntil, attestDays, heartbeatSeconds }],
-  });
+  await CancellationScope.nonCancellable(() =>
+    startChild(retain, {
+      workflowId: retentionWorkflowId(keyOf(state)),
+      parentClosePolicy: ParentClosePolicy.ABANDON, // years longer than its parent, on purpose
+      staticSummary: `retention of ${ownerOf(state)} until ${retainUntil}`,
+      args: [{ ...keyOf(state), manifest, target, retainUntil, attestDays, heartbeatSeconds }],
+    }),
+  );
   record(state, `output archived in ${formatLocation(target)}, locked until ${retainUntil}`);
 }
 

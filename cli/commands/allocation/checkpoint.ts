@@ -23,7 +23,11 @@ export function addCheckpointCommands(parent: Command, run: Run): void {
     .action((name: string, checkpointId: string, options: { bytes: string; node?: string }, command: Command) =>
       run(command, async (session) => {
         const key = await resolveAllocation(name);
-        const request = acceptInput(ReserveCheckpointSchema, { checkpointId, bytes: options.bytes, ...(options.node === undefined ? {} : { nodeId: options.node }) });
+        const request = acceptInput(ReserveCheckpointSchema, {
+          checkpointId,
+          bytes: options.bytes,
+          ...(options.node === undefined ? {} : { nodeId: options.node }),
+        });
         const reservation = await (await session.penstock()).reserveCheckpoint(key, request);
         return {
           data: reservation,

@@ -12,7 +12,11 @@ export function addEndingCommands(parent: Command, run: Run): void {
     examples: ['penstock allocation finish acme/vision/train-001 --outcome succeeded'],
   })
     .argument('<allocation>', ALLOCATION_EXPECTED)
-    .addOption(new Option('--outcome <outcome>', 'how the job ended; only the output of one that succeeded is archived').choices(FinishSchema.shape.outcome.options).makeOptionMandatory())
+    .addOption(
+      new Option('--outcome <outcome>', 'how the job ended; only the output of one that succeeded is archived')
+        .choices(FinishSchema.shape.outcome.options)
+        .makeOptionMandatory(),
+    )
     .option('--exit-code <number>', "the job's exit code, for the record", parseInteger)
     .action((name: string, options: { outcome: string; exitCode?: number }, command: Command) =>
       run(command, async (session) => {
@@ -52,7 +56,7 @@ export function addEndingCommands(parent: Command, run: Run): void {
     );
 
   addCommand(parent, 'extend-retention', {
-    summary: "Lock the archived output for longer than asked for at first; never for shorter",
+    summary: 'Lock the archived output for longer than asked for at first; never for shorter',
     examples: ['penstock allocation extend-retention acme/vision/train-001 --until 2036-12-31T00:00:00Z'],
   })
     .argument('<allocation>', ALLOCATION_EXPECTED)

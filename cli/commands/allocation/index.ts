@@ -4,9 +4,9 @@ import { addCheckpointCommands } from './checkpoint.ts';
 import { addEndingCommands } from './ending.ts';
 import { addListCommand } from './list.ts';
 import { addPlanCommand } from './plan.ts';
+import { addStartingCommands } from './starting.ts';
 import { addStatusCommands } from './status.ts';
 import { addSubmitCommand } from './submit.ts';
-import { addStartingCommands } from './starting.ts';
 import { addWaitCommand } from './wait.ts';
 
 /** Everything a scheduler, or a person in its place, says to an allocation; in the order of its life. */

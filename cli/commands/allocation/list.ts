@@ -32,9 +32,13 @@ export function addListCommand(parent: Command, run: Run): void {
         const rows = await (await session.penstock()).list(options);
         return {
           data: rows,
-          text: rows.length === 0
-            ? 'no allocations'
-            : renderTable(['allocation', 'phase', 'started', 'closed'], rows.map((row) => [formatKey(row), row.phase, row.startedAt, row.closedAt ?? ''])),
+          text:
+            rows.length === 0
+              ? 'no allocations'
+              : renderTable(
+                  ['allocation', 'phase', 'started', 'closed'],
+                  rows.map((row) => [formatKey(row), row.phase, row.startedAt, row.closedAt ?? '']),
+                ),
         };
       }),
     );

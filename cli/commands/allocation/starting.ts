@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { AssignNodesSchema, type AssignedNode, RescheduleSchema } from '../../../model/allocation.ts';
+import { type AssignedNode, AssignNodesSchema, RescheduleSchema } from '../../../model/allocation.ts';
 import type { Site } from '../../../model/site.ts';
 import { CliError } from '../../cli-error.ts';
 import { addCommand, type Run } from '../../command.ts';
@@ -13,7 +13,10 @@ export function addStartingCommands(parent: Command, run: Run): void {
   addCommand(parent, 'assign', {
     summary: 'Give nodes to an allocation and start it: exports, floors, snapshots and scratch',
     details: "Answers what the nodes' prologue mounts. Racks and features come from the site file, or from --file. NotReady where too little data is hot",
-    examples: ['penstock allocation assign acme/vision/train-001 --node n001 --node n002', 'penstock allocation assign acme/vision/train-001 --file nodes.json'],
+    examples: [
+      'penstock allocation assign acme/vision/train-001 --node n001 --node n002',
+      'penstock allocation assign acme/vision/train-001 --file nodes.json',
+    ],
   })
     .argument('<allocation>', ALLOCATION_EXPECTED)
     .option('--node <id>', 'a node of the site file; may be repeated', collect)
@@ -21,10 +24,12 @@ export function addStartingCommands(parent: Command, run: Run): void {
     .action((name: string, options: { node?: string[]; file?: string }, command: Command) =>
       run(command, async (session) => {
         const key = await resolveAllocation(name);
-        if ((options.node === undefined) === (options.file === undefined)) throw new CliError('usage', 'found neither or both of --node and --file; accepted: one of them');
-        const input = options.file === undefined
-          ? { nodes: lookUpNodes(options.node ?? [], await session.site()) }
-          : acceptInput(AssignNodesSchema, await readDocument(options.file), options.file);
+        if ((options.node === undefined) === (options.file === undefined))
+          throw new CliError('usage', 'found neither or both of --node and --file; accepted: one of them');
+        const input =
+          options.file === undefined
+            ? { nodes: lookUpNodes(options.node ?? [], await session.site()) }
+            : acceptInput(AssignNodesSchema, await readDocument(options.file), options.file);
         const plan = await (await session.penstock()).assignNodes(key, input);
         return { data: plan, text: mountPlanText(plan) };
       }),
@@ -50,7 +55,10 @@ const collect = (value: string, earlier: string[] | undefined): string[] => [...
 function lookUpNodes(ids: readonly string[], site: Site): AssignedNode[] {
   return ids.map((id) => {
     const node = site.nodes.find((each) => each.id === id);
-    if (!node) throw new CliError('notFound', `node ${JSON.stringify(id)} is not in the site file; accepted: ${site.nodes.map((each) => each.id).join(', ')}`, { type: 'NotFound' });
+    if (!node)
+      throw new CliError('notFound', `node ${JSON.stringify(id)} is not in the site file; accepted: ${site.nodes.map((each) => each.id).join(', ')}`, {
+        type: 'NotFound',
+      });
     return { nodeId: node.id, rackId: node.rackId, features: node.features };
   });
 }

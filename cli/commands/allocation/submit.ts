@@ -31,7 +31,12 @@ export function addSubmitCommand(parent: Command, run: Run): void {
             text: renderFacts([
               [submission.attached ? 'attached to' : 'started', submission.workflowId],
               ['run', submission.runId],
-              ['Temporal UI', typeof temporal.uiPort === 'number' ? `http://${temporal.address.split(':')[0] ?? ''}:${temporal.uiPort}/namespaces/${temporal.namespace}/workflows/${encodeURIComponent(submission.workflowId)}` : undefined],
+              [
+                'Temporal UI',
+                typeof temporal.uiPort === 'number'
+                  ? `http://${temporal.address.split(':')[0] ?? ''}:${temporal.uiPort}/namespaces/${temporal.namespace}/workflows/${encodeURIComponent(submission.workflowId)}`
+                  : undefined,
+              ],
               ['follow it', `penstock allocation wait ${formatKey(request)}`],
             ]),
           };

@@ -171,7 +171,7 @@ describe('a commit', () => {
 
 describe('two writers of one key', () => {
   it('with equal content both succeed, and one set of shards remains', async () => {
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 10; round++) {
       const racks = memorySite();
       const data = noise(SMALL);
       const results = await Promise.all([write(racks, KEY, data), write(racks, KEY, data), write(racks, KEY, data)]);
@@ -183,7 +183,7 @@ describe('two writers of one key', () => {
   });
 
   it('with different content one succeeds and the other is a Conflict that leaves nothing', async () => {
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 10; round++) {
       const racks = memorySite();
       const contents = [noise(SMALL, 1), noise(SMALL, 2)] as const;
       const results = await Promise.allSettled(contents.map((data) => write(racks, KEY, data)));
@@ -226,7 +226,7 @@ describe('two writers of one key', () => {
   });
 
   it('never both win while electors fail at random', async () => {
-    for (let seed = 1; seed <= 60; seed++) {
+    for (let seed = 1; seed <= 30; seed++) {
       const racks = memorySite();
       const random = noise(4000, seed);
       let step = 0;

@@ -1,0 +1,60 @@
+/** The scheduler's contract as JSON Schema: what may be sent, before sizes become bytes and defaults are filled in. */
+import * as z from 'zod';
+import {
+  AllocationRequestSchema,
+  AssignNodesSchema,
+  CancelSchema,
+  CommitCheckpointSchema,
+  ExtendRetentionSchema,
+  FinishSchema,
+  RescheduleSchema,
+  ReserveCheckpointSchema,
+} from '../../model/allocation.ts';
+import { SiteSchema } from '../../model/site.ts';
+import type { GeneratedFile } from './generated-file.ts';
+
+const contract = [
+  {
+    name: 'allocation',
+    schema: AllocationRequestSchema,
+    title: 'Allocation',
+    description: 'Input of the workflow `allocation`, id `allocation/{tenant}/{project}/{allocationId}`, task queue `control`.',
+  },
+  { name: 'assign-nodes', schema: AssignNodesSchema, title: 'Assign nodes', description: 'Argument of the update `assignNodes`; it answers the mount plan.' },
+  {
+    name: 'reserve-checkpoint',
+    schema: ReserveCheckpointSchema,
+    title: 'Reserve a checkpoint',
+    description: 'Argument of the update `reserveCheckpoint`; it answers where to write both copies.',
+  },
+  {
+    name: 'commit-checkpoint',
+    schema: CommitCheckpointSchema,
+    title: 'Commit a checkpoint',
+    description: 'Argument of the update `commitCheckpoint`; it answers when both copies are proven equal and durable.',
+  },
+  {
+    name: 'finish',
+    schema: FinishSchema,
+    title: 'Finish',
+    description: 'Argument of the update `finish`; it answers when the nodes may be given to another job.',
+  },
+  { name: 'cancel', schema: CancelSchema, title: 'Cancel', description: 'Argument of the update `cancel`; it answers what is kept and what is dropped.' },
+  { name: 'reschedule', schema: RescheduleSchema, title: 'Reschedule', description: 'Argument of the update `reschedule`; it answers the readiness.' },
+  {
+    name: 'extend-retention',
+    schema: ExtendRetentionSchema,
+    title: 'Extend the retention',
+    description: 'Argument of the update `extendRetention`; it answers the new end.',
+  },
+  { name: 'site', schema: SiteSchema, title: 'Site', description: 'A site file; docs/configuration.md explains every field.' },
+] as const;
+
+/** In the schemas' own order, so that a change of one field is a change of one line. */
+export function jsonSchemaFiles(): GeneratedFile[] {
+  return contract.map(({ name, schema, title, description }) => {
+    const file = `${name}.schema.json`;
+    const { $schema, ...body } = z.toJSONSchema(schema, { io: 'input' });
+    return { path: `schemas/${file}`, content: `${JSON.stringify({ $schema, $id: file, title, description, ...body }, undefined, 2)}\n` };
+  });
+}

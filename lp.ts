@@ -1,0 +1,10 @@
+import { createPosixFileStore } from './drivers/file-store/posix.ts';
+import { opendir, readdir, lstat } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+let t=performance.now(); const lap=(n:string)=>{console.log(n,Math.round(performance.now()-t));t=performance.now()};
+let n=0; for await (const d of await opendir('/tmp/x/big/big',{bufferSize:1024})) n++; lap('opendir '+n);
+const names=await readdir('/tmp/x/big/big'); lap('readdir');
+for(let i=0;i<10000;i+=64) await Promise.all(names.slice(i,i+64).map(x=>lstat('/tmp/x/big/big/'+x,{bigint:true}))); lap('lstat 10k');
+for(let i=0;i<10000;i++) lstatSync('/tmp/x/big/big/'+names[i],{bigint:true}); lap('lstatSync 10k');
+const s=createPosixFileStore({name:'x',root:'/tmp/x/big'});
+let c=0; for(let next:any;;){const p=await s.list('big',next?{after:next}:{});c+=p.entries.length;if(!p.next)break;next=p.next} lap('list '+c);

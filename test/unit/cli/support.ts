@@ -1,0 +1,100 @@
+/** A command line without a process: captured output, a Penstock that records what it is asked, a clock that does not wait. */
+import { fileURLToPath } from 'node:url';
+import type { Io } from '../../../cli/session.ts';
+import { runCli } from '../../../cli/run-cli.ts';
+import type { Penstock } from '../../../client/penstock.ts';
+import type { Stores } from '../../../drivers/open-site.ts';
+import type { AllocationStatus } from '../../../model/status.ts';
+
+export const repository = fileURLToPath(new URL('../../../', import.meta.url));
+export const siteFile = fileURLToPath(new URL('site.yaml', import.meta.url));
+export const NOW = new Date('2026-11-21T08:00:00.000Z');
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface World {
+  readonly penstock?: Partial<Penstock>;
+  readonly stores?: Stores;
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+  readonly hasColor?: boolean;
+}
+
+export async function penstock(parameters: readonly string[], world: World = {}): Promise<Ran> {
+  let stdout = '';
+  let stderr = '';
+  const io: Io = {
+    stdout: (text) => (stdout += text),
+    stderr: (text) => (stderr += text),
+    cwd: world.cwd ?? repository,
+    env: world.env ?? { PENSTOCK_SITE: siteFile },
+    hasColor: world.hasColor ?? false,
+    connect: () => Promise.resolve(fakePenstock(world.penstock ?? {})),
+    openStores: () => (world.stores ? Promise.resolve(world.stores) : Promise.reject(new Error('the test opened stores'))),
+    now: () => NOW,
+    delay: virtualClock(),
+  };
+  const code = await runCli(parameters, io);
+  return { code, stdout, stderr };
+}
+
+function fakePenstock(known: Partial<Penstock>): Penstock {
+  const unexpected = (): Promise<never> => Promise.reject(new Error('the test asked for a call it did not prepare'));
+  return {
+    submit: unexpected,
+    status: unexpected,
+    readiness: unexpected,
+    assignNodes: unexpected,
+    reserveCheckpoint: unexpected,
+    commitCheckpoint: unexpected,
+    restoreCheckpoint: unexpected,
+    finish: unexpected,
+    cancel: unexpected,
+    reschedule: unexpected,
+    extendRetention: unexpected,
+    list: unexpected,
+    wait: unexpected,
+    close: () => Promise.resolve(),
+    ...known,
+  };
+}
+
+/** Timers end in the order of their times, as soon as nothing else is to be done. */
+export function virtualClock(): Io['delay'] {
+  let now = 0;
+  const timers = new Set<{ readonly due: number; readonly resolve: () => void }>();
+  const endEarliest = (): void => {
+    const [earliest] = [...timers].sort((a, b) => a.due - b.due);
+    if (!earliest) return;
+    timers.delete(earliest);
+    now = earliest.due;
+    earliest.resolve();
+  };
+  return (milliseconds, signal) =>
+    new Promise((resolve, reject) => {
+      const timer = { due: now + milliseconds, resolve };
+      timers.add(timer);
+      signal.addEventListener('abort', () => {
+        timers.delete(timer);
+        reject(new Error('aborted'));
+      });
+      setImmediate(endEarliest);
+    });
+}
+
+export const status = (changes: Partial<AllocationStatus> = {}): AllocationStatus => ({
+  workflowId: 'allocation/acme/vision/train-001',
+  phase: 'running',
+  since: '2026-11-21T08:00:00.000Z',
+  readiness: { readiness: 1, state: 'ready', files: 3, bytes: 3_000_000, doneFiles: 3, doneBytes: 3_000_000, bytesPerSecond: 0 },
+  holdsNodes: true,
+  nodes: ['n001'],
+  checkpoints: [{ checkpointId: 'step-1', state: 'drained', rackId: 'r01', nodeId: 'n001', bytes: 2000, files: 2 }],
+  checkpointCounts: { reserved: 0, committed: 1, drained: 1 },
+  journal: [{ at: '2026-11-21T07:59:00.000Z', text: 'admitted with 2 mounts' }],
+  ...changes,
+});

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { createRateLimiter, refill, waitMs, type LimiterClock } from '../../../../datapath/transfer/rate-limiter.ts';
+
+/** Time that passes only when told. */
+function fakeClock(): LimiterClock & { advance(milliseconds: number): Promise<void> } {
+  let now = 0;
+  const timers = new Set<{ readonly at: number; readonly run: () => void }>();
+  return {
+    now: () => now,
+    after(milliseconds, run) {
+      const timer = { at: now + milliseconds, run };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+    async advance(milliseconds) {
+      const end = now + milliseconds;
+      for (;;) {
+        const [next] = [...timers].filter((timer) => timer.at <= end).sort((one, other) => one.at - other.at);
+        if (!next) break;
+        timers.delete(next);
+        now = Math.max(now, next.at);
+        next.run();
+        await settle();
+      }
+      now = end;
+      await settle();
+    },
+  };
+}
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('the bucket', () => {
+  it('never gains more than its rate allows, nor holds more than a burst', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e10 }), fc.array(fc.integer({ min: 0, max: 1e7 })), (rate, steps) => {
+        let bucket = { tokens: -5 * rate, atMs: 0, rate };
+        for (const step of steps) bucket = refill(bucket, bucket.atMs + step);
+        assert.ok(bucket.tokens <= Math.min(rate * 0.1, -5 * rate + (rate * bucket.atMs) / 1000) + 1);
+      }),
+    );
+  });
+
+  it('is out of debt after the wait it asked for', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e10 }), fc.integer({ min: 1, max: 1e12 }), (rate, debt) => {
+        const bucket = { tokens: -debt, atMs: 0, rate };
+        assert.equal(waitMs(refill(bucket, waitMs(bucket))), 0);
+      }),
+    );
+  });
+
+  it('is not troubled by a clock that goes backwards', () => {
+    assert.deepEqual(refill({ tokens: 3, atMs: 1000, rate: 100 }, 10), { tokens: 3, atMs: 1000, rate: 100 });
+  });
+});
+
+describe('the limiter', () => {
+  it('lets through what the rate allows and one request more, whatever the sizes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1000, max: 1e9 }), fc.array(fc.integer({ min: 1, max: 1e7 }), { minLength: 1, maxLength: 50 }), async (rate, sizes) => {
+        const clock = fakeClock();
+        const limiter = createRateLimiter(rate, clock);
+        let passed = 0;
+        const waiting = sizes.map((bytes) => limiter.take(bytes).then(() => { passed += bytes; }));
+        await clock.advance(1000);
+        assert.ok(passed <= rate * 1.1 + Math.max(...sizes));
+        await clock.advance((sizes.reduce((sum, bytes) => sum + bytes, 0) / rate) * 1000 + 100 * sizes.length);
+        await Promise.all(waiting);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('serves first come, first served, however large', async () => {
+    const clock = fakeClock();
+    const limiter = createRateLimiter(100, clock);
+    const order: number[] = [];
+    for (const [index, bytes] of [500, 1, 300, 1].entries()) void limiter.take(bytes).then(() => order.push(index));
+    await clock.advance(20_000);
+    assert.deepEqual(order, [0, 1, 2, 3]);
+  });
+
+  it('stops at rate 0 and goes on at once when a window is granted', async () => {
+    const clock = fakeClock();
+    const limiter = createRateLimiter(100, clock);
+    await limiter.take(100);
+    limiter.setRate(0);
+    let passed = false;
+    void limiter.take(1).then(() => { passed = true; });
+    await clock.advance(3_600_000);
+    assert.equal(passed, false);
+    limiter.setRate(1000);
+    await clock.advance(1000);
+    assert.equal(passed, true);
+  });
+
+  it('a faster rate shortens the wait of those who wait already', async () => {
+    const clock = fakeClock();
+    const limiter = createRateLimiter(1, clock);
+    await limiter.take(1_000_000);
+    let passed = false;
+    void limiter.take(1).then(() => { passed = true; });
+    await clock.advance(1000);
+    assert.equal(passed, false);
+    limiter.setRate(1_000_000);
+    await clock.advance(1000);
+    assert.equal(passed, true);
+  });
+
+  it('does not limit at Infinity, and can be limited afterwards', async () => {
+    const clock = fakeClock();
+    const limiter = createRateLimiter(Infinity, clock);
+    for (let index = 0; index < 10; index += 1) await limiter.take(1e12);
+    limiter.setRate(10);
+    let passed = 0;
+    for (let index = 0; index < 3; index += 1) void limiter.take(10).then(() => { passed += 1; });
+    await clock.advance(500);
+    assert.equal(passed, 1);
+  });
+
+  it('lets go of whoever gives up, without holding up those behind', async () => {
+    const clock = fakeClock();
+    const limiter = createRateLimiter(100, clock);
+    await limiter.take(100);
+    const controller = new AbortController();
+    const impatient = limiter.take(1e12, controller.signal);
+    const patient = limiter.take(1);
+    controller.abort();
+    await assert.rejects(impatient, { name: 'AbortError' });
+    await clock.advance(1100);
+    await patient;
+    await assert.rejects(limiter.take(1, controller.signal), { name: 'AbortError' });
+  });
+
+  it('refuses a rate that is none', () => {
+    assert.throws(() => createRateLimiter(-1), RangeError);
+    assert.throws(() => createRateLimiter(Number.NaN), RangeError);
+  });
+});
