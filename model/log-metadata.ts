@@ -17,8 +17,8 @@ export const LogChunkSchema = z.strictObject({
   compressedBytes: z.int().positive(),
   /** Base64 CRC32C of the unpacked bytes. */
   crc32c: z.string(),
-  /** The line began in the chunk before: it was longer than a chunk. */
-  continuesLine: z.boolean().optional(),
+  /** False where the chunk begins with what belongs to a time in the chunk before: a line without a time, or the rest of one too long for a chunk. */
+  beginsWithTime: z.boolean(),
   /** Earliest and latest of the times its lines begin with; absent where none does. */
   firstTimestamp: z.iso.datetime().optional(),
   lastTimestamp: z.iso.datetime().optional(),
@@ -55,8 +55,7 @@ export type LogMetadata = z.output<typeof LogMetadataSchema>;
 
 export const METADATA_NAME = 'metadata.json';
 export const nodeIndexName = (nodeId: string): string => `.index/${nodeId}.json`;
-export const chunkName = (stream: LogStream, nodeId: string, chunk: number): string =>
-  `${stream}/${nodeId}/chunk_${String(chunk).padStart(3, '0')}.log.zst`;
+export const chunkName = (stream: LogStream, nodeId: string, chunk: number): string => `${stream}/${nodeId}/chunk_${String(chunk).padStart(3, '0')}.log.zst`;
 
 /** Bytes of the unpacked log; both ends inclusive. */
 export interface ByteRange {
@@ -75,18 +74,18 @@ export function chunksInBytes(chunks: readonly LogChunk[], { start, end }: ByteR
 }
 
 /**
- * The chunks that may hold a line of the range. A line without a time belongs to the time before it, so a chunk without any follows the
- * one before it, as does one that begins inside a line.
+ * The chunks that may hold a line of the range. A line without a time belongs to the time before it, so a chunk that begins without one follows
+ * the chunk before it.
  */
 export function chunksInTime(chunks: readonly LogChunk[], range: TimeRange): LogChunk[] {
   const [from, to] = [Date.parse(range.from), Date.parse(range.to)];
   let before = false;
   return chunks.filter((chunk) => {
     const { firstTimestamp: first, lastTimestamp: last } = chunk;
-    const isTimeless = first === undefined || last === undefined;
-    const overlaps = !isTimeless && Date.parse(first) <= to && Date.parse(last) >= from;
-    const follows = before && (isTimeless || chunk.continuesLine === true);
-    before = overlaps || follows;
-    return before;
+    const overlaps = first !== undefined && last !== undefined && Date.parse(first) <= to && Date.parse(last) >= from;
+    const follows = before && !chunk.beginsWithTime;
+    // What begins behind a chunk that only follows belongs to that chunk's own last time, if it has one.
+    before = overlaps || (follows && first === undefined);
+    return overlaps || follows;
   });
 }

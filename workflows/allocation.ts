@@ -18,13 +18,12 @@ import type { ReleaseActivities } from '../activities/release.ts';
 import { AllocationRequestSchema } from '../model/allocation.ts';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
-import { identityAttributes } from '../model/search-attributes.ts';
 import type { AllocationStatus } from '../model/status.ts';
 import { type Desk, newDesk } from './allocation/desk.ts';
 import { setHandlers } from './allocation/messages.ts';
 import { holdUntilAssigned, rootCause, stageUntilReady } from './allocation/staging.ts';
 import { isRefusal, prepare, snapshotLate, startFailure } from './allocation/starting.ts';
-import { type AllocationState, enter, keyOf, later, newState, planOf, readinessState, record, show, statusOf, tagRacks } from './allocation/state.ts';
+import { type AllocationState, enter, keyOf, later, newState, planOf, readinessState, record, show, statusOf, tagRacks, tagsOf } from './allocation/state.ts';
 import {
   abandonDrains,
   archiveOutput,
@@ -78,8 +77,9 @@ function begin(input: unknown): AllocationState {
       'InvalidInput',
     );
   }
-  upsertSearchAttributes(identityAttributes(parsed.value, parsed.value.sensitivity));
-  return newState(parsed.value);
+  const state = newState(parsed.value);
+  upsertSearchAttributes(tagsOf(state));
+  return state;
 }
 
 async function live(state: AllocationState, desk: Desk): Promise<'over' | 'history full'> {

@@ -5,6 +5,7 @@ import { type AllocationKey, allocationPrefix, allocationWorkflowId } from '../.
 import { OUTPUT_RECORD } from '../../model/output-record.ts';
 import type { AllocationPlan } from '../../model/plan.ts';
 import { formatSeconds } from '../../model/quantity.ts';
+import { retentionWorkflowId } from '../../model/retention.ts';
 import type { Site } from '../../model/site.ts';
 import type { PlanStep } from './dry-run.ts';
 import { stagingSteps } from './staging-steps.ts';
@@ -121,5 +122,6 @@ function archivingSteps({ request, plan, now }: PlanInput): PlanStep[] {
     step('call', 'cold.head', at, `${ifSucceeded}: every file and its retention`),
     step('call', 'cold.writeBytes', `${at}${OUTPUT_RECORD}`, `${ifSucceeded}: locked alike`),
     step('call', 'warm.remove', at, `${ifSucceeded}: what was verified, and nothing else`),
+    step('call', 'retain', retentionWorkflowId(request), `${ifSucceeded}: every lock is attested every ${plan.policies.attestDays} days until it ends`),
   ];
 }

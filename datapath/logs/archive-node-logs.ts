@@ -6,11 +6,11 @@ import type { Readable } from 'node:stream';
 import type { FileStore } from '../../drivers/file-store/port.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { chunkName, LOG_STREAMS, nodeIndexName, type LogChunk, type LogStream, type LogStreamFacts, type NodeLogs } from '../../model/log-metadata.ts';
+import { chunkName, LOG_STREAMS, type LogChunk, type LogStream, type LogStreamFacts, type NodeLogs, nodeIndexName } from '../../model/log-metadata.ts';
 import { crc32cOf } from '../transfer/crc32c.ts';
 import { packLog, unpackLog } from './log-codec.ts';
-import { timeSpanOf } from './log-time.ts';
-import { splitLog, type RawChunk } from './split-log.ts';
+import { timeAt, timeSpanOf } from './log-time.ts';
+import { type RawChunk, splitLog } from './split-log.ts';
 
 /** Small enough to read a range without waste, large enough to compress well and to keep a terabyte of logs below 130,000 objects. */
 const DEFAULT_CHUNK_BYTES = 8 * 2 ** 20;
@@ -89,7 +89,7 @@ async function archiveChunk(options: ArchiveNodeLogsOptions, name: string, raw: 
     rawBytes: raw.bytes.length,
     compressedBytes,
     crc32c: crc32cOf(raw.bytes),
-    ...(raw.continuesLine ? { continuesLine: true } : {}),
+    beginsWithTime: !raw.continuesLine && timeAt(raw.bytes, 0) !== undefined,
     ...(await timeSpanOf(raw.bytes, raw.continuesLine)),
   };
 }

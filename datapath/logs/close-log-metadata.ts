@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { AllocationKey } from '../../model/identifiers.ts';
-import { METADATA_NAME, nodeIndexName, NodeLogsSchema, type LogMetadata, type NodeLogs } from '../../model/log-metadata.ts';
+import { type LogMetadata, METADATA_NAME, type NodeLogs, NodeLogsSchema, nodeIndexName } from '../../model/log-metadata.ts';
 
 export interface CloseLogMetadataOptions {
   readonly store: ObjectStore;
@@ -33,7 +33,8 @@ export async function closeLogMetadata(options: CloseLogMetadataOptions): Promis
   const key = `${options.prefix}${METADATA_NAME}`;
   const totals: Totals = { chunks: 0, rawBytes: 0, missingNodes: [] };
   await options.store.writeStream(options.bucket, key, Readable.from(metadataText(options, totals), { objectMode: false }), {
-    contentType: 'application/json', ...withSignal(options),
+    contentType: 'application/json',
+    ...withSignal(options),
   });
   return { key, ...totals };
 }
@@ -87,7 +88,10 @@ async function readNodeIndex(options: CloseLogMetadataOptions, nodeId: string): 
   }
   const parsed = NodeLogsSchema.safeParse(JSON.parse(text.toString('utf8')));
   if (parsed.success && parsed.data.nodeId === nodeId) return parsed.data;
-  throw new PenstockError('CorruptSource', `s3://${bucket}/${key} is no index of ${nodeId}'s logs.`, { store: store.name, nextStep: 'Archive that node again.' });
+  throw new PenstockError('CorruptSource', `s3://${bucket}/${key} is no index of ${nodeId}'s logs.`, {
+    store: store.name,
+    nextStep: 'Archive that node again.',
+  });
 }
 
 const withSignal = ({ signal }: CloseLogMetadataOptions) => (signal ? { signal } : {});

@@ -6,7 +6,7 @@ import { PenstockError } from '../../model/errors.ts';
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
-/** 310 MB/s on JSON logs; higher levels cost more than they save (docs/benchmarks). */
+/** 310 MB/s on JSON logs; higher levels cost more than they save. */
 const LEVEL = 3;
 /** No chunk is written larger; a crafted one must not fill memory. */
 const MAX_RAW_BYTES = 64 * 2 ** 20;

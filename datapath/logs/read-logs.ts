@@ -2,8 +2,15 @@
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import {
-  chunksInBytes, chunksInTime, LogMetadataSchema, METADATA_NAME,
-  type ByteRange, type LogChunk, type LogMetadata, type LogStream, type TimeRange,
+  type ByteRange,
+  chunksInBytes,
+  chunksInTime,
+  type LogChunk,
+  type LogMetadata,
+  LogMetadataSchema,
+  type LogStream,
+  METADATA_NAME,
+  type TimeRange,
 } from '../../model/log-metadata.ts';
 import { crc32cOf } from '../transfer/crc32c.ts';
 import { unpackLog } from './log-codec.ts';
@@ -53,7 +60,7 @@ export async function* readLogTime(place: LogPlace, log: LogOf, range: TimeRange
     const raw = await readChunk(place, chunk);
     let begin = 0;
     for (let line = 0; line < raw.length; line = nextLine(raw, line)) {
-      const time = line === 0 && chunk.continuesLine ? undefined : timeAt(raw, line);
+      const time = line === 0 && !chunk.beginsWithTime ? undefined : timeAt(raw, line);
       const stays: boolean = time === undefined ? isInside : time >= from && time <= to;
       if (stays === isInside) continue;
       if (isInside) yield raw.subarray(begin, line);
@@ -75,7 +82,11 @@ function chunksOf(place: LogPlace, { metadata, nodeId, stream }: LogOf): readonl
 async function readChunk(place: LogPlace, chunk: LogChunk): Promise<Buffer> {
   const key = `${place.prefix}${chunk.key}`;
   const subject = `s3://${place.bucket}/${key}`;
-  const raw = await unpackLog(await place.store.readBytes(place.bucket, key, { limitBytes: 2 * chunk.rawBytes + 65_536, ...withSignal(place) }), subject, place.store.name);
+  const raw = await unpackLog(
+    await place.store.readBytes(place.bucket, key, { limitBytes: 2 * chunk.rawBytes + 65_536, ...withSignal(place) }),
+    subject,
+    place.store.name,
+  );
   if (raw.length === chunk.rawBytes && crc32cOf(raw) === chunk.crc32c) return raw;
   throw new PenstockError('CorruptSource', `${subject} is not the chunk metadata.json names.`, { store: place.store.name });
 }

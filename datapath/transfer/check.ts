@@ -1,6 +1,7 @@
 /** Proves later, from the manifest alone, that a target still holds what was moved there. */
-import type { ManifestEntry } from '../../model/manifest.ts';
+
 import { PenstockError } from '../../model/errors.ts';
+import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOfStream } from './crc32c.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RateLimiter } from './rate-limiter.ts';

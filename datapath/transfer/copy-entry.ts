@@ -1,6 +1,6 @@
 /** Moves one entry: skipped where the target already holds it, streamed through checksum and limiter otherwise, tried again once where its source misbehaved. */
 import { pipeline, Transform } from 'node:stream';
-import { PenstockError, type ErrorType } from '../../model/errors.ts';
+import { type ErrorType, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { bufferOf } from './crc32c.ts';
 import type { Endpoint, PublishOptions } from './endpoint.ts';
@@ -62,7 +62,9 @@ async function moveOnce(context: CopyContext, entry: ManifestEntry): Promise<Man
       context.onBytes(bytes);
     });
     // Where the target fails first, the pipeline hands its error on to the source.
-    content.once('error', (error) => { if (!metered.destroyed) sourceError = error; });
+    content.once('error', (error) => {
+      if (!metered.destroyed) sourceError = error;
+    });
     pipeline(content, metered, () => undefined);
     return await target.publish(entry, metered, context.publish);
   } catch (error) {

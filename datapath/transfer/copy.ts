@@ -4,7 +4,7 @@
  * (throttled, away, full) ends the call with that error, for the caller to wait and call again.
  */
 import type { FailedEntry, ManifestEntry, Progress } from '../../model/manifest.ts';
-import { copyEntry, type CopyContext } from './copy-entry.ts';
+import { type CopyContext, copyEntry } from './copy-entry.ts';
 import type { Endpoint, PublishOptions } from './endpoint.ts';
 import { toFailedEntry } from './failed-entry.ts';
 import { findPresent } from './present.ts';
@@ -64,7 +64,9 @@ export async function copyEntries(options: CopyOptions): Promise<CopyResult> {
 
 /** Runs in order, so many at a time; the first that throws keeps the rest from starting. */
 async function forEach(
-  entries: readonly ManifestEntry[], concurrency: number, signal: AbortSignal | undefined,
+  entries: readonly ManifestEntry[],
+  concurrency: number,
+  signal: AbortSignal | undefined,
   work: (entry: ManifestEntry, index: number) => Promise<void>,
 ): Promise<void> {
   const queue = entries.entries();

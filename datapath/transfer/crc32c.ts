@@ -2,8 +2,9 @@
  * CRC32C (Castagnoli), written as S3 writes it: the four bytes big-endian in base64. It is the one checksum that travels with the
  * bytes from end to end: read, sent, stored, checked again.
  */
+
+import { pipeline, type Readable, Transform } from 'node:stream';
 import { crc32c as update } from '@node-rs/crc32';
-import { pipeline, Transform, type Readable } from 'node:stream';
 import { PenstockError } from '../../model/errors.ts';
 
 export function crc32cOf(bytes: Uint8Array): string {
@@ -69,17 +70,22 @@ export function contentFault(expected: ExpectedContent, meter: Crc32cMeter): Pen
     return new PenstockError('StoreUnavailable', `${expected.subject} ended after ${meter.bytes()} of ${expected.bytes} bytes.`, { store: expected.store });
   }
   if (expected.bytes !== undefined && meter.bytes() > expected.bytes) {
-    return new PenstockError('SourceChanged', `${expected.subject} gave ${meter.bytes()} bytes where ${expected.bytes} were listed.`, { store: expected.store });
+    return new PenstockError('SourceChanged', `${expected.subject} gave ${meter.bytes()} bytes where ${expected.bytes} were listed.`, {
+      store: expected.store,
+    });
   }
   if (expected.crc32c !== undefined && meter.crc32c() !== expected.crc32c) {
-    return new PenstockError('ChecksumMismatch', `${expected.subject} has CRC32C ${meter.crc32c()} where ${expected.crc32c} was expected.`, { store: expected.store });
+    return new PenstockError('ChecksumMismatch', `${expected.subject} has CRC32C ${meter.crc32c()} where ${expected.crc32c} was expected.`, {
+      store: expected.store,
+    });
   }
   return null;
 }
 
 /** Reads a stream to its end for its checksum alone. `admit` holds each chunk back until it may have been read. */
 export async function crc32cOfStream(
-  content: Readable, admit?: (bytes: number) => Promise<void>,
+  content: Readable,
+  admit?: (bytes: number) => Promise<void>,
 ): Promise<{ readonly bytes: number; readonly crc32c: string }> {
   const meter = createCrc32cMeter();
   for await (const piece of content) {

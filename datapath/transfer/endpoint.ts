@@ -10,7 +10,7 @@ export interface Endpoint {
   readonly store: string;
 
   /** Entries in path order. `after` starts behind that path. */
-  list(options?: { after?: string; limit?: number; signal?: AbortSignal }): Promise<{ entries: readonly ManifestEntry[]; next: string | undefined }>;
+  list(options?: { after?: string; limit?: number; signal?: AbortSignal }): Promise<EntryPage>;
 
   /** The entry as it is now, with its CRC32C where it is known without reading; undefined where absent. */
   stat(path: string): Promise<ManifestEntry | undefined>;
@@ -36,6 +36,11 @@ export interface Endpoint {
   createScope?(): PublishScope;
 }
 
+export interface EntryPage {
+  readonly entries: readonly ManifestEntry[];
+  /** Give it as `after` for the next page; undefined at the end. */
+  readonly next: string | undefined;
+}
 export interface PublishOptions {
   /** Names this attempt's temporary files, so that a zombie attempt cannot touch them. */
   readonly attempt: string;

@@ -49,7 +49,11 @@ function fileOptions({ attempt, replace, scope, signal }: PublishOptions) {
 
 /** The name is taken: by an earlier attempt's equal content, which is success, or by something else. */
 async function sameOrThrow(
-  store: FileStore, path: string, wanted: ManifestEntry, conflict: PenstockError, toEntry: (facts: FileFacts) => ManifestEntry,
+  store: FileStore,
+  path: string,
+  wanted: ManifestEntry,
+  conflict: PenstockError,
+  toEntry: (facts: FileFacts) => ManifestEntry,
 ): Promise<ManifestEntry> {
   const facts = await store.stat(path);
   if (!facts || facts.bytes !== wanted.bytes) throw conflict;

@@ -27,8 +27,7 @@ export type PageFacts = z.output<typeof PageFactsSchema>;
 export type ManifestIndex = z.output<typeof ManifestIndexSchema>;
 
 export const indexKey = (prefix: string): string => `${prefix}index.json`;
-export const pageKey = (prefix: string, page: number, sha256: string): string =>
-  `${prefix}${String(page).padStart(6, '0')}-${sha256.slice(0, 16)}.jsonl.zst`;
+export const pageKey = (prefix: string, page: number, sha256: string): string => `${prefix}${String(page).padStart(6, '0')}-${sha256.slice(0, 16)}.jsonl.zst`;
 
 /** A page of a manifest that is still being written page by page. */
 export const openPageKey = (prefix: string, page: number): string => `${prefix}open-${String(page).padStart(6, '0')}.jsonl.zst`;

@@ -1,5 +1,5 @@
 /**
- * Manifests in an object store (docs/formats/manifest.md). Pages first, each named by its number and content, then the index, whose conditional write is the
+ * Manifests in an object store (manifest-format.ts). Pages first, each named by its number and content, then the index, whose conditional write is the
  * commit: a manifest exists when its index does. Names by content let a rival or zombie attempt write what it likes and change nothing.
  */
 import { createHash } from 'node:crypto';
@@ -8,7 +8,7 @@ import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry, ManifestRef } from '../../model/manifest.ts';
-import { digestOf, indexKey, openPageKey, pageKey, parseIndex, parseLines, toLines, type ManifestIndex, type PageFacts } from './manifest-format.ts';
+import { digestOf, indexKey, type ManifestIndex, openPageKey, type PageFacts, pageKey, parseIndex, parseLines, toLines } from './manifest-format.ts';
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
@@ -48,7 +48,9 @@ export async function writeManifest(options: WriteManifestOptions): Promise<Mani
   const ref = refOf(options, options.storeName, index);
   try {
     await options.store.writeBytes(options.bucket, indexKey(options.prefix), Buffer.from(JSON.stringify(index)), {
-      ifNoneMatch: true, contentType: 'application/json', ...withSignal(options.signal),
+      ifNoneMatch: true,
+      contentType: 'application/json',
+      ...withSignal(options.signal),
     });
   } catch (error) {
     if (!(error instanceof PenstockError) || error.type !== 'Conflict') throw error;
@@ -90,7 +92,10 @@ export async function readManifestPage(store: ObjectStore, ref: ManifestRef, pag
  * their own, so that a manifest that lost its index is never taken for one. Closed by {@link writeManifest} from what {@link readManifest} yields.
  */
 export async function writeManifestPage(
-  store: ObjectStore, place: Pick<ManifestRef, 'bucket' | 'prefix'>, page: number, entries: readonly ManifestEntry[],
+  store: ObjectStore,
+  place: Pick<ManifestRef, 'bucket' | 'prefix'>,
+  page: number,
+  entries: readonly ManifestEntry[],
 ): Promise<void> {
   await store.writeBytes(place.bucket, openPageKey(place.prefix, page), await pack(toLines(entries)), { contentType: 'application/zstd' });
 }
@@ -105,16 +110,20 @@ async function writePage(place: WriteManifestOptions, page: number, entries: rea
   const body = await pack(lines);
   // Replacing is harmless: under this name only this content can lie, however another release of zstd may pack it.
   await place.store.writeBytes(place.bucket, pageKey(place.prefix, page, facts.sha256), body, {
-    contentType: 'application/zstd', ...withSignal(place.signal),
+    contentType: 'application/zstd',
+    ...withSignal(place.signal),
   });
   return facts;
 }
 
-const pack = (lines: Buffer): Promise<Buffer> =>
-  compress(lines, { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } });
+const pack = (lines: Buffer): Promise<Buffer> => compress(lines, { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } });
 
 async function readPage(
-  store: ObjectStore, ref: ManifestRef, key: string, facts: PageFacts | undefined, signal: AbortSignal | undefined,
+  store: ObjectStore,
+  ref: ManifestRef,
+  key: string,
+  facts: PageFacts | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<ManifestEntry[]> {
   const packed = await store.readBytes(ref.bucket, key, { limitBytes: MAX_PAGE_BYTES, ...withSignal(signal) });
   const lines = await decompress(packed, { maxOutputLength: MAX_PAGE_BYTES }).catch((error: unknown) => {
@@ -150,8 +159,12 @@ async function readIndex({ store, bucket, prefix }: ManifestPlace): Promise<Mani
 
 function refOf({ bucket, prefix }: ManifestPlace, storeName: string, index: ManifestIndex): ManifestRef {
   return {
-    store: storeName, bucket, prefix,
-    pages: index.pages.length, files: sum(index.pages, 'files'), bytes: sum(index.pages, 'bytes'),
+    store: storeName,
+    bucket,
+    prefix,
+    pages: index.pages.length,
+    files: sum(index.pages, 'files'),
+    bytes: sum(index.pages, 'bytes'),
     digest: digestOf(index),
   };
 }
@@ -169,7 +182,9 @@ async function* batches<T>(items: AsyncIterable<T> | Iterable<T>, size: number):
 
 function corrupt(ref: ManifestRef, reason: string, cause?: unknown): PenstockError {
   return new PenstockError('CorruptSource', `The manifest s3://${ref.bucket}/${ref.prefix} is damaged: ${reason}.`, {
-    store: ref.store, cause, nextStep: 'Write it again from its source, or read another copy.',
+    store: ref.store,
+    cause,
+    nextStep: 'Write it again from its source, or read another copy.',
   });
 }
 

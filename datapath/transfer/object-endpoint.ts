@@ -84,7 +84,11 @@ function writeOptions(entry: ManifestEntry, { replace, retention, signal }: Publ
 
 /** The key is taken: by an earlier attempt's equal content, which is success, or by something else. */
 async function sameOrThrow(
-  store: ObjectStore, bucket: string, key: string, wanted: { readonly bytes: number; readonly crc32c: string }, conflict: PenstockError,
+  store: ObjectStore,
+  bucket: string,
+  key: string,
+  wanted: { readonly bytes: number; readonly crc32c: string },
+  conflict: PenstockError,
 ): Promise<ObjectFacts> {
   const facts = await store.head(bucket, key);
   if (!facts || facts.bytes !== wanted.bytes) throw conflict;

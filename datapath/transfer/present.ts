@@ -26,9 +26,7 @@ export async function findPresent(target: Endpoint, entries: readonly ManifestEn
   return async (entry) => (sizes.get(entry.path) === entry.bytes ? ask(entry) : undefined);
 }
 
-async function listRange(
-  target: Endpoint, entries: readonly ManifestEntry[], signal: AbortSignal | undefined,
-): Promise<Map<string, number> | undefined> {
+async function listRange(target: Endpoint, entries: readonly ManifestEntry[], signal: AbortSignal | undefined): Promise<Map<string, number> | undefined> {
   const paths = entries.map((entry) => Buffer.from(entry.path)).sort(Buffer.compare);
   const [first, last] = [paths[0], paths.at(-1)];
   if (!first || !last) return new Map();

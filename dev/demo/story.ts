@@ -16,7 +16,7 @@ export async function stageAndAssign(context: DemoContext, view: StepView): Prom
   view.title = `queued as ${submission.workflowId}`;
   const readiness = await poll(async () => {
     const latest = await penstock.readiness(request);
-    view.output = describeReadiness(latest);
+    show(view, describeReadiness(latest));
     if (latest.state === 'failed') throw new Error(`staging failed: ${latest.reason?.message}`);
     return latest.state === 'ready' ? latest : undefined;
   });
@@ -49,7 +49,7 @@ export async function finishAndArchive(context: DemoContext, view: StepView): Pr
   view.title = `nodes handed back at ${finished.nodesReleasedAt}; draining and archiving go on without them`;
   context.status = await poll(async () => {
     const status = await penstock.status(request);
-    view.output = `${status.phase}: ${status.journal.at(-1)?.text ?? ''}; ${checkpointLine(status)}`;
+    show(view, `${status.phase}: ${status.journal.at(-1)?.text ?? ''}; ${checkpointLine(status)}`);
     return status.phase === 'released' || status.phase === 'failed' ? status : undefined;
   });
   if (context.status.phase !== 'released') throw new Error(`the allocation ${context.status.phase}: ${context.status.reason?.message}`);
@@ -65,6 +65,11 @@ function describeReadiness(readiness: Readiness): string {
 
 const checkpointLine = (status: AllocationStatus): string =>
   `${status.checkpointCounts.drained} checkpoint drained, ${status.checkpointCounts.committed} draining`;
+
+/** A terminal redraws one line; a log should not repeat it. */
+function show(view: StepView, line: string): void {
+  if (line !== view.output) view.output = line;
+}
 
 /** Asks until there is an answer; a demonstration that hangs says so. */
 async function poll<T>(ask: () => Promise<T | undefined>): Promise<T> {

@@ -4,7 +4,7 @@
  * an error, never followed; a directory moved away meanwhile stays the one we opened.
  */
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
 import { errnoOf, posixError, quoted } from './posix-errors.ts';
 
@@ -64,7 +64,11 @@ export function splitParent(path: string, store: string): { readonly directory: 
 
 /** Opens the directory for the time of `use`. @throws NotFound, Denied through a link, Conflict where a step is a file */
 export async function withDirectory<T>(
-  root: string, store: string, steps: readonly string[], options: WalkOptions, use: (directory: HeldDirectory) => Promise<T>,
+  root: string,
+  store: string,
+  steps: readonly string[],
+  options: WalkOptions,
+  use: (directory: HeldDirectory) => Promise<T>,
 ): Promise<T> {
   let held = hold('', await openRoot(root, store));
   try {

@@ -1,5 +1,5 @@
 /** Maps errno to the closed set of {@link PenstockError}s. */
-import { PenstockError, type ErrorType } from '../../model/errors.ts';
+import { type ErrorType, PenstockError } from '../../model/errors.ts';
 
 const typesByErrno: Readonly<Record<string, ErrorType>> = {
   ENOSPC: 'OutOfSpace',
@@ -56,8 +56,7 @@ export function isMissing(error: unknown): boolean {
 /** A path may hold anything but NUL; quoted, it cannot forge a second line of a log. */
 export const quoted = (path: string): string => JSON.stringify(path === '' ? '.' : path);
 
-const notUtf8 = (errno: string, path: string): string =>
-  errno === 'ENOENT' && path.includes('\uFFFD') ? ', or its name is not valid UTF-8' : '';
+const notUtf8 = (errno: string, path: string): string => (errno === 'ENOENT' && path.includes('\uFFFD') ? ', or its name is not valid UTF-8' : '');
 
 function explain(errno: string): string {
   switch (errno) {

@@ -2,9 +2,9 @@
  * Lists a tree in the byte order of whole paths, the order S3 lists keys in. A directory is read in windows of bounded size: the smallest names behind the last
  * one given. Where the next page follows, the walk goes on from memory instead of reading the directories again.
  */
-import { type Dirent } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
-import { isNoDirectory, joinPath, splitPath, TEMPORARY_PREFIX, withDirectory, type HeldDirectory } from './contained-path.ts';
+import { type HeldDirectory, isNoDirectory, joinPath, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
 import type { FileFacts, FilePage } from './port.ts';
 import { isMissing, posixError } from './posix-errors.ts';
 import { factsOf } from './posix-read.ts';
@@ -171,8 +171,7 @@ async function inDirectory<T>(root: string, store: string, directory: string, ab
   }
 }
 
-const smallest = (children: Child[]): Child[] =>
-  children.sort((one, other) => compare(one.sortKey, other.sortKey)).slice(0, WINDOW_NAMES);
+const smallest = (children: Child[]): Child[] => children.sort((one, other) => compare(one.sortKey, other.sortKey)).slice(0, WINDOW_NAMES);
 
 function toChild(found: Dirent): Child | undefined {
   const isDirectory = found.isDirectory();

@@ -1,6 +1,6 @@
 /** Reading a regular file: opened without following links, checked to be what was listed, at its beginning and at its end. */
-import { constants, type BigIntStats } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { addAbortSignal, Readable } from 'node:stream';
 import { PenstockError } from '../../model/errors.ts';
 import { splitParent, withDirectory } from './contained-path.ts';
@@ -19,7 +19,10 @@ export async function readFileAt(root: string, store: string, path: string, opti
     const facts = factsOf(path, await handle.stat({ bigint: true }));
     if (options.ifMatch !== undefined && options.ifMatch !== facts.etag) throw changed(store, path, options.ifMatch, facts.etag);
     const stream = new FileStream({
-      handle, store, path, ifMatch: options.ifMatch,
+      handle,
+      store,
+      path,
+      ifMatch: options.ifMatch,
       start: options.start ?? 0,
       end: Math.min(options.end ?? Number.MAX_SAFE_INTEGER, facts.bytes - 1),
     });
@@ -90,7 +93,10 @@ class FileStream extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#reading.handle.close().then(() => done(error), (closing: Error) => done(error ?? closing));
+    this.#reading.handle.close().then(
+      () => done(error),
+      (closing: Error) => done(error ?? closing),
+    );
   }
 
   async #next(): Promise<Buffer | null> {

@@ -1,6 +1,6 @@
 /** Removing: trees from their leaves up, and what killed attempts left behind. Links are removed, never followed. */
 import { lstat, opendir, rmdir, unlink } from 'node:fs/promises';
-import { openChildDirectory, splitParent, splitPath, TEMPORARY_PREFIX, withDirectory, type HeldDirectory } from './contained-path.ts';
+import { type HeldDirectory, openChildDirectory, splitParent, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
 import type { PublishScope } from './port.ts';
 import { isMissing, posixError } from './posix-errors.ts';
 

@@ -1,5 +1,5 @@
 /** Syncs each changed directory once for a batch of files, instead of once per file. */
-import { withDirectory, splitPath } from './contained-path.ts';
+import { splitPath, withDirectory } from './contained-path.ts';
 import type { PublishScope } from './port.ts';
 import { posixError } from './posix-errors.ts';
 

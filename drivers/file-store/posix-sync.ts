@@ -1,7 +1,7 @@
 /** Brings to stable storage what others wrote: a checkpoint is committed only behind this. */
 import { constants } from 'node:fs';
 import { lstat, open, opendir } from 'node:fs/promises';
-import { openChildDirectory, splitPath, withDirectory, type HeldDirectory } from './contained-path.ts';
+import { type HeldDirectory, openChildDirectory, splitPath, withDirectory } from './contained-path.ts';
 import { isMissing, posixError } from './posix-errors.ts';
 
 const FILE_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

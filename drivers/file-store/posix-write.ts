@@ -1,12 +1,12 @@
 /** Writing a file: a temporary name of the attempt's own, synced, then published whole under its name, which is what decides between attempts. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, lstat, open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { bufferOf } from '../../datapath/transfer/crc32c.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { joinPath, splitParent, TEMPORARY_PREFIX, withDirectory, type HeldDirectory } from './contained-path.ts';
+import { type HeldDirectory, joinPath, splitParent, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
 import type { FileFacts, FileWriteOptions, PublishScope } from './port.ts';
 import { errnoOf, posixError, quoted } from './posix-errors.ts';
 import { factsOf } from './posix-read.ts';
@@ -16,7 +16,12 @@ const FILE_MODE = 0o644;
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 export async function writeFileAt(
-  root: string, store: string, scope: PublishScope, path: string, content: Readable | Buffer, options: FileWriteOptions,
+  root: string,
+  store: string,
+  scope: PublishScope,
+  path: string,
+  content: Readable | Buffer,
+  options: FileWriteOptions,
 ): Promise<FileFacts> {
   try {
     const { directory, name } = splitParent(path, store);
@@ -105,7 +110,11 @@ function taken(error: unknown, store: string, path: string): Error {
   const errno = errnoOf(error);
   if (errno === 'EEXIST') return new PenstockError('Conflict', `${quoted(path)} exists.`, { store, cause: error });
   if (errno === 'EISDIR' || errno === 'ENOTEMPTY') {
-    return new PenstockError('Conflict', `${quoted(path)} is a directory there, so no file can have that name.`, { store, cause: error, nextStep: 'Rename one of them.' });
+    return new PenstockError('Conflict', `${quoted(path)} is a directory there, so no file can have that name.`, {
+      store,
+      cause: error,
+      nextStep: 'Rename one of them.',
+    });
   }
   return posixError(error, store, path);
 }

@@ -35,8 +35,7 @@ export function createPosixFileStore({ name: store, root }: { readonly name: str
       }
       return Buffer.concat(chunks, bytes);
     },
-    write: (path, content, options = {}) =>
-      within(createScope, options.scope, (scope) => writeFileAt(root, store, scope, path, content, options)),
+    write: (path, content, options = {}) => within(createScope, options.scope, (scope) => writeFileAt(root, store, scope, path, content, options)),
     ensureDirectory: (path, { mode = DEFAULT_DIRECTORY_MODE } = {}) =>
       within(createScope, undefined, async (scope) => {
         const walk = { create: { mode, changed: (directory: string) => scope.defer(directory) } };

@@ -44,6 +44,9 @@ export interface ObjectStore {
   retain(bucket: string, key: string, retention: ObjectRetention, versionId?: string): Promise<void>;
   /** Undefined where the object has none. */
   retention(bucket: string, key: string, versionId?: string): Promise<ObjectRetention | undefined>;
+
+  /** Ends uploads in parts that were begun before the instant and never finished: what killed attempts left, paid for and unseen. @returns how many */
+  sweep(bucket: string, prefix: string, olderThan: string): Promise<number>;
 }
 
 export interface ListOptions {

@@ -52,7 +52,7 @@ export function createS3Client(options: S3StoreOptions): S3Client {
 
 /**
  * Two headers the SDK would only send together with work we do better. UNSIGNED-PAYLOAD: over plain HTTP it signs a SHA-256 of every body, half
- * of an upload's CPU time (docs/benchmarks); the CRC32C sent along protects against accidents already, and against an attacker only TLS
+ * of an upload's CPU time; the CRC32C sent along protects against accidents already, and against an attacker only TLS
  * does. Checksum mode: asked by its own option, it checks in JavaScript what we check natively; asked here, it only passes the answer on.
  */
 function setBulkHeaders(client: S3Client): void {

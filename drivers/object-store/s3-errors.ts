@@ -1,5 +1,5 @@
 /** Maps what the SDK throws to the closed set of {@link PenstockError}s, once and for every call. */
-import { PenstockError, type ErrorType } from '../../model/errors.ts';
+import { type ErrorType, PenstockError } from '../../model/errors.ts';
 
 /** The codes S3 and its imitators answer; what is not listed is decided by the HTTP status. */
 const typesByCode: Readonly<Record<string, ErrorType>> = {
@@ -99,7 +99,9 @@ function describe(error: unknown): string {
   const code = s3ErrorCode(error);
   const status = httpStatus(error);
   // A HEAD has no body, so the SDK knows no message but its own filler.
-  const message = messageOf(error).replace(/^UnknownError$/, '').replace(/\.+$/, '');
+  const message = messageOf(error)
+    .replace(/^UnknownError$/, '')
+    .replace(/\.+$/, '');
   const kind = [code === 'Error' ? '' : code, status ?? ''].filter((part) => part !== '').join(' ');
   return [kind, message].filter((part) => part !== '' && part !== kind).join(', ') || 'no answer';
 }

@@ -2,8 +2,14 @@
  * A multipart upload whose parts and whole carry a CRC32C: the store refuses a wrong part when it comes and a wrong whole when it is completed, and
  * keeps the whole's checksum (FULL_OBJECT), so that a later check needs no byte read. lib-storage's Upload can do neither.
  */
-import { AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCommand, type CompletedPart } from '@aws-sdk/client-s3';
-import { contentFault, createCrc32cMeter, crc32cOf, type ExpectedContent } from '../../datapath/transfer/crc32c.ts';
+import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { contentFault, crc32cOf, createCrc32cMeter, type ExpectedContent } from '../../datapath/transfer/crc32c.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { WriteOptions, WrittenObject } from './port.ts';
 import type { Part } from './s3-parts.ts';
@@ -21,7 +27,11 @@ interface Upload {
 }
 
 export async function uploadParts(
-  target: WriteTarget, first: Buffer, rest: AsyncGenerator<Part, undefined>, expected: ExpectedContent, options: WriteOptions,
+  target: WriteTarget,
+  first: Buffer,
+  rest: AsyncGenerator<Part, undefined>,
+  expected: ExpectedContent,
+  options: WriteOptions,
 ): Promise<WrittenObject> {
   const upload = await begin(target, options);
   try {
@@ -57,9 +67,7 @@ async function begin(target: WriteTarget, options: WriteOptions): Promise<Upload
   return { target, uploadId, signal: options.signal };
 }
 
-async function sendAll(
-  upload: Upload, first: Buffer, rest: AsyncGenerator<Part, undefined>, seen: (content: Buffer) => void,
-): Promise<CompletedPart[]> {
+async function sendAll(upload: Upload, first: Buffer, rest: AsyncGenerator<Part, undefined>, seen: (content: Buffer) => void): Promise<CompletedPart[]> {
   const parts: CompletedPart[] = [];
   const inFlight = new Set<Promise<void>>();
   const failures: unknown[] = [];
@@ -68,7 +76,14 @@ async function sendAll(
     const number = parts.length + 1;
     parts.push({ PartNumber: number });
     const sent: Promise<void> = sendPart(upload, number, content)
-      .then((part) => { parts[number - 1] = part; }, (error: unknown) => { failures.push(error); })
+      .then(
+        (part) => {
+          parts[number - 1] = part;
+        },
+        (error: unknown) => {
+          failures.push(error);
+        },
+      )
       .finally(() => inFlight.delete(sent));
     inFlight.add(sent);
     if (inFlight.size >= PARTS_IN_FLIGHT) await Promise.race(inFlight);

@@ -9,7 +9,7 @@ export interface Part {
 }
 
 const MIB = 2 ** 20;
-/** Content up to this size is one PUT. 8 MiB parts, two at a time, were as fast as 64 MiB parts (docs/benchmarks). */
+/** Content up to this size is one PUT. 8 MiB parts, two at a time, were as fast as 64 MiB parts. */
 export const SMALLEST_PART_BYTES = 8 * MIB;
 /** Bounds memory: parts in flight x this. */
 const LARGEST_PART_BYTES = 128 * MIB;

@@ -1,6 +1,7 @@
 /** Reading from S3: whatever arrives is counted and checked against the store's own CRC32C before its reader sees the end. */
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+
 import { addAbortSignal, pipeline, Readable } from 'node:stream';
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { bufferOf, createContentCheck } from '../../datapath/transfer/crc32c.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ReadOptions } from './port.ts';
@@ -25,7 +26,11 @@ export async function readObject(client: S3Client, store: string, bucket: string
 }
 
 export async function readObjectBytes(
-  client: S3Client, store: string, bucket: string, key: string, options: ReadOptions & { limitBytes?: number },
+  client: S3Client,
+  store: string,
+  bucket: string,
+  key: string,
+  options: ReadOptions & { limitBytes?: number },
 ): Promise<Buffer> {
   const limit = options.limitBytes ?? DEFAULT_LIMIT_BYTES;
   const chunks: Buffer[] = [];

@@ -1,4 +1,4 @@
-/** Object Lock: a retention is set per object and read back, for a bucket's default rule and a 200 prove nothing (see docs/stores). */
+/** Object Lock: a retention is set per object and read back, for a bucket's default rule and a 200 prove nothing. */
 import { GetObjectLockConfigurationCommand, GetObjectRetentionCommand, PutObjectRetentionCommand, type S3Client } from '@aws-sdk/client-s3';
 import { PenstockError } from '../../model/errors.ts';
 import type { ObjectRetention } from './port.ts';
@@ -65,7 +65,9 @@ export async function bucketHasObjectLock(client: S3Client, bucket: string): Pro
 
 export function noObjectLock(store: string, bucket: string, cause?: unknown): PenstockError {
   return new PenstockError('PolicyRefused', `Nothing in the bucket ${bucket} can be retained: it has no Object Lock.`, {
-    store, cause, nextStep: 'Use a bucket created with Object Lock, on a store that has it.',
+    store,
+    cause,
+    nextStep: 'Use a bucket created with Object Lock, on a store that has it.',
   });
 }
 

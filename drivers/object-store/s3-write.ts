@@ -1,7 +1,8 @@
 /** Writing to S3: small content as one PUT, large as a multipart upload, both with a CRC32C that the store verifies before it publishes. */
-import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aws-sdk/client-s3';
+
 import type { Readable } from 'node:stream';
-import { contentFault, createCrc32cMeter, crc32cOf } from '../../datapath/transfer/crc32c.ts';
+import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aws-sdk/client-s3';
+import { contentFault, crc32cOf, createCrc32cMeter } from '../../datapath/transfer/crc32c.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { WriteOptions, WrittenObject } from './port.ts';
 import { s3Error, s3ErrorCode } from './s3-errors.ts';
@@ -65,9 +66,7 @@ export function objectFields(target: WriteTarget, options: WriteOptions) {
     Key: target.key,
     ContentType: options.contentType ?? 'application/octet-stream',
     ...(options.metadata ? { Metadata: { ...options.metadata } } : {}),
-    ...(options.retention
-      ? { ObjectLockMode: options.retention.mode, ObjectLockRetainUntilDate: new Date(options.retention.retainUntil) }
-      : {}),
+    ...(options.retention ? { ObjectLockMode: options.retention.mode, ObjectLockRetainUntilDate: new Date(options.retention.retainUntil) } : {}),
   } satisfies Partial<PutObjectCommandInput>;
 }
 

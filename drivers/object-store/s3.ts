@@ -1,7 +1,12 @@
 /** Any S3: AWS, versitygw, and whatever else speaks the protocol. What a product cannot do shows as an error, never as a success. */
 import {
-  BucketLocationConstraint, CreateBucketCommand, DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command,
-  type HeadObjectCommandOutput, type S3Client,
+  BucketLocationConstraint,
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+  ListObjectsV2Command,
+  type S3Client,
 } from '@aws-sdk/client-s3';
 import { PenstockError } from '../../model/errors.ts';
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
@@ -10,6 +15,7 @@ import { createS3Client, type S3StoreOptions } from './s3-client.ts';
 import { httpStatus, s3Error, s3ErrorCode } from './s3-errors.ts';
 import { readObject, readObjectBytes } from './s3-read.ts';
 import { applyRetention, bucketHasObjectLock, noObjectLock, readRetention } from './s3-retention.ts';
+import { sweepUploads } from './s3-sweep.ts';
 import { writeObject, writeObjectStream } from './s3-write.ts';
 
 export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
@@ -60,15 +66,14 @@ export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
         .catch((error: unknown) => ignoreAbsent(s3Error(error, store, `removing s3://${bucket}/${key}`)));
     },
     retain: async (bucket, key, retention, versionId) => applyRetention({ ...checked(bucket, key), versionId }, retention),
+    sweep: (bucket, prefix, olderThan) => sweepUploads(client, store, { bucket, prefix, olderThan }),
     retention: async (bucket, key, versionId) => readRetention({ ...checked(bucket, key), versionId }),
   };
 }
 
 async function ensureBucket(client: S3Client, store: string, bucket: string, region: string, objectLock: boolean): Promise<void> {
   try {
-    await client.send(
-      new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: objectLock, ...locationConstraint(region) }),
-    );
+    await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: objectLock, ...locationConstraint(region) }));
   } catch (error) {
     if (s3ErrorCode(error) !== 'BucketAlreadyOwnedByYou') throw s3Error(error, store, `bucket ${bucket}`);
   }

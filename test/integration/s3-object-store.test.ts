@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { DeleteObjectCommand, ListMultipartUploadsCommand, PutObjectCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
-import { createS3Client } from '../../drivers/object-store/s3-client.ts';
-import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
+import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
+import { createS3Client } from '../../drivers/object-store/s3-client.ts';
 import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
 
 const MIB = 2 ** 20;
@@ -44,9 +44,15 @@ describe('a bucket', () => {
     assert.equal(first.entries.length, 1000);
     const second = await store.list('data', 'many/', { after: first.next ?? '' });
     assert.equal(second.next, undefined);
-    assert.deepEqual([...first.entries, ...second.entries].map((entry) => entry.key), keys);
+    assert.deepEqual(
+      [...first.entries, ...second.entries].map((entry) => entry.key),
+      keys,
+    );
     const some = await store.list('data', 'many/', { after: 'many/00499x', limit: 2 });
-    assert.deepEqual(some.entries.map((entry) => entry.key), ['many/00500', 'many/00501']);
+    assert.deepEqual(
+      some.entries.map((entry) => entry.key),
+      ['many/00500', 'many/00501'],
+    );
   });
 
   it('that is not there is NotFound', async () => {
@@ -87,19 +93,34 @@ describe('a write', () => {
 
   it('is refused by the store itself where the bytes are not those the checksum is of', async () => {
     const raw = createS3Client(gateway.options);
-    await assert.rejects(raw.send(new PutObjectCommand({ Bucket: 'data', Key: 'bad', Body: hello, ChecksumCRC32C: crc32cOf(Buffer.from('jello')) })), { name: 'BadDigest' });
+    await assert.rejects(raw.send(new PutObjectCommand({ Bucket: 'data', Key: 'bad', Body: hello, ChecksumCRC32C: crc32cOf(Buffer.from('jello')) })), {
+      name: 'BadDigest',
+    });
     raw.destroy();
     assert.equal(await store.head('data', 'bad'), undefined);
   });
 
   it('leaves nothing, not even an unfinished upload, where content fails, differs or is called off', async () => {
-    const failing = () => Readable.from((async function* () { yield Buffer.alloc(9 * MIB); throw new Error('the source broke'); })());
+    const failing = () =>
+      Readable.from(
+        (async function* () {
+          yield Buffer.alloc(9 * MIB);
+          throw new Error('the source broke');
+        })(),
+      );
     await assert.rejects(store.writeStream('data', 'f/broken', failing()), /the source broke/);
     const crc32c = crc32cOf(hello);
     await assert.rejects(store.writeStream('data', 'f/other', Readable.from([Buffer.alloc(9 * MIB)]), { expected: { crc32c } }), { name: 'ChecksumMismatch' });
     await assert.rejects(store.writeStream('data', 'f/short', Readable.from([hello]), { expected: { bytes: 6 } }), { name: 'StoreUnavailable' });
     const controller = new AbortController();
-    const endless = Readable.from((async function* () { for (let n = 0; ; n += 1) { if (n === 3) controller.abort(); yield Buffer.alloc(9 * MIB); } })());
+    const endless = Readable.from(
+      (async function* () {
+        for (let n = 0; ; n += 1) {
+          if (n === 3) controller.abort();
+          yield Buffer.alloc(9 * MIB);
+        }
+      })(),
+    );
     await assert.rejects(store.writeStream('data', 'f/aborted', endless, { signal: controller.signal }), { name: 'AbortError' });
     assert.ok(endless.destroyed);
     const raw = createS3Client(gateway.options);
@@ -151,7 +172,10 @@ describe('a retention', () => {
     const held = retention();
     const large = Buffer.alloc(9 * MIB);
     const raw = createS3Client(gateway.options);
-    for (const [key, body] of [['small', hello], ['large', large]] as const) {
+    for (const [key, body] of [
+      ['small', hello],
+      ['large', large],
+    ] as const) {
       const { versionId } = await store.writeStream('locked', key, Readable.from([body]), { retention: held, ifNoneMatch: true });
       assert.equal((await store.retention('locked', key))?.mode, 'COMPLIANCE');
       await assert.rejects(store.remove('locked', key), { name: 'Denied' });
@@ -196,10 +220,17 @@ describe('a retention', () => {
 
 describe('a store that fails', () => {
   it('is throttled, away, or refuses us: each by its name, none by luck', async () => {
-    const answers: Record<string, readonly [number, string]> = { slow: [503, 'SlowDown'], broken: [500, 'InternalError'], full: [507, 'XMinioStorageFull'], closed: [403, 'AccessDenied'] };
+    const answers: Record<string, readonly [number, string]> = {
+      slow: [503, 'SlowDown'],
+      broken: [500, 'InternalError'],
+      full: [507, 'XMinioStorageFull'],
+      closed: [403, 'AccessDenied'],
+    };
     const server = createServer((request, response) => {
       const [status, code] = answers[request.url?.split('/')[2]?.split('?')[0] ?? ''] ?? [400, 'BadRequest'];
-      request.resume().once('end', () => response.writeHead(status, { 'content-type': 'application/xml' }).end(`<Error><Code>${code}</Code><Message>no</Message></Error>`));
+      request
+        .resume()
+        .once('end', () => response.writeHead(status, { 'content-type': 'application/xml' }).end(`<Error><Code>${code}</Code><Message>no</Message></Error>`));
     });
     const failing = createS3ObjectStore({ ...gateway.options, name: 'cold', endpoint: await listen(server) });
     await assert.rejects(failing.writeBytes('b', 'slow', hello), { name: 'StoreThrottled', store: 'cold' });
@@ -230,7 +261,10 @@ describe('a store that fails', () => {
 
 it('leaves no files of its own beside the objects', async () => {
   const names = await readdir(join(gateway.root, 'data'));
-  assert.deepEqual(names.filter((name) => !['many', 'w', 'race', 'r', 'f', 'plain', '.sgwtmp'].includes(name)), []);
+  assert.deepEqual(
+    names.filter((name) => !['many', 'w', 'race', 'r', 'f', 'plain', '.sgwtmp'].includes(name)),
+    [],
+  );
 });
 
 async function listen(server: Server): Promise<string> {

@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
-import { copyEntries, type CopyOptions } from '../../datapath/transfer/copy.ts';
+import { type CopyOptions, copyEntries } from '../../datapath/transfer/copy.ts';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import type { Endpoint } from '../../datapath/transfer/endpoint.ts';
 import { createFileEndpoint } from '../../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts';
 import { createRateLimiter } from '../../datapath/transfer/rate-limiter.ts';
-import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import { TEMPORARY_PREFIX } from '../../drivers/file-store/contained-path.ts';
+import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
 
@@ -78,7 +78,10 @@ for (const kind of kinds) {
       const { endpoint } = place(kind);
       const all = await fill(endpoint, Object.fromEntries(UNUSUAL.map((path) => [path, `content of ${path}`])));
       const expected = UNUSUAL.toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
-      assert.deepEqual(all.map((entry) => entry.path), expected);
+      assert.deepEqual(
+        all.map((entry) => entry.path),
+        expected,
+      );
       for (const limit of [1, 2, 3, 5]) assert.deepEqual(await listAll(endpoint, limit), all);
       for (const entry of all) assert.equal(await textOf(endpoint, entry), `content of ${entry.path}`);
     });
@@ -89,7 +92,11 @@ for (const kind of kinds) {
       for (const after of ['', '0', 'a', 'a/', 'a/b', 'a/b/c', 'a/a', 'b', '日本', '日本/', '\u{10FFFF}', ...all]) {
         const page = await endpoint.list({ after });
         const expected = all.filter((path) => Buffer.compare(Buffer.from(path), Buffer.from(after)) > 0);
-        assert.deepEqual(page.entries.map((entry) => entry.path), expected, `behind ${JSON.stringify(after)}`);
+        assert.deepEqual(
+          page.entries.map((entry) => entry.path),
+          expected,
+          `behind ${JSON.stringify(after)}`,
+        );
       }
     });
 
@@ -153,8 +160,14 @@ for (const kind of kinds) {
       const { endpoint } = place(kind);
       await put(endpoint, 'a', 'file');
       await put(endpoint, 'd/e', 'below');
-      await assert.rejects(put(endpoint, 'a/b', 'below'), (error: Error) => error.name === 'Conflict' && error.message.includes('a"') && /a\/b/.test(error.message));
-      await assert.rejects(put(endpoint, 'd', 'file'), (error: Error) => error.name === 'Conflict' && /directory/.test(error.message) && error.message.includes('d"'));
+      await assert.rejects(
+        put(endpoint, 'a/b', 'below'),
+        (error: Error) => error.name === 'Conflict' && error.message.includes('a"') && /a\/b/.test(error.message),
+      );
+      await assert.rejects(
+        put(endpoint, 'd', 'file'),
+        (error: Error) => error.name === 'Conflict' && /directory/.test(error.message) && error.message.includes('d"'),
+      );
     });
 
     it('opens only the version that was listed', async () => {
@@ -180,13 +193,22 @@ for (const from of kinds) {
         const progress: number[] = [];
         const { done, failed } = await copy(source, target, entries, { onProgress: ({ doneBytes }) => progress.push(doneBytes) });
         assert.deepEqual(failed, []);
-        assert.deepEqual(done.map(({ path, bytes }) => ({ path, bytes })), entries.map(({ path, bytes }) => ({ path, bytes })));
+        assert.deepEqual(
+          done.map(({ path, bytes }) => ({ path, bytes })),
+          entries.map(({ path, bytes }) => ({ path, bytes })),
+        );
         assert.equal(done.find((entry) => entry.path === 'large')?.crc32c, crc32cOf(large));
-        assert.equal(progress.at(-1), entries.reduce((sum, entry) => sum + entry.bytes, 0));
+        assert.equal(
+          progress.at(-1),
+          entries.reduce((sum, entry) => sum + entry.bytes, 0),
+        );
         for (const entry of done) assert.equal(crc32cOf(Buffer.concat(await (await target.endpoint.open(entry)).toArray())), entry.crc32c);
         const unwritable: Endpoint = { ...target.endpoint, publish: () => Promise.reject(new Error('nothing is to be published again')) };
         const again = await copyEntries({ source: source.endpoint, target: unwritable, entries, attempt: '2', concurrency: 4 });
-        assert.deepEqual(again.done.map((entry) => entry.crc32c), done.map((entry) => entry.crc32c));
+        assert.deepEqual(
+          again.done.map((entry) => entry.crc32c),
+          done.map((entry) => entry.crc32c),
+        );
       });
 
       it('reports each entry that cannot be moved once, and moves the others', async () => {
@@ -195,8 +217,14 @@ for (const from of kinds) {
         await source.endpoint.remove('gone');
         await put(target.endpoint, 'taken', 'x');
         const { done, failed } = await copy(source, target, entries);
-        assert.deepEqual(done.map((entry) => entry.path), ['kept']);
-        assert.deepEqual(failed.map(({ path, type }) => [path, type]).toSorted(), [['gone', 'NotFound'], ['taken', 'Conflict']]);
+        assert.deepEqual(
+          done.map((entry) => entry.path),
+          ['kept'],
+        );
+        assert.deepEqual(failed.map(({ path, type }) => [path, type]).toSorted(), [
+          ['gone', 'NotFound'],
+          ['taken', 'Conflict'],
+        ]);
       });
 
       it('follows a source that changed since it was listed', async () => {
@@ -225,7 +253,10 @@ for (const from of kinds) {
         assert.ok(performance.now() - cancelledAt < 1000);
         assert.equal(await target.endpoint.stat('large'), undefined);
         const left = await readdir(target.onDisk, { recursive: true }).catch(() => []);
-        assert.deepEqual(left.filter((name) => name.includes(TEMPORARY_PREFIX) || name === 'large'), []);
+        assert.deepEqual(
+          left.filter((name) => name.includes(TEMPORARY_PREFIX) || name === 'large'),
+          [],
+        );
       });
     });
   }
@@ -237,8 +268,14 @@ describe('what lies at rest', () => {
     const entries = await fill(source.endpoint, { good: 'good', rotten: 'rotten' });
     await flip(join(source.onDisk, 'rotten'));
     const { done, failed } = await copy(source, target, entries);
-    assert.deepEqual(done.map((entry) => entry.path), ['good']);
-    assert.deepEqual(failed.map(({ path, type }) => [path, type]), [['rotten', 'CorruptSource']]);
+    assert.deepEqual(
+      done.map((entry) => entry.path),
+      ['good'],
+    );
+    assert.deepEqual(
+      failed.map(({ path, type }) => [path, type]),
+      [['rotten', 'CorruptSource']],
+    );
     assert.deepEqual(await readdir(target.onDisk), ['good']);
   });
 
@@ -259,7 +296,10 @@ describe('what lies at rest', () => {
     const entries = await listAll(source.endpoint);
     const { done, failed } = await copy(source, target, entries);
     assert.deepEqual(failed, []);
-    assert.deepEqual(done.map((entry) => entry.path), ['beside', 'own']);
+    assert.deepEqual(
+      done.map((entry) => entry.path),
+      ['beside', 'own'],
+    );
     await writeFile(join(source.onDisk, 'beside'), 'and then changed');
     await utimes(join(source.onDisk, 'beside'), 1, 1);
     const beside = entries.find((entry) => entry.path === 'beside');
@@ -274,7 +314,10 @@ describe('what lies at rest', () => {
     const entries = await fill(source.endpoint, { 'dir/real': '1', plain: '2' });
     await symlink(secret, join(source.onDisk, 'dir/link'));
     await symlink(directory, join(source.onDisk, 'tree'));
-    assert.deepEqual((await listAll(source.endpoint)).map((entry) => entry.path), ['dir/real', 'plain']);
+    assert.deepEqual(
+      (await listAll(source.endpoint)).map((entry) => entry.path),
+      ['dir/real', 'plain'],
+    );
     for (const path of ['dir/link', 'tree/secret']) {
       await assert.rejects(source.endpoint.open({ path, bytes: 17, modifiedAt: MODIFIED_AT, etag: 'x' }), { name: 'Denied' });
     }
@@ -283,7 +326,10 @@ describe('what lies at rest', () => {
     await symlink(secret, join(target.onDisk, 'plain'));
     const { done, failed } = await copy(source, target, entries);
     assert.deepEqual(done, []);
-    assert.deepEqual(failed.map(({ path, type }) => [path, type]).toSorted(), [['dir/real', 'Denied'], ['plain', 'Conflict']]);
+    assert.deepEqual(failed.map(({ path, type }) => [path, type]).toSorted(), [
+      ['dir/real', 'Denied'],
+      ['plain', 'Conflict'],
+    ]);
     assert.equal(await readFile(secret, 'utf8'), 'of another tenant');
     assert.ok(!(await readdir(directory)).includes('real'));
   });

@@ -8,7 +8,7 @@ import { formatBytes } from '../../model/quantity.ts';
 import type { DrainReport } from '../../model/reports.ts';
 import { drainCheckpoint } from '../drain-checkpoint.ts';
 import { activities } from '../presets.ts';
-import { type AllocationState, keyOf, ownerOf, planOf, record } from './state.ts';
+import { type AllocationState, keyOf, ownerOf, planOf, record, tagsOf } from './state.ts';
 
 const OUTSTANDING_LIMIT = 100; // each is a child and a row of the state: 100 rows are about 20 KiB, carried at continue-as-new
 const DRAINED_SHOWN = 20;
@@ -74,6 +74,7 @@ export async function commitCheckpoint(state: AllocationState, checkpointId: str
       workflowId: drainWorkflowId(key),
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
       parentClosePolicy: ParentClosePolicy.ABANDON,
+      typedSearchAttributes: tagsOf(state),
       staticSummary: `drain checkpoint ${checkpointId} of ${ownerOf(state)}`,
       args: [{ ...key, rackId: known.rackId, nodeId: known.nodeId, bytes: committed.bytes, allocation: ownerOf(state), heartbeatSeconds }],
     }),

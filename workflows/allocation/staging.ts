@@ -15,7 +15,7 @@ import type { StagingReport } from '../../model/reports.ts';
 import { activities } from '../presets.ts';
 import { prestage } from '../prestage.ts';
 import type { Desk } from './desk.ts';
-import { type AllocationState, enter, keyOf, later, ownerOf, planOf, record, show, stagingWorkflowId } from './state.ts';
+import { type AllocationState, enter, keyOf, later, ownerOf, planOf, record, show, stagingWorkflowId, tagsOf } from './state.ts';
 
 const ROUNDS_IN_A_ROW = 3;
 const ROUND_PAUSE_SECONDS = 30;
@@ -49,6 +49,7 @@ async function stageOnce(state: AllocationState): Promise<boolean> {
       workflowId: stagingWorkflowId(state),
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      typedSearchAttributes: tagsOf(state),
       staticSummary: `prestage for ${ownerOf(state)}, round ${staging.round}`,
       args: [
         { ...keyOf(state), allocation: ownerOf(state), mounts: data.mounts, pinnedUntil: staging.pinnedUntil, heartbeatSeconds: policies.heartbeatSeconds },

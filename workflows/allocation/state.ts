@@ -8,7 +8,7 @@ import type { MountPlan } from '../../model/mount-plan.ts';
 import { holdsNodes, type Phase } from '../../model/phase.ts';
 import type { AllocationPlan } from '../../model/plan.ts';
 import { addProgress, etaSeconds, type Readiness, type Reason, readinessOf } from '../../model/readiness.ts';
-import { phaseAttribute, rackAttribute } from '../../model/search-attributes.ts';
+import { identityAttributes, phaseAttribute, rackAttribute } from '../../model/search-attributes.ts';
 import { type AllocationStatus, type OutputStatus, renderDetails } from '../../model/status.ts';
 
 export interface AllocationState {
@@ -70,6 +70,8 @@ export const keyOf = ({ request }: AllocationState): AllocationKey => ({
   project: request.project,
   allocationId: request.allocationId,
 });
+/** What children and the allocation itself are found by. */
+export const tagsOf = (state: AllocationState) => identityAttributes(keyOf(state), state.request.sensitivity);
 export const ownerOf = (state: AllocationState): string => allocationWorkflowId(keyOf(state));
 
 /** The id of the current staging round's workflow. */

@@ -26,7 +26,7 @@ import { activities } from '../presets.ts';
 import { retain } from '../retain.ts';
 import { undrained } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
-import { type AllocationState, keyOf, later, now, ownerOf, planOf, record, show } from './state.ts';
+import { type AllocationState, keyOf, later, now, ownerOf, planOf, record, show, tagsOf } from './state.ts';
 
 /** What the job's prefix holds besides its output, and stays when the output moves. */
 const NOT_OUTPUT = ['checkpoints/', 'logs/', '.penstock/'];
@@ -83,6 +83,7 @@ async function shipLogs(state: AllocationState): Promise<void> {
       workflowId: `logs/${ownerOf(state).slice('allocation/'.length)}`,
       parentClosePolicy: ParentClosePolicy.ABANDON,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      typedSearchAttributes: tagsOf(state),
       staticSummary: `archive the logs of ${ownerOf(state)}`,
       args: [{ ...keyOf(state), nodes: state.nodes, heartbeatSeconds: planOf(state).policies.heartbeatSeconds }],
     });
@@ -114,6 +115,7 @@ export async function archiveOutput(state: AllocationState): Promise<void> {
     startChild(retain, {
       workflowId: retentionWorkflowId(keyOf(state)),
       parentClosePolicy: ParentClosePolicy.ABANDON, // years longer than its parent, on purpose
+      typedSearchAttributes: tagsOf(state),
       staticSummary: `retention of ${ownerOf(state)} until ${retainUntil}`,
       args: [{ ...keyOf(state), manifest, target, retainUntil, attestDays, heartbeatSeconds }],
     }),
@@ -126,6 +128,7 @@ async function move(state: AllocationState, source: Location, target: Location, 
     workflowId: `demote/${ownerOf(state).slice('allocation/'.length)}/${source.store}-to-${target.store}`,
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    typedSearchAttributes: tagsOf(state),
     staticSummary: `output of ${ownerOf(state)}, ${source.store} -> ${target.store}`,
     args: [
       {

@@ -80,7 +80,9 @@ test('global options are understood before and after the command', async () => {
 });
 
 test('the status table shows phase, data, nodes and journal', async () => {
-  const { stdout } = await penstock(['allocation', 'status', NAME], { penstock: { status: () => Promise.resolve(status({ reason: { code: 'HOT_TIER_FULL', message: 'no room\x1b[0m' } })) } });
+  const { stdout } = await penstock(['allocation', 'status', NAME], {
+    penstock: { status: () => Promise.resolve(status({ reason: { code: 'HOT_TIER_FULL', message: 'no room\x1b[0m' } })) },
+  });
   assert.equal(
     stdout,
     `allocation   acme/vision/train-001
@@ -102,7 +104,12 @@ test('assign looks racks and features up in the site file', async () => {
     penstock: { assignNodes: (_key, input) => ((sent = input), Promise.resolve(plan)) },
   });
   assert.equal(ran.code, 0, ran.stderr);
-  assert.deepEqual(sent, { nodes: [{ nodeId: 'n001', rackId: 'r01', features: ['nvme_scratch'] }, { nodeId: 'n002', rackId: 'r01', features: [] }] });
+  assert.deepEqual(sent, {
+    nodes: [
+      { nodeId: 'n001', rackId: 'r01', features: ['nvme_scratch'] },
+      { nodeId: 'n002', rackId: 'r01', features: [] },
+    ],
+  });
 });
 
 test('assign names the nodes there are where one is unknown, and wants exactly one source of nodes', async () => {
@@ -151,7 +158,9 @@ test('list passes its filters on and refuses those that are no names', async () 
 });
 
 test('refusals go to stderr with their type, and stdout stays empty', async () => {
-  const ran = await penstock(['allocation', 'status', NAME, '-o', 'json'], { penstock: { status: () => Promise.reject(new Refusal('NotFound', 'there is no such\x1b[1m allocation')) } });
+  const ran = await penstock(['allocation', 'status', NAME, '-o', 'json'], {
+    penstock: { status: () => Promise.reject(new Refusal('NotFound', 'there is no such\x1b[1m allocation')) },
+  });
   assert.deepEqual(ran, { code: 3, stdout: '', stderr: 'NotFound: there is no such\\u001b[1m allocation\n' });
 });
 
@@ -173,7 +182,14 @@ test('--site wins over the environment, and a site that is only described is tol
 });
 
 test('a wrong command line exits with 2 and shows the way', async () => {
-  for (const parameters of [['allocation', 'stauts', NAME], ['allocation', 'status'], ['allocation', 'status', NAME, '-o', 'xml'], [], ['allocation'], ['--nope']]) {
+  for (const parameters of [
+    ['allocation', 'stauts', NAME],
+    ['allocation', 'status'],
+    ['allocation', 'status', NAME, '-o', 'xml'],
+    [],
+    ['allocation'],
+    ['--nope'],
+  ]) {
     const ran = await penstock(parameters);
     assert.equal(ran.code, 2, parameters.join(' '));
     assert.equal(ran.stdout, '');

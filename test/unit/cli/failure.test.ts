@@ -12,7 +12,12 @@ const grpc = (code: number, details: string) => Object.assign(new Error(details)
 const cases: readonly (readonly [string, unknown, Exit, string])[] = [
   ['a refusal of the workflow', new Refusal('NotReady', 'too little data'), 'refused', 'NotReady'],
   ['an allocation that is not there', new Refusal('NotFound', 'there is no running allocation'), 'notFound', 'NotFound'],
-  ['an allocation that failed, whatever it reports', new Refusal('NotFound', 'its data is gone', new WorkflowFailedError('failed', undefined, 'TIMEOUT')), 'allocationEnded', 'NotFound'],
+  [
+    'an allocation that failed, whatever it reports',
+    new Refusal('NotFound', 'its data is gone', new WorkflowFailedError('failed', undefined, 'TIMEOUT')),
+    'allocationEnded',
+    'NotFound',
+  ],
   ['a store that does not answer', new PenstockError('StoreUnavailable', 'no answer', { store: 'warm' }), 'unreachable', 'StoreUnavailable'],
   ['a throttling store', new PenstockError('StoreThrottled', 'slow down', { store: 'warm' }), 'unreachable', 'StoreThrottled'],
   ['bad input', new PenstockError('InvalidInput', 'no'), 'refused', 'InvalidInput'],

@@ -12,12 +12,30 @@ const program = buildProgram(() => Promise.resolve(), { stdout: nothing, stderr:
 const leaves = leafCommands(program);
 
 test('the commands of the house are there', () => {
-  assert.deepEqual(leaves.map(fullName).map((name) => name.replace('penstock ', '')), [
-    'allocation plan', 'allocation submit', 'allocation status', 'allocation readiness', 'allocation assign', 'allocation reschedule',
-    'allocation checkpoint reserve', 'allocation checkpoint commit', 'allocation checkpoint restore', 'allocation checkpoint list',
-    'allocation finish', 'allocation cancel', 'allocation extend-retention', 'allocation list', 'allocation wait',
-    'site up', 'site down', 'site status', 'doctor',
-  ]);
+  assert.deepEqual(
+    leaves.map(fullName).map((name) => name.replace('penstock ', '')),
+    [
+      'allocation plan',
+      'allocation submit',
+      'allocation status',
+      'allocation readiness',
+      'allocation assign',
+      'allocation reschedule',
+      'allocation checkpoint reserve',
+      'allocation checkpoint commit',
+      'allocation checkpoint restore',
+      'allocation checkpoint list',
+      'allocation finish',
+      'allocation cancel',
+      'allocation extend-retention',
+      'allocation list',
+      'allocation wait',
+      'site up',
+      'site down',
+      'site status',
+      'doctor',
+    ],
+  );
 });
 
 for (const leaf of leaves) {

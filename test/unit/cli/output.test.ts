@@ -35,7 +35,16 @@ test('YAML repeats what appears twice instead of pointing at it', () => {
 });
 
 test('a table aligns its columns and leaves no blanks at the ends of lines', () => {
-  assert.equal(renderTable(['name', 'size'], [['long-name', '1'], ['b', '22 MB']]), 'NAME       SIZE\nlong-name  1\nb          22 MB');
+  assert.equal(
+    renderTable(
+      ['name', 'size'],
+      [
+        ['long-name', '1'],
+        ['b', '22 MB'],
+      ],
+    ),
+    'NAME       SIZE\nlong-name  1\nb          22 MB',
+  );
 });
 
 test('colour does not shift a column', () => {
@@ -44,7 +53,14 @@ test('colour does not shift a column', () => {
 });
 
 test('facts without a value are left out', () => {
-  assert.equal(renderFacts([['phase', 'ready'], ['deadline', undefined], ['expected start', 'soon']]), 'phase           ready\nexpected start  soon');
+  assert.equal(
+    renderFacts([
+      ['phase', 'ready'],
+      ['deadline', undefined],
+      ['expected start', 'soon'],
+    ]),
+    'phase           ready\nexpected start  soon',
+  );
 });
 
 test('an empty table answer prints nothing', () => {

@@ -1,7 +1,7 @@
 /** A command line without a process: captured output, a Penstock that records what it is asked, a clock that does not wait. */
 import { fileURLToPath } from 'node:url';
-import type { Io } from '../../../cli/session.ts';
 import { runCli } from '../../../cli/run-cli.ts';
+import type { Io } from '../../../cli/session.ts';
 import type { Penstock } from '../../../client/penstock.ts';
 import type { Stores } from '../../../drivers/open-site.ts';
 import type { AllocationStatus } from '../../../model/status.ts';

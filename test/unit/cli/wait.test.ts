@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { WorkflowFailedError } from '@temporalio/client';
 import { parseDuration } from '../../../cli/input/duration.ts';
 import { Refusal } from '../../../client/refusal.ts';
 import type { AllocationStatus } from '../../../model/status.ts';
-import { penstock, status } from './support.ts';
+import { penstock, repository, status } from './support.ts';
 
 const NAME = 'acme/vision/train-001';
 const never = new Promise<never>(() => undefined);
@@ -21,7 +22,13 @@ test('wait answers when the allocation is ready, and shows each change once', as
   });
   assert.equal(ran.code, 0);
   assert.equal(JSON.parse(ran.stdout).phase, 'ready');
-  assert.deepEqual(ran.stderr.trimEnd().split('\n').map((line) => line.split(':')[0]), ['queued', 'staging', 'ready']);
+  assert.deepEqual(
+    ran.stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(':')[0]),
+    ['queued', 'staging', 'ready'],
+  );
 });
 
 test('a job that has passed the phase that is waited for is not waited for', async () => {
@@ -41,7 +48,10 @@ test('wait ends with 6 where the allocation fails, with its reason', async () =>
   assert.equal(early.code, 6);
   assert.match(early.stderr, /NotFound: acme\/vision\/train-001 failed: the data is gone/);
   const late = await penstock(['allocation', 'wait', NAME], {
-    penstock: { status: statuses(status()), wait: () => Promise.reject(new Refusal('NotFound', 'the data is gone', new WorkflowFailedError('failed', undefined, 'TIMEOUT'))) },
+    penstock: {
+      status: statuses(status()),
+      wait: () => Promise.reject(new Refusal('NotFound', 'the data is gone', new WorkflowFailedError('failed', undefined, 'TIMEOUT'))),
+    },
   });
   assert.equal(late.code, 6);
 });
@@ -55,7 +65,7 @@ test('progress is a courtesy: where no worker answers, the result is waited for 
 });
 
 test('submit --wait answers the last status alone, and says on stderr what it started', async () => {
-  const ran = await penstock(['allocation', 'submit', 'examples/allocation-defaults.yaml', '--wait', '-o', 'json'], {
+  const ran = await penstock(['allocation', 'submit', join(repository, 'examples/allocation-defaults.yaml'), '--wait', '-o', 'json'], {
     penstock: {
       submit: () => Promise.resolve({ workflowId: 'allocation/acme/vision/defaults-001', runId: 'run', attached: false }),
       status: statuses(status()),

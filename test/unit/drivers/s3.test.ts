@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { partBytes, partsOf, SMALLEST_PART_BYTES } from '../../../drivers/object-store/s3-parts.ts';
 import { assertKeyPrefix, assertObjectKey } from '../../../drivers/object-store/object-key.ts';
 import { s3ErrorType } from '../../../drivers/object-store/s3-errors.ts';
+import { partBytes, partsOf, SMALLEST_PART_BYTES } from '../../../drivers/object-store/s3-parts.ts';
 
 describe('an upload', () => {
   it('is cut into parts that are its content, of which only the last is marked and only the last is short', async () => {
@@ -16,7 +16,10 @@ describe('an upload', () => {
         const parts = [];
         for await (const part of partsOf(Readable.from(pieces), undefined, 'warm')) parts.push(part);
         assert.ok(Buffer.concat(parts.map((part) => part.content)).equals(whole));
-        assert.deepEqual(parts.map((part) => part.last), parts.map((_, index) => index === parts.length - 1));
+        assert.deepEqual(
+          parts.map((part) => part.last),
+          parts.map((_, index) => index === parts.length - 1),
+        );
         for (const part of parts.slice(0, -1)) assert.equal(part.content.length, SMALLEST_PART_BYTES);
       }),
       { numRuns: 20 },

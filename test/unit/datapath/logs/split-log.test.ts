@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { timeOfLine, timeSpanOf } from '../../../../datapath/logs/log-time.ts';
-import { splitLog, type RawChunk } from '../../../../datapath/logs/split-log.ts';
+import { type RawChunk, splitLog } from '../../../../datapath/logs/split-log.ts';
 import { chunksInBytes, chunksInTime, type LogChunk } from '../../../../model/log-metadata.ts';
 
 async function split(pieces: readonly Uint8Array[], chunkBytes: number): Promise<RawChunk[]> {
@@ -36,7 +36,10 @@ describe('a log', () => {
 
   it('is cut inside a line only where the line is longer than a chunk', async () => {
     const chunks = await split([Buffer.from('aa\nbbbbbbbbbbbb\nc')], 8);
-    assert.deepEqual(chunks.map((chunk) => chunk.bytes.toString()), ['aa\n', 'bbbbbbbb', 'bbbb\nc']);
+    assert.deepEqual(
+      chunks.map((chunk) => chunk.bytes.toString()),
+      ['aa\n', 'bbbbbbbb', 'bbbb\nc'],
+    );
   });
 
   it('that is empty has no chunk', async () => {
@@ -56,7 +59,8 @@ describe('the time of a line', () => {
   });
 
   it('is none where it does not, nor where it is no time', () => {
-    for (const line of ['', 'hello 2026-03-04T05:06:07Z', '2026-03-04', '2026-99-04T05:06:07Z', ' 2026-03-04T05:06:07Z']) assert.equal(timeOfLine(line), undefined);
+    for (const line of ['', 'hello 2026-03-04T05:06:07Z', '2026-03-04', '2026-99-04T05:06:07Z', ' 2026-03-04T05:06:07Z'])
+      assert.equal(timeOfLine(line), undefined);
   });
 
   it('spans a chunk from its earliest to its latest, without the end of a line cut before', async () => {
@@ -68,22 +72,30 @@ describe('the time of a line', () => {
 
 describe('the chunks of a range', () => {
   const chunk = (rawOffset: number, day?: number, extra: Partial<LogChunk> = {}): LogChunk => ({
-    key: `stdout/n001/${rawOffset}`, rawOffset, rawBytes: 10, compressedBytes: 5, crc32c: 'AAAAAA==', ...extra,
+    key: `stdout/n001/${rawOffset}`,
+    rawOffset,
+    rawBytes: 10,
+    compressedBytes: 5,
+    crc32c: 'AAAAAA==',
+    beginsWithTime: day !== undefined,
+    ...extra,
     ...(day === undefined ? {} : { firstTimestamp: `2026-01-0${day}T00:00:00Z`, lastTimestamp: `2026-01-0${day}T12:00:00Z` }),
   });
-  const chunks = [chunk(0, 1), chunk(10, 2), chunk(20), chunk(30, 3, { continuesLine: true }), chunk(40, 4)];
+  const chunks = [chunk(0, 1), chunk(10, 2), chunk(20), chunk(30, 3, { beginsWithTime: false }), chunk(40, 4)];
 
   it('are those that hold any of its bytes', () => {
     fc.assert(
       fc.property(fc.nat(60), fc.nat(60), (start, length) => {
         const end = start + length;
-        const expected = chunks.filter(({ rawOffset }) => Array.from({ length: 10 }, (_, index) => rawOffset + index).some((byte) => byte >= start && byte <= end));
+        const expected = chunks.filter(({ rawOffset }) =>
+          Array.from({ length: 10 }, (_, index) => rawOffset + index).some((byte) => byte >= start && byte <= end),
+        );
         assert.deepEqual(chunksInBytes(chunks, { start, end }), expected);
       }),
     );
   });
 
-  it('are those that may hold any of its lines: a chunk without time, or one that begins inside a line, goes with the one before', () => {
+  it('are those that may hold any of its lines: a chunk without time, or one that begins without, goes with the one before', () => {
     const offsets = (from: string, to: string) => chunksInTime(chunks, { from, to }).map(({ rawOffset }) => rawOffset);
     assert.deepEqual(offsets('2026-01-01T01:00:00Z', '2026-01-01T02:00:00Z'), [0]);
     assert.deepEqual(offsets('2026-01-02T01:00:00Z', '2026-01-02T02:00:00Z'), [10, 20, 30]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createRateLimiter, refill, waitMs, type LimiterClock } from '../../../../datapath/transfer/rate-limiter.ts';
+import { createRateLimiter, type LimiterClock, refill, waitMs } from '../../../../datapath/transfer/rate-limiter.ts';
 
 /** Time that passes only when told. */
 function fakeClock(): LimiterClock & { advance(milliseconds: number): Promise<void> } {
@@ -59,16 +59,24 @@ describe('the bucket', () => {
 describe('the limiter', () => {
   it('lets through what the rate allows and one request more, whatever the sizes', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1000, max: 1e9 }), fc.array(fc.integer({ min: 1, max: 1e7 }), { minLength: 1, maxLength: 50 }), async (rate, sizes) => {
-        const clock = fakeClock();
-        const limiter = createRateLimiter(rate, clock);
-        let passed = 0;
-        const waiting = sizes.map((bytes) => limiter.take(bytes).then(() => { passed += bytes; }));
-        await clock.advance(1000);
-        assert.ok(passed <= rate * 1.1 + Math.max(...sizes));
-        await clock.advance((sizes.reduce((sum, bytes) => sum + bytes, 0) / rate) * 1000 + 100 * sizes.length);
-        await Promise.all(waiting);
-      }),
+      fc.asyncProperty(
+        fc.integer({ min: 1000, max: 1e9 }),
+        fc.array(fc.integer({ min: 1, max: 1e7 }), { minLength: 1, maxLength: 50 }),
+        async (rate, sizes) => {
+          const clock = fakeClock();
+          const limiter = createRateLimiter(rate, clock);
+          let passed = 0;
+          const waiting = sizes.map((bytes) =>
+            limiter.take(bytes).then(() => {
+              passed += bytes;
+            }),
+          );
+          await clock.advance(1000);
+          assert.ok(passed <= rate * 1.1 + Math.max(...sizes));
+          await clock.advance((sizes.reduce((sum, bytes) => sum + bytes, 0) / rate) * 1000 + 100 * sizes.length);
+          await Promise.all(waiting);
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -88,7 +96,9 @@ describe('the limiter', () => {
     await limiter.take(100);
     limiter.setRate(0);
     let passed = false;
-    void limiter.take(1).then(() => { passed = true; });
+    void limiter.take(1).then(() => {
+      passed = true;
+    });
     await clock.advance(3_600_000);
     assert.equal(passed, false);
     limiter.setRate(1000);
@@ -101,7 +111,9 @@ describe('the limiter', () => {
     const limiter = createRateLimiter(1, clock);
     await limiter.take(1_000_000);
     let passed = false;
-    void limiter.take(1).then(() => { passed = true; });
+    void limiter.take(1).then(() => {
+      passed = true;
+    });
     await clock.advance(1000);
     assert.equal(passed, false);
     limiter.setRate(1_000_000);
@@ -115,7 +127,10 @@ describe('the limiter', () => {
     for (let index = 0; index < 10; index += 1) await limiter.take(1e12);
     limiter.setRate(10);
     let passed = 0;
-    for (let index = 0; index < 3; index += 1) void limiter.take(10).then(() => { passed += 1; });
+    for (let index = 0; index < 3; index += 1)
+      void limiter.take(10).then(() => {
+        passed += 1;
+      });
     await clock.advance(500);
     assert.equal(passed, 1);
   });
