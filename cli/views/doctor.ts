@@ -17,7 +17,7 @@ export function doctorText(results: readonly ProbeResult[], paint: Paint): strin
 }
 
 function verdict(results: readonly ProbeResult[]): string {
-  const shortfalls = results.filter(isShortfall);
+  const shortfalls = collapse(results).filter(isShortfall);
   if (shortfalls.length === 0) return "all that the site's policies need is there";
   return `${shortfalls.length} of what the site's policies need ${shortfalls.length === 1 ? 'is' : 'are'} missing: ${shortfalls.map((each) => escapeLine(`${each.store}: ${each.ability}`)).join('; ')}`;
 }
@@ -26,7 +26,7 @@ function collapse(results: readonly ProbeResult[]): ProbeResult[] {
   const groups = Map.groupBy(results, (result) => (result.group === undefined ? undefined : `${result.group}/${result.ability}`));
   return results.flatMap((result) => {
     const alike = result.group === undefined ? [] : (groups.get(`${result.group}/${result.ability}`) ?? []);
-    const isTold = alike.length > 1 && alike.every((each) => each.works === 'yes');
+    const isTold = alike.length > 1 && alike.every((each) => each.works === result.works && each.isNeeded === result.isNeeded);
     if (!isTold) return [result];
     if (alike[0] !== result) return [];
     return [

@@ -5,7 +5,7 @@
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOfStream } from './crc32c.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint, EntryPage } from './endpoint.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 
 /** The target's entry of that path and size, if there may be one. */
@@ -37,7 +37,7 @@ async function listRange(target: Endpoint, entries: readonly ManifestEntry[], si
   const held = await target.stat(first.toString());
   if (held) sizes.set(held.path, held.bytes);
   for (let after: string | undefined = first.toString(); after !== undefined; ) {
-    const page: Awaited<ReturnType<Endpoint['list']>> = await target.list({ after, ...(signal ? { signal } : {}) });
+    const page: EntryPage = await target.list({ after, ...(signal ? { signal } : {}) });
     for (const entry of page.entries) if (wanted.has(entry.path)) sizes.set(entry.path, entry.bytes);
     allowance -= page.entries.length;
     if (page.next === undefined || Buffer.compare(Buffer.from(page.next), last) >= 0) return sizes;

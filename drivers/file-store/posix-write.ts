@@ -70,10 +70,28 @@ async function fill(handle: FileHandle, content: Readable | Buffer, signal: Abor
   await pipeline(
     content,
     async (chunks: AsyncIterable<unknown>) => {
-      for await (const chunk of chunks) await writeAll(handle, bufferOf(chunk));
+      for await (const block of blocksOf(chunks)) await writeAll(handle, block);
     },
     signal ? { signal } : {},
   );
+}
+
+/** Each write is a trip through the thread pool: a socket's chunks of 64 KiB are put together to blocks. */
+const BLOCK_BYTES = 2 ** 20;
+
+async function* blocksOf(chunks: AsyncIterable<unknown>): AsyncGenerator<Buffer, void> {
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  for await (const piece of chunks) {
+    const chunk = bufferOf(piece);
+    pending.push(chunk);
+    pendingBytes += chunk.length;
+    if (pendingBytes < BLOCK_BYTES) continue;
+    yield Buffer.concat(pending, pendingBytes);
+    pending = [];
+    pendingBytes = 0;
+  }
+  if (pendingBytes > 0) yield Buffer.concat(pending, pendingBytes);
 }
 
 /** A write may take less than it was given, as on a disk about to be full. */

@@ -45,8 +45,11 @@ export interface ObjectStore {
   /** Undefined where the object has none. */
   retention(bucket: string, key: string, versionId?: string): Promise<ObjectRetention | undefined>;
 
-  /** Ends uploads in parts that were begun before the instant and never finished: what killed attempts left, paid for and unseen. @returns how many */
-  sweep(bucket: string, prefix: string, olderThan: string): Promise<number>;
+  /**
+   * Ends uploads in parts that were begun before the instant and never finished: what killed attempts left, paid for and unseen. Absent where a
+   * store keeps none. @returns how many
+   */
+  sweep?(bucket: string, prefix: string, olderThan: string): Promise<number>;
 }
 
 export interface ListOptions {

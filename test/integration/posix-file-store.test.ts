@@ -1,7 +1,7 @@
 /** The file store's promises, on a real file system. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -134,7 +134,8 @@ describe('a write', () => {
     await fc.assert(
       fc.asyncProperty(fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true }), async (date) => {
         const modifiedAt = date.toISOString();
-        const path = `f${(name += 1)}`;
+        name += 1;
+        const path = `f${name}`;
         assert.equal((await store.write(path, hello, { modifiedAt })).modifiedAt, modifiedAt);
         assert.equal((await store.stat(path))?.modifiedAt, modifiedAt);
       }),
@@ -232,64 +233,6 @@ describe('a write', () => {
   });
 });
 
-describe('a link', () => {
-  it('is never followed, not even while it is swapped with a directory', async () => {
-    const store = await newStore();
-    const outside = await newStore();
-    await mkdir(join(store.root, 'real'));
-    await writeFile(join(outside.root, 'secret'), 'of another');
-    await writeFile(join(store.root, 'real/secret'), 'our own');
-    await symlink(outside.root, join(store.root, 'planted'));
-    const stop = new AbortController();
-    const swapping = (async () => {
-      const dir = join(store.root, 'dir');
-      const swap = async (name: string) => {
-        // A write may have made the directory anew meanwhile.
-        await rm(dir, { recursive: true, force: true }).catch(() => undefined);
-        await rename(join(store.root, name), dir).then(
-          () => rename(dir, join(store.root, name)),
-          () => undefined,
-        );
-      };
-      for (; !stop.signal.aborted; ) {
-        await swap('real');
-        await swap('planted');
-      }
-    })();
-    const outcomes = { read: 0, refused: 0 };
-    for (let round = 0; round < 1500; round += 1) {
-      await store.readBytes('dir/secret').then(
-        (content) => {
-          outcomes.read += 1;
-          assert.equal(content.toString(), 'our own');
-        },
-        (error: Error) => {
-          outcomes.refused += 1;
-          assert.ok(['NotFound', 'Denied', 'Conflict'].includes(error.name), error.message);
-        },
-      );
-      await store.write(`dir/${round}`, hello).catch((error: Error) => assert.ok(['NotFound', 'Denied', 'Conflict'].includes(error.name), error.message));
-      if (round % 100 === 0) await store.remove('dir/secret-never-there').catch(() => undefined);
-    }
-    stop.abort();
-    await swapping;
-    assert.ok(outcomes.read > 0 && outcomes.refused > 0);
-    assert.deepEqual(await readdir(outside.root), ['secret']);
-  });
-
-  it('is removed with its tree, and what it points at stays', async () => {
-    const store = await newStore();
-    const outside = await newStore();
-    await outside.write('kept', hello);
-    await store.write('tree/a/b', hello);
-    await symlink(outside.root, join(store.root, 'tree/link'));
-    await store.remove('tree');
-    await store.remove('tree');
-    assert.deepEqual(await readdir(store.root), []);
-    assert.deepEqual(await readdir(outside.root), ['kept']);
-  });
-});
-
 describe('a read', () => {
   it('of a range gives those bytes, of a file that changes meanwhile an error', async () => {
     const store = await newStore();
@@ -321,60 +264,7 @@ describe('a read', () => {
   });
 });
 
-describe('upkeep', () => {
-  it('sweeps what killed attempts left, and only what is old', async () => {
-    const store = await newStore();
-    await store.write('d/kept', hello);
-    await writeFile(join(store.root, 'd', `${TEMPORARY_PREFIX}1-dead`), 'half');
-    assert.equal(await store.sweep('', new Date(0).toISOString()), 0);
-    assert.equal(await store.sweep('', new Date(Date.now() + 60_000).toISOString()), 1);
-    assert.deepEqual(await readdir(join(store.root, 'd')), ['kept']);
-    assert.equal(await store.sweep('nowhere', new Date().toISOString()), 0);
-  });
-
-  it('syncs what others wrote, and says so where there is nothing to sync', async () => {
-    const store = await newStore();
-    await mkdir(join(store.root, 'job/a'), { recursive: true });
-    await Promise.all(Array.from({ length: 40 }, (_, index) => writeFile(join(store.root, `job/a/${index}`), 'x')));
-    await store.sync('job');
-    await store.sync('job/a/1');
-    await store.sync('');
-    await assert.rejects(store.sync('job/none'), { name: 'NotFound' });
-    assert.ok((await store.freeBytes()) > 0);
-  });
-
-  it('makes directories, and is content with those there are', async () => {
-    const store = await newStore();
-    await store.ensureDirectory('a/b/c', { mode: 0o700 });
-    await store.ensureDirectory('a/b/c');
-    assert.equal((await stat(join(store.root, 'a/b/c'))).mode & 0o777, 0o700);
-    await store.write('f', hello);
-    await assert.rejects(store.ensureDirectory('f/g'), { name: 'Conflict' });
-  });
-});
-
-const isRoot = process.getuid?.() === 0;
-describe('a full disk', { skip: isRoot ? false : 'a size-capped tmpfs needs root' }, () => {
-  it('is OutOfSpace, costs nothing that was there, and nothing is left of the attempt', async () => {
-    const store = await newStore();
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'penstock-test', store.root]);
-    try {
-      await store.write('first', Buffer.alloc(MIB));
-      await assert.rejects(store.write('second', Buffer.alloc(8 * MIB)), { name: 'OutOfSpace', store: 'rack r01' });
-      const stream = Readable.from(Array.from({ length: 16 }, () => Buffer.alloc(MIB)));
-      await assert.rejects(store.write('first', stream, { replace: true }), { name: 'OutOfSpace' });
-      assert.deepEqual(await readdir(store.root), ['first']);
-      assert.equal((await readFile(join(store.root, 'first'))).length, MIB);
-      await store.write('third', Buffer.alloc(2 * MIB));
-    } finally {
-      await run('umount', [store.root]);
-    }
-  });
-});
-
 it('names the store and the path in an error, and quotes what could forge a line', async () => {
   const store = await newStore();
   await assert.rejects(store.read('a\nb'), (error: Error) => error.message.startsWith('rack r01: "a\\nb"'));
-  await chmod(store.root, 0o755);
-  await unlink(join(store.root, 'none')).catch(() => undefined);
 });

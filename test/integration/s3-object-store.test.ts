@@ -6,7 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
-import { DeleteObjectCommand, ListMultipartUploadsCommand, PutObjectCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3';
+import {
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  PutObjectCommand,
+  PutObjectRetentionCommand,
+} from '@aws-sdk/client-s3';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
@@ -138,6 +144,18 @@ describe('a write', () => {
   });
 });
 
+describe('an upload nobody finished', () => {
+  it('is swept once it is old', async () => {
+    const raw = createS3Client(gateway.options);
+    await raw.send(new CreateMultipartUploadCommand({ Bucket: 'data', Key: 'dead/x' }));
+    assert.equal(await store.sweep?.('data', 'dead/', inSeconds(-3600)), 0);
+    assert.equal(await store.sweep?.('data', 'other/', inSeconds(60)), 0);
+    assert.equal(await store.sweep?.('data', 'dead/', inSeconds(60)), 1);
+    assert.equal(await store.sweep?.('data', '', inSeconds(60)), 0);
+    raw.destroy();
+  });
+});
+
 describe('a read', () => {
   it('fails at its end where the bytes at rest are not those that were stored', async () => {
     await store.writeBytes('data', 'r/flipped', Buffer.alloc(100_000, 'x'));
@@ -262,7 +280,7 @@ describe('a store that fails', () => {
 it('leaves no files of its own beside the objects', async () => {
   const names = await readdir(join(gateway.root, 'data'));
   assert.deepEqual(
-    names.filter((name) => !['many', 'w', 'race', 'r', 'f', 'plain', '.sgwtmp'].includes(name)),
+    names.filter((name) => !['many', 'w', 'race', 'r', 'f', 'plain', 'dead', '.sgwtmp'].includes(name)),
     [],
   );
 });

@@ -1,7 +1,7 @@
 /** Waits for conditions, never for time: fails with the last thing seen when the limit passes. */
 import { setTimeout as pause } from 'node:timers/promises';
 
-const POLL_MS = 50;
+const POLL_MS = 20;
 
 /** @param check answers the value when the condition holds, else undefined; its errors count as not yet */
 export async function eventually<T>(what: string, check: () => Promise<T | undefined> | T | undefined, limitMs = 60_000): Promise<T> {

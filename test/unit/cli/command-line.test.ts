@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { parse } from 'yaml';
 import type { AllocationInput } from '../../../client/index.ts';
 import { Refusal } from '../../../client/refusal.ts';
-import { penstock, repository, siteFile, status } from './support.ts';
+import { penstock, recorder, repository, siteFile, status } from './support.ts';
 
 const KEY = { tenant: 'acme', project: 'vision', allocationId: 'train-001' };
 const NAME = 'acme/vision/train-001';
@@ -55,8 +55,8 @@ test('a file that is not there, too large or no YAML is a usage error', async ()
 });
 
 test('an allocation is named by its key, its workflow id or its file', async () => {
-  const asked: unknown[] = [];
-  const world = { penstock: { status: (key: unknown) => (asked.push(key), Promise.resolve(status())) } };
+  const { ask, asked } = recorder(status());
+  const world = { penstock: { status: ask } };
   for (const name of [NAME, `allocation/${NAME}`, join(repository, 'examples/allocation.yaml')]) {
     assert.equal((await penstock(['allocation', 'status', name], world)).code, 0);
   }
@@ -98,13 +98,13 @@ checkpoints  0 reserved, 1 committed, 1 drained
 });
 
 test('assign looks racks and features up in the site file', async () => {
-  let sent: unknown;
   const plan = { mounts: [], output: { uri: 's3://acme/vision/train-001/', endpoint: 'e', bucket: 'acme', prefix: 'p' }, scratch: [], expiresAt: 'later' };
+  const { ask, asked } = recorder(plan);
   const ran = await penstock(['allocation', 'assign', NAME, '--node', 'n001', '--node', 'n002'], {
-    penstock: { assignNodes: (_key, input) => ((sent = input), Promise.resolve(plan)) },
+    penstock: { assignNodes: ask },
   });
   assert.equal(ran.code, 0, ran.stderr);
-  assert.deepEqual(sent, {
+  assert.deepEqual(asked.at(-1), {
     nodes: [
       { nodeId: 'n001', rackId: 'r01', features: ['nvme_scratch'] },
       { nodeId: 'n002', rackId: 'r01', features: [] },
@@ -120,38 +120,39 @@ test('assign names the nodes there are where one is unknown, and wants exactly o
 });
 
 test('checkpoint sizes are read as people write them', async () => {
-  let sent: unknown;
   const reservation = { checkpointId: 'step-1', localPath: '/a', rackPath: '/b', uri: 's3://acme/', rackId: 'r01', nodeId: 'n001', expiresAt: 'later' };
-  const world = { penstock: { reserveCheckpoint: (_key: unknown, input: unknown) => ((sent = input), Promise.resolve(reservation)) } };
+  const { ask, asked } = recorder(reservation);
+  const world = { penstock: { reserveCheckpoint: ask } };
   assert.equal((await penstock(['allocation', 'checkpoint', 'reserve', NAME, 'step-1', '--bytes', '1.5GB', '--node', 'n001'], world)).code, 0);
-  assert.deepEqual(sent, { checkpointId: 'step-1', bytes: 1_500_000_000, nodeId: 'n001' });
+  assert.deepEqual(asked.at(-1), { checkpointId: 'step-1', bytes: 1_500_000_000, nodeId: 'n001' });
   const wrong = await penstock(['allocation', 'checkpoint', 'reserve', NAME, '../up', '--bytes', 'much'], world);
   assert.equal(wrong.code, 1);
-  assert.match(wrong.stderr, /checkpointId: found "\.\.\/up"[^]*bytes: found "much"; accepted: .*"500GB"/);
+  assert.match(wrong.stderr, /checkpointId: found "\.\.\/up"[\s\S]*bytes: found "much"; accepted: .*"500GB"/);
 });
 
 test('what ends an allocation is said in full', async () => {
-  let sent: unknown;
+  const finish = recorder({ nodesReleasedAt: '2026-11-21T09:00:00Z', uncleanNodes: ['n002'] });
+  const cancel = recorder({ mode: 'drain' as const, keeps: ['logs'], drops: [] });
   const world = {
     penstock: {
-      finish: (_key: unknown, input: unknown) => ((sent = input), Promise.resolve({ nodesReleasedAt: '2026-11-21T09:00:00Z', uncleanNodes: ['n002'] })),
-      cancel: (_key: unknown, input: unknown) => ((sent = input), Promise.resolve({ mode: 'drain' as const, keeps: ['logs'], drops: [] })),
+      finish: finish.ask,
+      cancel: cancel.ask,
     },
   };
   const finished = await penstock(['allocation', 'finish', NAME, '--outcome', 'failed', '--exit-code', '-9'], world);
-  assert.deepEqual(sent, { outcome: 'failed', exitCode: -9 });
+  assert.deepEqual(finish.asked.at(-1), { outcome: 'failed', exitCode: -9 });
   assert.match(finished.stdout, /to be cleaned +n002/);
   await penstock(['allocation', 'cancel', NAME, '--mode', 'drain', '--reason', 'wrong data'], world);
-  assert.deepEqual(sent, { mode: 'drain', reason: 'wrong data' });
+  assert.deepEqual(cancel.asked.at(-1), { mode: 'drain', reason: 'wrong data' });
   assert.equal((await penstock(['allocation', 'cancel', NAME, '--reason', 'no mode'], world)).code, 2);
   assert.equal((await penstock(['allocation', 'finish', NAME, '--outcome', 'maybe'], world)).code, 2);
 });
 
 test('list passes its filters on and refuses those that are no names', async () => {
-  let asked: unknown;
-  const world = { penstock: { list: (filter: unknown) => ((asked = filter), Promise.resolve([{ ...KEY, phase: 'running' as const, startedAt: 'then' }])) } };
+  const { ask, asked } = recorder([{ ...KEY, phase: 'running' as const, startedAt: 'then' }]);
+  const world = { penstock: { list: ask } };
   const ran = await penstock(['allocation', 'list', '--tenant', 'acme', '--phase', 'running', '--limit', '5'], world);
-  assert.deepEqual(asked, { tenant: 'acme', phase: 'running', limit: 5 });
+  assert.deepEqual(asked.at(-1), { tenant: 'acme', phase: 'running', limit: 5 });
   assert.equal(ran.stdout, 'ALLOCATION             PHASE    STARTED  CLOSED\nacme/vision/train-001  running  then\n');
   assert.equal((await penstock(['allocation', 'list', '--tenant', "a' OR tenant='b"], world)).code, 1);
   assert.equal((await penstock(['allocation', 'list', '--limit', '0'], world)).code, 2);
@@ -167,7 +168,7 @@ test('refusals go to stderr with their type, and stdout stays empty', async () =
 test('a stack is shown only where it is asked for', async () => {
   const world = { penstock: { status: () => Promise.reject(new TypeError('oops')) } };
   assert.equal((await penstock(['allocation', 'status', NAME], world)).stderr, 'Failed: oops\n');
-  assert.match((await penstock(['allocation', 'status', NAME, '--verbose'], world)).stderr, /oops\n[^]*at .*command-line\.test\.ts/);
+  assert.match((await penstock(['allocation', 'status', NAME, '--verbose'], world)).stderr, /oops\n[\s\S]*at .*command-line\.test\.ts/);
 });
 
 test('without a site the message says what to do', async () => {

@@ -51,7 +51,7 @@ test('every example is a command line that is understood', async () => {
     for (const example of commandExamples(leaf)) {
       const words = [...example.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '').slice(1);
       const seen: string[] = [];
-      const tree = buildProgram((command) => (seen.push(fullName(command)), Promise.resolve()), { stdout: nothing, stderr: nothing });
+      const tree = buildProgram(async (command) => void seen.push(fullName(command)), { stdout: nothing, stderr: nothing });
       await tree.parseAsync(words, { from: 'user' });
       assert.deepEqual(seen, [fullName(leaf)], example);
     }

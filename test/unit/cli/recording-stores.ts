@@ -19,7 +19,10 @@ export interface Contents {
 /** Each call as `store.method subject`. */
 export function recordingStores(site: Site, contents: Contents = {}): { stores: Stores; calls: string[] } {
   const calls: string[] = [];
-  const note = (action: string, subject: string): void => void calls.push(`${action} ${subject}`);
+  const note: Note = (action, subject, answer) => {
+    calls.push(`${action} ${subject}`);
+    return answer;
+  };
   const stores: Stores = {
     site,
     hot: recordingHotTier(note, contents),
@@ -34,7 +37,8 @@ export function recordingStores(site: Site, contents: Contents = {}): { stores: 
   return { stores, calls };
 }
 
-type Note = (action: string, subject: string) => void;
+/** Writes the call down and hands its answer on. */
+type Note = <T>(action: string, subject: string, answer: T) => T;
 
 function recordingHotTier(note: Note, contents: Contents): HotTier {
   const exportOf = (exportId: string, known: Partial<Export> = {}): Export => ({
@@ -52,7 +56,7 @@ function recordingHotTier(note: Note, contents: Contents): HotTier {
   return {
     name: 'hot',
     capacity: async () => {
-      note('hot.capacity', 'hot');
+      note('hot.capacity', 'hot', undefined);
       return {
         capacityBytes: contents.hotCapacityBytes ?? 20e9,
         usedBytes: 0,
@@ -63,25 +67,24 @@ function recordingHotTier(note: Note, contents: Contents): HotTier {
       };
     },
     locate: async (path) => {
-      note('hot.locate', path);
+      note('hot.locate', path, undefined);
       const remoteBytes = contents.remote?.[path] ?? 0;
       const remoteFiles = remoteBytes > 0 ? 1 : 0;
       return { path, files: remoteFiles, bytes: remoteBytes, hotFiles: 0, hotBytes: 0, remoteFiles, remoteBytes };
     },
-    createExport: async (request) => (note('hot.createExport', request.path), exportOf(request.path, request)),
-    setQos: async (exportId, qos) => (note('hot.setQos', exportId), exportOf(exportId, { path: exportId, qos })),
+    createExport: async (request) => note('hot.createExport', request.path, exportOf(request.path, request)),
+    setQos: async (exportId, qos) => note('hot.setQos', exportId, exportOf(exportId, { path: exportId, qos })),
     createSnapshot: async (request) => {
-      note('hot.createSnapshot', request.path);
+      note('hot.createSnapshot', request.path, undefined);
       return { ...request, snapshotId: 'snap', createdAt: 'now', files: 0, bytes: 0, contentPath: '/' };
     },
-    prefetch: async (request) => (
-      note('hot.prefetch', request.path), { ...request, jobId: 'job', state: 'completed', files: 1, bytes: 1, doneFiles: 1, doneBytes: 1 }
-    ),
+    prefetch: async (request) =>
+      note('hot.prefetch', request.path, { ...request, jobId: 'job', state: 'completed', files: 1, bytes: 1, doneFiles: 1, doneBytes: 1 }),
     prefetchJob: () => Promise.reject(new Error('nothing runs')),
-    reserve: async (request) => (note('hot.reserve', request.path), { ...request, reservationId: 'reservation' }),
-    renewReservations: async (owner) => note('hot.renewReservations', owner),
+    reserve: async (request) => note('hot.reserve', request.path, { ...request, reservationId: 'reservation' }),
+    renewReservations: async (owner) => note('hot.renewReservations', owner, undefined),
     holdings: async () => ({ exports: [], snapshots: [], reservations: [] }),
-    releaseHoldings: async (owner) => (note('hot.releaseHoldings', owner), { exports: [], snapshots: [], reservations: [] }),
+    releaseHoldings: async (owner) => note('hot.releaseHoldings', owner, { exports: [], snapshots: [], reservations: [] }),
     auditLog: async () => [],
   };
 }
@@ -90,24 +93,25 @@ function recordingObjects(name: string, note: Note, buckets: NonNullable<Content
   const written = { bytes: 0, crc32c: '', etag: '', versionId: undefined };
   return {
     name,
-    ensureBucket: async (bucket) => note(`${name}.ensureBucket`, bucket),
+    ensureBucket: async (bucket) => note(`${name}.ensureBucket`, bucket, undefined),
     list: async (bucket, prefix) => {
-      note(`${name}.list`, `s3://${bucket}/${prefix}`);
+      note(`${name}.list`, `s3://${bucket}/${prefix}`, undefined);
       const keys = Object.entries(buckets[bucket] ?? {}).filter(([key]) => key.startsWith(prefix));
       return { entries: keys.map(([key, bytes]) => ({ key, bytes, etag: 'etag', modifiedAt: '2026-01-01T00:00:00Z' })), next: undefined };
     },
     head: async () => undefined,
     read: () => Promise.resolve(Readable.from([])),
     readBytes: (bucket, key) => Promise.reject(new PenstockError('NotFound', `s3://${bucket}/${key}`)),
-    writeBytes: async (bucket, key) => (note(`${name}.writeBytes`, `s3://${bucket}/${key}`), written),
+    writeBytes: async (bucket, key) => note(`${name}.writeBytes`, `s3://${bucket}/${key}`, written),
     writeStream: async (bucket, key, body) => {
-      note(`${name}.writeStream`, `s3://${bucket}/${key}`);
+      note(`${name}.writeStream`, `s3://${bucket}/${key}`, undefined);
       await body.pipe(new PassThrough()).resume().toArray();
       return written;
     },
-    remove: async (bucket, key) => note(`${name}.remove`, `s3://${bucket}/${key}`),
-    retain: async (bucket, key) => note(`${name}.retain`, `s3://${bucket}/${key}`),
+    remove: async (bucket, key) => note(`${name}.remove`, `s3://${bucket}/${key}`, undefined),
+    retain: async (bucket, key) => note(`${name}.retain`, `s3://${bucket}/${key}`, undefined),
     retention: async () => undefined,
+    sweep: async () => 0,
   };
 }
 
@@ -120,11 +124,11 @@ function recordingFiles(name: string, note: Note): FileStore {
     stat: async () => undefined,
     read: () => Promise.resolve(Readable.from([])),
     readBytes: async () => Buffer.alloc(0),
-    write: async (path) => (note(`${name}.write`, path), facts),
-    ensureDirectory: async (path) => note(`${name}.ensureDirectory`, path),
-    sync: async (path) => note(`${name}.sync`, path),
+    write: async (path) => note(`${name}.write`, path, facts),
+    ensureDirectory: async (path) => note(`${name}.ensureDirectory`, path, undefined),
+    sync: async (path) => note(`${name}.sync`, path, undefined),
     freeBytes: async () => 1e12,
-    remove: async (path) => note(`${name}.remove`, path),
+    remove: async (path) => note(`${name}.remove`, path, undefined),
     createScope: () => ({ defer: () => undefined, flush: () => Promise.resolve() }),
     sweep: async () => 0,
   };

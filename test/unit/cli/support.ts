@@ -28,8 +28,12 @@ export async function penstock(parameters: readonly string[], world: World = {})
   let stdout = '';
   let stderr = '';
   const io: Io = {
-    stdout: (text) => (stdout += text),
-    stderr: (text) => (stderr += text),
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (text) => {
+      stderr += text;
+    },
     cwd: world.cwd ?? repository,
     env: world.env ?? { PENSTOCK_SITE: siteFile },
     hasColor: world.hasColor ?? false,
@@ -61,6 +65,16 @@ function fakePenstock(known: Partial<Penstock>): Penstock {
     close: () => Promise.resolve(),
     ...known,
   };
+}
+
+/** Keeps what a fake was asked, and answers what it is told to. */
+export function recorder<T>(answer: T) {
+  const asked: unknown[] = [];
+  const ask = (...parameters: unknown[]): Promise<T> => {
+    asked.push(parameters.at(-1));
+    return Promise.resolve(answer);
+  };
+  return { ask, asked };
 }
 
 /** Timers end in the order of their times, as soon as nothing else is to be done. */
