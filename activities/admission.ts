@@ -20,7 +20,11 @@ export function createAdmissionActivities(stores: Stores) {
 export function planAllocation(request: AllocationRequest, site: Site, now: Date): AllocationPlan {
   const { sharedBuckets, ...policies } = site.policies;
   const resolved = resolveDataDeclaration(request, request.data, { sharedBuckets });
-  const issues: InputIssue[] = [...(resolved.ok ? impossibleFloors(resolved.value.mounts, site) : resolved.issues), ...pastRetention(request, now)];
+  const issues: InputIssue[] = [
+    ...(resolved.ok ? impossibleFloors(resolved.value.mounts, site) : resolved.issues),
+    ...pastRetention(request, now),
+    ...unknownFeatures(request, site),
+  ];
   if (!resolved.ok || issues.length > 0) throw new PenstockError('InvalidInput', formatIssues(issues));
   return {
     data: resolved.value,
@@ -52,6 +56,22 @@ function impossibleFloors(mounts: AllocationPlan['data']['mounts'], site: Site):
       },
     ];
   });
+}
+
+/** A feature that no node has would keep the job waiting for nodes that do not come. */
+function unknownFeatures(request: AllocationRequest, site: Site): InputIssue[] {
+  const known = new Set(site.nodes.flatMap((node) => node.features));
+  return request.requiredFeatures.flatMap((feature, index) =>
+    known.has(feature)
+      ? []
+      : [
+          {
+            path: `requiredFeatures[${index}]`,
+            found: JSON.stringify(feature),
+            expected: `a feature that a node of this site has: ${[...known].sort().join(', ') || 'none has any'}`,
+          },
+        ],
+  );
 }
 
 function pastRetention(request: AllocationRequest, now: Date): InputIssue[] {

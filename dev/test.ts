@@ -29,7 +29,7 @@ if (named.length === 0) {
     if ((await run(command, args)) !== 0) fail(`${name}: see above; \`npx biome check --write\` mends most of format and lint`);
   }
 }
-const files = named.length > 0 ? named : (await Array.fromAsync(glob('test/**/*.test.ts'))).sort(unitFirst);
+const files = named.length > 0 ? named : await allTests();
 process.exit(await run(process.execPath, ['--test', `--test-concurrency=${FILES_AT_ONCE}`, '--test-reporter=spec', ...files]));
 
 async function prepareTools(): Promise<void> {
@@ -43,6 +43,12 @@ async function prepareTools(): Promise<void> {
     else process.stderr.write(`${name} is not installed: the NFS tests are left out here, and fail in CI\n`);
   }
   if (missing.length > 0) fail(`cannot test without:\n${missing.join('\n')}`);
+}
+
+async function allTests(): Promise<string[]> {
+  const found: string[] = [];
+  for await (const file of glob('test/**/*.test.ts')) found.push(file);
+  return found.sort(unitFirst);
 }
 
 /** What is quick tells first. */

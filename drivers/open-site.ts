@@ -33,7 +33,10 @@ export async function openStores(site: Site): Promise<Stores> {
   const { hot, warm, cold, racks } = site.stores;
   const token = hot.management.token ? await resolveSecret(hot.management.token) : '';
   const [hotObjects, warmStore, coldStore, shardStore] = await Promise.all([
-    openS3('hot', hot.s3), openS3('warm', warm), openS3('cold', cold), openS3('racks', racks),
+    openS3('hot', hot.s3),
+    openS3('warm', warm),
+    openS3('cold', cold),
+    openS3('racks', racks),
   ]);
   return {
     site,

@@ -87,7 +87,6 @@ export const PoliciesSchema = z.strictObject({
   readyThreshold: z.number().gt(0).max(1).default(0.8).describe('Readiness at which a job may start'),
   leaseGraceSeconds: z.int().positive().default(3600).describe('How long pins and exports outlive their expected end'),
   snapshotHours: HoursSchema.default(168).describe('How long the snapshots taken at a start are kept'),
-  logRetentionDays: z.number().positive().default(30).describe('How long logs are kept'),
   archiveRetentionDays: z.number().positive().default(2557).describe('Retention of archived output where the request names none'),
   heartbeatSeconds: z.int().min(2).default(30).describe('A worker silent for so long is taken for dead and its activity runs elsewhere'),
   eventsPerRun: z.int().min(50).max(20_000).default(5000).describe('History events after which a long allocation continues as new'),

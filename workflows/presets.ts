@@ -8,8 +8,9 @@ const backoff = { initialInterval: '1 second', backoffCoefficient: 2, maximumInt
 
 const presets = {
   /** A few calls to a management API or small objects. Cancelled work may finish behind our back: all of it is idempotent. */
-  control: () => ({
+  control: (heartbeatSeconds: number) => ({
     startToCloseTimeout: '1 minute',
+    heartbeatTimeout: `${heartbeatSeconds} seconds`,
     retry: backoff,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
   }),

@@ -38,11 +38,13 @@ function benchCodec(cellBytes: number): void {
 async function benchObject(): Promise<void> {
   const root = await mkdtemp(join(base, 'penstock-bench-'));
   try {
-    const racks = await Promise.all(Array.from({ length: 20 }, async (_, index) => {
-      const id = `r${index + 1}`;
-      await mkdir(join(root, id));
-      return createDirectoryRack({ id, room: `room-${index % 4}`, root: join(root, id) });
-    }));
+    const racks = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const id = `r${index + 1}`;
+        await mkdir(join(root, id));
+        return createDirectoryRack({ id, room: `room-${index % 4}`, root: join(root, id) });
+      }),
+    );
     const bytes = megabytes * 1e6;
     const key = 'bench/object';
     let started = performance.now();

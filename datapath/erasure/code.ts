@@ -9,8 +9,7 @@ import { DATA_SHARDS, PARITY_SHARDS, TOTAL_SHARDS } from './layout.ts';
 
 /** Systematic Cauchy matrix, 18 rows by 14 columns, as ISA-L's gf_gen_cauchy1_matrix makes it. */
 export const generatorMatrix: Matrix = Array.from({ length: TOTAL_SHARDS }, (_, row) =>
-  Uint8Array.from({ length: DATA_SHARDS }, (_, column) =>
-    row < DATA_SHARDS ? Number(row === column) : inverse(row ^ column)),
+  Uint8Array.from({ length: DATA_SHARDS }, (_, column) => (row < DATA_SHARDS ? Number(row === column) : inverse(row ^ column))),
 );
 
 const dataIndices = range(0, DATA_SHARDS);
@@ -57,7 +56,8 @@ export function reconstructionRows(present: readonly number[], wanted: readonly 
   return wanted.map((index) => {
     const row = generatorRow(index);
     return Uint8Array.from({ length: DATA_SHARDS }, (_, column) =>
-      inverted.reduce((sum, source, position) => sum ^ multiply(row[position] ?? 0, source[column] ?? 0), 0));
+      inverted.reduce((sum, source, position) => sum ^ multiply(row[position] ?? 0, source[column] ?? 0), 0),
+    );
   });
 }
 

@@ -7,7 +7,7 @@ import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { MANIFEST_COPIES, manifestKey } from './layout.ts';
 import { type ErasureManifest, encodeManifest } from './manifest.ts';
-import { electorsFor, type LeadingManifest, leadingManifest, type ManifestCopy, standingOf, type SurveyOptions, surveyManifests } from './manifest-copies.ts';
+import { electorsFor, type LeadingManifest, leadingManifest, type ManifestCopy, type SurveyOptions, standingOf, surveyManifests } from './manifest-copies.ts';
 import { isType, within } from './patience.ts';
 
 export type CommitResult =
@@ -39,7 +39,7 @@ export async function commitManifest(racks: readonly RackStore[], own: ErasureMa
       if (!isOwn && standing.state === 'dead') {
         await removeCopies(leader.holders, own.key, options);
       } else if (isDecided) {
-        const withdrawn = !ownMayExist || await withdraw(own, electors, options);
+        const withdrawn = !ownMayExist || (await withdraw(own, electors, options));
         return { state: 'lost', winner: leader.manifest, missing: standing.missing, withdrawn };
       } else if (standing.state === 'restorable') {
         ownMayExist ||= isOwn;
@@ -66,7 +66,13 @@ async function putCopies(leader: LeadingManifest, copies: readonly ManifestCopy[
     if (needed === 0) return;
     if (state !== 'absent') continue;
     try {
-      await within(options.patience.requestMilliseconds, rack.id, 'writing a manifest', (signal) => rack.writeManifest(manifestKey(leader.manifest.key), body, { signal }), options.signal);
+      await within(
+        options.patience.requestMilliseconds,
+        rack.id,
+        'writing a manifest',
+        (signal) => rack.writeManifest(manifestKey(leader.manifest.key), body, { signal }),
+        options.signal,
+      );
       needed--;
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -86,8 +92,11 @@ async function withdraw(own: ErasureManifest, electors: readonly RackStore[], op
 
 /** @returns whether all are gone */
 async function removeCopies(holders: readonly RackStore[], key: string, options: SurveyOptions): Promise<boolean> {
-  const results = await Promise.allSettled(holders.map((rack) =>
-    within(options.patience.requestMilliseconds, rack.id, 'removing a manifest', (signal) => rack.remove(manifestKey(key), { signal }), options.signal)));
+  const results = await Promise.allSettled(
+    holders.map((rack) =>
+      within(options.patience.requestMilliseconds, rack.id, 'removing a manifest', (signal) => rack.remove(manifestKey(key), { signal }), options.signal),
+    ),
+  );
   return results.every(({ status }) => status === 'fulfilled');
 }
 

@@ -4,7 +4,17 @@ import { crc32c } from '@node-rs/crc32';
 import { PenstockError } from '../../model/errors.ts';
 import { FIELD_POLYNOMIAL } from './gf256.ts';
 import {
-  DATA_SHARDS, FOOTER_BYTES, HEADER_BYTES, type Layout, MAX_CELL_BYTES, MAX_KEY_BYTES, MIN_CELL_BYTES, PARITY_SHARDS, TABLE_ENTRY_BYTES, TOTAL_SHARDS, stripesOf,
+  DATA_SHARDS,
+  FOOTER_BYTES,
+  HEADER_BYTES,
+  type Layout,
+  MAX_CELL_BYTES,
+  MAX_KEY_BYTES,
+  MIN_CELL_BYTES,
+  PARITY_SHARDS,
+  stripesOf,
+  TABLE_ENTRY_BYTES,
+  TOTAL_SHARDS,
 } from './layout.ts';
 
 const VERSION = 1;
@@ -65,7 +75,10 @@ export function parseHeader(header: Buffer): ShardHeader {
   demand(crc32c(header.subarray(0, HEADER_CHECKSUM_OFFSET)) === checksum, "the header's CRC32C differs");
   demand(header.readUInt16LE(8) === VERSION, `its version is ${header.readUInt16LE(8)}, known is ${VERSION}`);
   demand(header.readUInt16LE(10) === HEADER_BYTES, 'its header size is unknown');
-  demand(header.readUInt8(12) === DATA_SHARDS && header.readUInt8(13) === PARITY_SHARDS, `it is ${header.readUInt8(12)}+${header.readUInt8(13)}, known is ${DATA_SHARDS}+${PARITY_SHARDS}`);
+  demand(
+    header.readUInt8(12) === DATA_SHARDS && header.readUInt8(13) === PARITY_SHARDS,
+    `it is ${header.readUInt8(12)}+${header.readUInt8(13)}, known is ${DATA_SHARDS}+${PARITY_SHARDS}`,
+  );
   demand(header.readUInt8(15) === 0, 'a reserved byte is set');
   demand(header.readUInt16LE(20) === FIELD_POLYNOMIAL && header.readUInt16LE(22) === CAUCHY_MATRIX, 'its code is unknown');
   const index = header.readUInt8(14);
@@ -81,7 +94,13 @@ export function parseHeader(header: Buffer): ShardHeader {
   demand(createHash('sha256').update(key).digest().equals(header.subarray(56, 88)), 'key and key hash disagree');
   demand(isZero(header.subarray(KEY_OFFSET + keyBytes, HEADER_CHECKSUM_OFFSET)), 'the filling behind its key is not zero');
   return {
-    key: key.toString('utf8'), writeId: header.toString('hex', 40, 56), objectBytes, cellBytes, stripes, index, checksum,
+    key: key.toString('utf8'),
+    writeId: header.toString('hex', 40, 56),
+    objectBytes,
+    cellBytes,
+    stripes,
+    index,
+    checksum,
     createdAtMilliseconds: safeNumber(header.readBigUInt64LE(88), 'time of creation'),
   };
 }
@@ -116,10 +135,15 @@ export function parseTail(header: ShardHeader, tail: Buffer): { checksums: Uint3
   demand(FOOTER_MAGIC.equals(footer.subarray(FOOTER_BYTES - FOOTER_MAGIC.length)), 'it does not end like a shard');
   demand(crc32c(footer.subarray(0, FOOTER_CHECKSUM_OFFSET)) === footer.readUInt32LE(FOOTER_CHECKSUM_OFFSET), "the footer's CRC32C differs");
   demand(footer.readUInt16LE(0) === VERSION && footer.readUInt16LE(2) === FOOTER_BYTES, "the footer's version is unknown");
-  const agrees = footer.readUInt8(4) === DATA_SHARDS && footer.readUInt8(5) === PARITY_SHARDS && footer.readUInt8(6) === header.index
-    && footer.readUInt32LE(8) === header.cellBytes && footer.readUInt32LE(12) === header.checksum
-    && footer.readBigUInt64LE(16) === BigInt(header.stripes) && footer.readBigUInt64LE(24) === BigInt(header.objectBytes)
-    && footer.toString('hex', 32, 48) === header.writeId;
+  const agrees =
+    footer.readUInt8(4) === DATA_SHARDS &&
+    footer.readUInt8(5) === PARITY_SHARDS &&
+    footer.readUInt8(6) === header.index &&
+    footer.readUInt32LE(8) === header.cellBytes &&
+    footer.readUInt32LE(12) === header.checksum &&
+    footer.readBigUInt64LE(16) === BigInt(header.stripes) &&
+    footer.readBigUInt64LE(24) === BigInt(header.objectBytes) &&
+    footer.toString('hex', 32, 48) === header.writeId;
   demand(agrees, 'header and footer disagree');
   demand(footer.readUInt8(7) === 0 && isZero(footer.subarray(88, FOOTER_CHECKSUM_OFFSET)), "the footer's filling is not zero");
   demand(crc32c(table) === footer.readUInt32LE(84), "the cell table's CRC32C differs");

@@ -45,11 +45,15 @@ export function invertMatrix(matrix: Matrix): Matrix {
     rows[pivotIndex] = displaced;
     rows[column] = pivot;
     const scale = inverse(at(pivot, column));
-    pivot.forEach((value, index) => { pivot[index] = multiply(value, scale); });
+    pivot.forEach((value, index) => {
+      pivot[index] = multiply(value, scale);
+    });
     for (const row of rows) {
       const factor = at(row, column);
       if (row === pivot || factor === 0) continue;
-      row.forEach((value, index) => { row[index] = value ^ multiply(factor, at(pivot, index)); });
+      row.forEach((value, index) => {
+        row[index] = value ^ multiply(factor, at(pivot, index));
+      });
     }
   }
   return rows.map((row) => row.subarray(size));

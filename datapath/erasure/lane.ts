@@ -42,7 +42,11 @@ export function openLane({ rack, key, bytes, bufferBytes, stallMilliseconds }: L
     failure: () => failure,
     async push(chunk) {
       if (failure || content.push(chunk)) return;
-      await patiently(new Promise((resolve) => { wake = resolve; }));
+      await patiently(
+        new Promise((resolve) => {
+          wake = resolve;
+        }),
+      );
     },
     async finish() {
       if (failure) return;

@@ -5,9 +5,9 @@
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { chooseSpare } from '../../model/placement.ts';
+import type { ObjectIdentity } from './format.ts';
 import { openLane, type ShardLane } from './lane.ts';
 import { shardBytes, shardKey, WRITE_QUORUM } from './layout.ts';
-import type { ObjectIdentity } from './format.ts';
 import type { ShardPlacement } from './live-racks.ts';
 import { messageOf } from './patience.ts';
 
@@ -56,12 +56,14 @@ export function openLanes(identity: ObjectIdentity, placement: ShardPlacement, s
 
     async distribute(chunkOf) {
       chunks++;
-      await Promise.all(lanes.map(async (lane, index) => {
-        const chunk = chunkOf(index);
-        if (isRepeatable()) given[index]?.push(chunk);
-        else given[index] = [];
-        await lane?.push(chunk);
-      }));
+      await Promise.all(
+        lanes.map(async (lane, index) => {
+          const chunk = chunkOf(index);
+          if (isRepeatable()) given[index]?.push(chunk);
+          else given[index] = [];
+          await lane?.push(chunk);
+        }),
+      );
       await mend();
     },
 

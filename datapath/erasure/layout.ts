@@ -83,9 +83,7 @@ export function manifestPrefix(keyPrefix: string): string {
 /** The object's key; undefined where the name is not that of a manifest. */
 export function parseManifestKey(name: string): string | undefined {
   const end = name.length - MANIFEST_NAME.length - 1;
-  return name.startsWith(MANIFEST_ROOT) && name.endsWith(`/${MANIFEST_NAME}`) && end > MANIFEST_ROOT.length
-    ? name.slice(MANIFEST_ROOT.length, end)
-    : undefined;
+  return name.startsWith(MANIFEST_ROOT) && name.endsWith(`/${MANIFEST_NAME}`) && end > MANIFEST_ROOT.length ? name.slice(MANIFEST_ROOT.length, end) : undefined;
 }
 
 const WRITE_ID = /^[0-9a-f]{32}$/;
@@ -108,7 +106,9 @@ export function checkKey(key: string): void {
 /** InvalidInput where the id is not 32 lower-case hex digits. */
 export function checkWriteId(writeId: string): void {
   if (!WRITE_ID.test(writeId)) {
-    throw new PenstockError('InvalidInput', `a write id is 32 lower-case hex digits, not ${JSON.stringify(writeId.slice(0, 64))}.`, { nextStep: 'Use newWriteId() for each attempt.' });
+    throw new PenstockError('InvalidInput', `a write id is 32 lower-case hex digits, not ${JSON.stringify(writeId.slice(0, 64))}.`, {
+      nextStep: 'Use newWriteId() for each attempt.',
+    });
   }
 }
 

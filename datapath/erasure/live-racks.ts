@@ -21,17 +21,19 @@ const probes = new WeakMap<RackStore, { readonly at: number; readonly freeBytes:
 export async function placeOnLiveRacks(racks: readonly RackStore[], key: string, layout: Layout, options: SurveyOptions): Promise<ShardPlacement> {
   if (new Set(racks.map(({ id }) => id)).size !== racks.length) throw new PenstockError('InvalidInput', 'two racks have the same id.');
   const needed = shardBytes(layout);
-  const answers = await Promise.all(racks.map(async (rack) => {
-    try {
-      const freeBytes = await probe(rack, options);
-      return freeBytes === undefined || freeBytes >= needed
-        ? { rack, freeBytes, problem: undefined, isFull: false }
-        : { rack, freeBytes, problem: `${freeBytes} bytes are free`, isFull: true };
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      return { rack, freeBytes: undefined, problem: messageOf(error), isFull: false };
-    }
-  }));
+  const answers = await Promise.all(
+    racks.map(async (rack) => {
+      try {
+        const freeBytes = await probe(rack, options);
+        return freeBytes === undefined || freeBytes >= needed
+          ? { rack, freeBytes, problem: undefined, isFull: false }
+          : { rack, freeBytes, problem: `${freeBytes} bytes are free`, isFull: true };
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        return { rack, freeBytes: undefined, problem: messageOf(error), isFull: false };
+      }
+    }),
+  );
   const live = answers.filter(({ problem }) => problem === undefined);
   if (live.length < WRITE_QUORUM) {
     const out = answers.filter(({ problem }) => problem !== undefined);
@@ -40,7 +42,11 @@ export async function placeOnLiveRacks(racks: readonly RackStore[], key: string,
       `${live.length} of the ${WRITE_QUORUM} racks needed for ${JSON.stringify(key)} can take a shard; not: ${out.map(({ rack, problem }) => `${rack.id} (${problem})`).join(', ')}.`,
     );
   }
-  const placement = placeShards(key, live.map(({ rack, freeBytes }) => ({ id: rack.id, room: rack.room, availableBytes: freeBytes, rack })), TOTAL_SHARDS);
+  const placement = placeShards(
+    key,
+    live.map(({ rack, freeBytes }) => ({ id: rack.id, room: rack.room, availableBytes: freeBytes, rack })),
+    TOTAL_SHARDS,
+  );
   return { chosen: placement.chosen.map(({ rack }) => rack), spares: placement.spares.map(({ rack }) => rack) };
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { DATA_SHARDS, MANIFEST_ELECTORS, PARITY_SHARDS, manifestKey, shardBytes, shardKey } from './layout.ts';
+import { DATA_SHARDS, MANIFEST_ELECTORS, manifestKey, PARITY_SHARDS, shardBytes, shardKey } from './layout.ts';
 import { type ErasureManifest, layoutOf, missingShards, parseManifest } from './manifest.ts';
 import { isType, messageOf, type Patience, within } from './patience.ts';
 
@@ -27,15 +27,23 @@ export function electorsFor(key: string, racks: readonly RackStore[]): RackStore
 
 /** What each rack holds under the key, in the racks' order. Rejects only where the signal is aborted. */
 export function surveyManifests(racks: readonly RackStore[], key: string, options: SurveyOptions): Promise<ManifestCopy[]> {
-  return Promise.all(racks.map(async (rack): Promise<ManifestCopy> => {
-    try {
-      const body = await within(options.patience.requestMilliseconds, rack.id, 'reading a manifest', (signal) => rack.readManifest(manifestKey(key), { signal }), options.signal);
-      return body ? { rack, state: 'present', manifest: parseManifest(body, key) } : { rack, state: 'absent' };
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      return { rack, state: isType(error, 'CorruptSource') || isType(error, 'ChecksumMismatch') ? 'damaged' : 'unreachable', problem: messageOf(error) };
-    }
-  }));
+  return Promise.all(
+    racks.map(async (rack): Promise<ManifestCopy> => {
+      try {
+        const body = await within(
+          options.patience.requestMilliseconds,
+          rack.id,
+          'reading a manifest',
+          (signal) => rack.readManifest(manifestKey(key), { signal }),
+          options.signal,
+        );
+        return body ? { rack, state: 'present', manifest: parseManifest(body, key) } : { rack, state: 'absent' };
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        return { rack, state: isType(error, 'CorruptSource') || isType(error, 'ChecksumMismatch') ? 'damaged' : 'unreachable', problem: messageOf(error) };
+      }
+    }),
+  );
 }
 
 export interface LeadingManifest {
@@ -47,10 +55,12 @@ export interface LeadingManifest {
 export function leadingManifest(copies: readonly ManifestCopy[]): LeadingManifest | undefined {
   const present = copies.filter((copy) => copy.state === 'present');
   const groups = [...Map.groupBy(present, (copy) => copy.manifest.writeId).values()];
-  const [first] = groups.sort((a, b) => b.length - a.length).map((group) => ({
-    manifest: group[0]?.manifest,
-    holders: group.map((copy) => copy.rack),
-  }));
+  const [first] = groups
+    .sort((a, b) => b.length - a.length)
+    .map((group) => ({
+      manifest: group[0]?.manifest,
+      holders: group.map((copy) => copy.rack),
+    }));
   return first?.manifest && { manifest: first.manifest, holders: first.holders };
 }
 
@@ -61,7 +71,11 @@ export async function findManifest(racks: readonly RackStore[], key: string, opt
   const found = leadingManifest(asked);
   if (found) return found;
   // Racks that joined since the commit may have pushed its holders out of the electors.
-  const others = await surveyManifests(racks.filter((rack) => !electors.includes(rack)), key, options);
+  const others = await surveyManifests(
+    racks.filter((rack) => !electors.includes(rack)),
+    key,
+    options,
+  );
   const elsewhere = leadingManifest(others);
   if (elsewhere) return elsewhere;
   const silent = [...asked, ...others].flatMap((copy) => ('problem' in copy ? [`${copy.rack.id} (${copy.problem})`] : []));
@@ -81,18 +95,26 @@ export interface Standing {
 
 export async function standingOf(manifest: ErasureManifest, racks: readonly RackStore[], options: SurveyOptions): Promise<Standing> {
   const expected = shardBytes(layoutOf(manifest));
-  const answers = await Promise.all(manifest.shards.map(async ({ index, rack: rackId }) => {
-    const rack = racks.find(({ id }) => id === rackId);
-    if (!rack) return { index, state: 'silent' };
-    try {
-      const key = shardKey(manifest.key, manifest.writeId, index);
-      const bytes = await within(options.patience.requestMilliseconds, rack.id, 'looking for a shard', (signal) => rack.shardBytes(key, { signal }), options.signal);
-      return { index, state: bytes === expected ? 'present' : 'absent' };
-    } catch {
-      options.signal?.throwIfAborted();
-      return { index, state: 'silent' };
-    }
-  }));
+  const answers = await Promise.all(
+    manifest.shards.map(async ({ index, rack: rackId }) => {
+      const rack = racks.find(({ id }) => id === rackId);
+      if (!rack) return { index, state: 'silent' };
+      try {
+        const key = shardKey(manifest.key, manifest.writeId, index);
+        const bytes = await within(
+          options.patience.requestMilliseconds,
+          rack.id,
+          'looking for a shard',
+          (signal) => rack.shardBytes(key, { signal }),
+          options.signal,
+        );
+        return { index, state: bytes === expected ? 'present' : 'absent' };
+      } catch {
+        options.signal?.throwIfAborted();
+        return { index, state: 'silent' };
+      }
+    }),
+  );
   const present = answers.filter(({ state }) => state === 'present').length;
   const silent = answers.filter(({ state }) => state === 'silent').length;
   const unseen = answers.filter(({ state }) => state !== 'present').map(({ index }) => index);

@@ -4,28 +4,38 @@ import * as z from 'zod';
 import { PenstockError } from '../../model/errors.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
 import { crc32cText } from './format.ts';
-import { DATA_SHARDS, type Layout, MAX_CELL_BYTES, MIN_CELL_BYTES, PARITY_SHARDS, TOTAL_SHARDS, checkKey, stripesOf } from './layout.ts';
+import { checkKey, DATA_SHARDS, type Layout, MAX_CELL_BYTES, MIN_CELL_BYTES, PARITY_SHARDS, stripesOf, TOTAL_SHARDS } from './layout.ts';
 
-export const ErasureManifestSchema = z.strictObject({
-  format: z.literal('penstock-erasure'),
-  version: z.literal(1),
-  key: z.string(),
-  bytes: z.int().nonnegative(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits'),
-  crc32c: z.string().regex(/^[A-Za-z0-9+/]{6}==$/, 'base64 of 4 bytes'),
-  writeId: z.string().regex(/^[0-9a-f]{32}$/, '32 hex digits'),
-  dataShards: z.literal(DATA_SHARDS),
-  parityShards: z.literal(PARITY_SHARDS),
-  cellBytes: z.int().min(MIN_CELL_BYTES).max(MAX_CELL_BYTES).multipleOf(MIN_CELL_BYTES),
-  stripes: z.int().nonnegative(),
-  createdAt: z.iso.datetime(),
-  shards: z
-    .array(z.strictObject({ index: z.int().min(0).max(TOTAL_SHARDS - 1), rack: z.string().min(1).max(63) }))
-    .min(DATA_SHARDS)
-    .max(TOTAL_SHARDS)
-    .refine((shards) => new Set(shards.map(({ index }) => index)).size === shards.length, 'each shard once')
-    .refine((shards) => new Set(shards.map(({ rack }) => rack)).size === shards.length, 'one shard per rack'),
-}).refine(({ bytes, cellBytes, stripes }) => stripes === stripesOf(bytes, cellBytes), 'stripes as many as the length needs');
+export const ErasureManifestSchema = z
+  .strictObject({
+    format: z.literal('penstock-erasure'),
+    version: z.literal(1),
+    key: z.string(),
+    bytes: z.int().nonnegative(),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hex digits'),
+    crc32c: z.string().regex(/^[A-Za-z0-9+/]{6}==$/, 'base64 of 4 bytes'),
+    writeId: z.string().regex(/^[0-9a-f]{32}$/, '32 hex digits'),
+    dataShards: z.literal(DATA_SHARDS),
+    parityShards: z.literal(PARITY_SHARDS),
+    cellBytes: z.int().min(MIN_CELL_BYTES).max(MAX_CELL_BYTES).multipleOf(MIN_CELL_BYTES),
+    stripes: z.int().nonnegative(),
+    createdAt: z.iso.datetime(),
+    shards: z
+      .array(
+        z.strictObject({
+          index: z
+            .int()
+            .min(0)
+            .max(TOTAL_SHARDS - 1),
+          rack: z.string().min(1).max(63),
+        }),
+      )
+      .min(DATA_SHARDS)
+      .max(TOTAL_SHARDS)
+      .refine((shards) => new Set(shards.map(({ index }) => index)).size === shards.length, 'each shard once')
+      .refine((shards) => new Set(shards.map(({ rack }) => rack)).size === shards.length, 'one shard per rack'),
+  })
+  .refine(({ bytes, cellBytes, stripes }) => stripes === stripesOf(bytes, cellBytes), 'stripes as many as the length needs');
 
 export type ErasureManifest = z.output<typeof ErasureManifestSchema>;
 

@@ -45,7 +45,13 @@ export async function within<T>(
 export async function atMost(limitMilliseconds: number, work: Promise<unknown>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, limitMilliseconds);
-  await Promise.race([promise, work.then(() => resolve(), () => resolve())]);
+  await Promise.race([
+    promise,
+    work.then(
+      () => resolve(),
+      () => resolve(),
+    ),
+  ]);
   clearTimeout(timer);
 }
 

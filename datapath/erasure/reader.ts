@@ -9,7 +9,7 @@ import { checkKey, DATA_SHARDS } from './layout.ts';
 import type { ErasureManifest } from './manifest.ts';
 import { findManifest } from './manifest-copies.ts';
 import { defaultPatience, type Patience } from './patience.ts';
-import { shardSource, type ShardSource } from './shard-source.ts';
+import { type ShardSource, shardSource } from './shard-source.ts';
 import { type StripeReader, stripeReader } from './stripe-reader.ts';
 import { contentHasher } from './stripe-slabs.ts';
 
@@ -40,7 +40,12 @@ export async function readErasureObject(request: ReadErasureObject): Promise<Rea
 }
 
 /** The manifest and a source for each shard it places, in order of index. */
-export async function openErasureObject({ racks, key, signal, patience = defaultPatience }: ReadErasureObject): Promise<{ manifest: ErasureManifest; sources: ShardSource[]; log: FindingLog }> {
+export async function openErasureObject({
+  racks,
+  key,
+  signal,
+  patience = defaultPatience,
+}: ReadErasureObject): Promise<{ manifest: ErasureManifest; sources: ShardSource[]; log: FindingLog }> {
   checkKey(key);
   const found = await findManifest(racks, key, { patience, signal });
   if (!found) throw new PenstockError('NotFound', `the erasure set has no object ${JSON.stringify(key)}.`);

@@ -22,7 +22,13 @@ export interface RemovalFacts {
  * The object is gone afterwards, or was never there; may be repeated. Manifests go first, so that nothing incomplete is ever offered.
  * StoreUnavailable where a rack did not answer: what could be removed has been, and the call must be repeated, for the rack may hold a copy.
  */
-export async function removeErasureObject({ racks, key, includeAttempts = false, signal, patience = defaultPatience }: RemoveErasureObject): Promise<RemovalFacts> {
+export async function removeErasureObject({
+  racks,
+  key,
+  includeAttempts = false,
+  signal,
+  patience = defaultPatience,
+}: RemoveErasureObject): Promise<RemovalFacts> {
   checkKey(key);
   const copies = await surveyManifests(racks, key, { patience, signal });
   const writeIds = new Set(copies.flatMap((copy) => (copy.state === 'present' ? [copy.manifest.writeId] : [])));
@@ -31,15 +37,22 @@ export async function removeErasureObject({ racks, key, includeAttempts = false,
   const silent = new Map(copies.flatMap((copy) => (copy.state === 'unreachable' ? [[copy.rack.id, copy.problem] as const] : [])));
 
   const holders = copies.filter(({ state }) => state === 'present' || state === 'damaged');
-  await onEach(holders.map(({ rack }) => rack), silent, (rack) =>
-    within(patience.requestMilliseconds, rack.id, 'removing a manifest', (inner) => rack.remove(manifestKey(key), { signal: inner }), signal));
+  await onEach(
+    holders.map(({ rack }) => rack),
+    silent,
+    (rack) => within(patience.requestMilliseconds, rack.id, 'removing a manifest', (inner) => rack.remove(manifestKey(key), { signal: inner }), signal),
+  );
   if (silent.size > 0 && writeIds.size === 0 && !takeAll) throw incomplete(key, silent);
 
   let shards = 0;
-  await onEach(racks.filter(({ id }) => !silent.has(id)), silent, async (rack) => {
-    const removed = await removeShardsOn(rack, key, (writeId) => takeAll || writeIds.has(writeId), patience, signal);
-    shards += removed;
-  });
+  await onEach(
+    racks.filter(({ id }) => !silent.has(id)),
+    silent,
+    async (rack) => {
+      const removed = await removeShardsOn(rack, key, (writeId) => takeAll || writeIds.has(writeId), patience, signal);
+      shards += removed;
+    },
+  );
   if (silent.size > 0) throw incomplete(key, silent);
   return { manifests: holders.length, shards };
 }
@@ -56,7 +69,13 @@ export interface RemoveAttempt {
  * The shards of an attempt that is known to be over are gone afterwards. kept: a manifest names the attempt, so it is committed or about to
  * be completed by another one. StoreUnavailable as above. A zombie of the attempt that commits later finds its shards gone and fails.
  */
-export async function removeAttempt({ racks, key, writeId, signal, patience = defaultPatience }: RemoveAttempt): Promise<{ state: 'removed' | 'kept'; shards: number }> {
+export async function removeAttempt({
+  racks,
+  key,
+  writeId,
+  signal,
+  patience = defaultPatience,
+}: RemoveAttempt): Promise<{ state: 'removed' | 'kept'; shards: number }> {
   checkKey(key);
   checkWriteId(writeId);
   const copies = await surveyManifests(racks, key, { patience, signal });
@@ -74,21 +93,35 @@ export async function removeAttempt({ racks, key, writeId, signal, patience = de
 
 /** Runs on every rack, whatever happens on others; failures are noted by rack. */
 async function onEach(racks: readonly RackStore[], failures: Map<string, string>, work: (rack: RackStore) => Promise<void>): Promise<void> {
-  await Promise.all(racks.map(async (rack) => {
-    try {
-      await work(rack);
-    } catch (error) {
-      failures.set(rack.id, messageOf(error));
-    }
-  }));
+  await Promise.all(
+    racks.map(async (rack) => {
+      try {
+        await work(rack);
+      } catch (error) {
+        failures.set(rack.id, messageOf(error));
+      }
+    }),
+  );
 }
 
 /** @returns how many were removed */
-async function removeShardsOn(rack: RackStore, key: string, isDoomed: (writeId: string) => boolean, patience: Patience, signal: AbortSignal | undefined): Promise<number> {
+async function removeShardsOn(
+  rack: RackStore,
+  key: string,
+  isDoomed: (writeId: string) => boolean,
+  patience: Patience,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   let removed = 0;
   for (let after: string | undefined; ; ) {
     const from = after === undefined ? {} : { after };
-    const page = await within(patience.requestMilliseconds, rack.id, 'listing shards', (inner) => rack.list(shardPrefix(key), { ...from, signal: inner }), signal);
+    const page = await within(
+      patience.requestMilliseconds,
+      rack.id,
+      'listing shards',
+      (inner) => rack.list(shardPrefix(key), { ...from, signal: inner }),
+      signal,
+    );
     for (const name of page.keys) {
       const shard = parseShardKey(key, name);
       if (!shard || !isDoomed(shard.writeId)) continue;
@@ -102,5 +135,7 @@ async function removeShardsOn(rack: RackStore, key: string, isDoomed: (writeId: 
 
 function incomplete(key: string, silent: ReadonlyMap<string, string>): PenstockError {
   const racks = [...silent].map(([id, problem]) => `${id} (${problem})`).join(', ');
-  return new PenstockError('StoreUnavailable', `${JSON.stringify(key)} could not be removed everywhere; not reached: ${racks}.`, { nextStep: 'Repeat the removal when they are back.' });
+  return new PenstockError('StoreUnavailable', `${JSON.stringify(key)} could not be removed everywhere; not reached: ${racks}.`, {
+    nextStep: 'Repeat the removal when they are back.',
+  });
 }

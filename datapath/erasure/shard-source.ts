@@ -58,7 +58,9 @@ export function shardSource({ manifest, index, rackId, rack, log, patience, sign
       await ensureOpen();
       if (lost || !checksums) return undefined;
       try {
-        const cell = whole ? whole.subarray(cellOffset(layout, stripe), cellOffset(layout, stripe + 1)) : await fetch({ start: cellOffset(layout, stripe), end: cellOffset(layout, stripe + 1) - 1 }, layout.cellBytes);
+        const cell = whole
+          ? whole.subarray(cellOffset(layout, stripe), cellOffset(layout, stripe + 1))
+          : await fetch({ start: cellOffset(layout, stripe), end: cellOffset(layout, stripe + 1) - 1 }, layout.cellBytes);
         failures = 0;
         if (crc32c(cell) === checksums[stripe]) return cell;
         log.record({ rack: rackId, index, kind: 'rotten', firstStripe: stripe, message: `the CRC32C of cell ${stripe} differs` });
@@ -94,9 +96,14 @@ export function shardSource({ manifest, index, rackId, rack, log, patience, sign
 
   function checkAgainstManifest(head: Buffer, tail: Buffer): Uint32Array {
     const header = parseHeader(head);
-    const agrees = header.index === index && header.writeId === manifest.writeId && header.key === manifest.key
-      && header.objectBytes === manifest.bytes && header.cellBytes === manifest.cellBytes;
-    if (!agrees) throw new PenstockError('CorruptSource', `it is shard ${header.index} of write ${header.writeId} of ${JSON.stringify(header.key)}.`, { store: rackId });
+    const agrees =
+      header.index === index &&
+      header.writeId === manifest.writeId &&
+      header.key === manifest.key &&
+      header.objectBytes === manifest.bytes &&
+      header.cellBytes === manifest.cellBytes;
+    if (!agrees)
+      throw new PenstockError('CorruptSource', `it is shard ${header.index} of write ${header.writeId} of ${JSON.stringify(header.key)}.`, { store: rackId });
     const { checksums: table, digest } = parseTail(header, tail);
     if (digest.sha256 !== manifest.sha256 || crc32cText(digest.crc32c) !== manifest.crc32c) {
       throw new PenstockError('CorruptSource', 'it was written for other content.', { store: rackId });

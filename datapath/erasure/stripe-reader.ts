@@ -20,11 +20,13 @@ export function stripeReader(manifest: ErasureManifest, sources: readonly ShardS
         // In order of index, so data before parity.
         const batch = untried.filter((source) => !source.isLost()).slice(0, DATA_SHARDS - cells.size);
         if (batch.length === 0) throw notEnough(manifest, stripe, cells.size, log);
-        await Promise.all(batch.map(async (source) => {
-          untried.splice(untried.indexOf(source), 1);
-          const cell = await source.cell(stripe);
-          if (cell) cells.set(source.index, cell);
-        }));
+        await Promise.all(
+          batch.map(async (source) => {
+            untried.splice(untried.indexOf(source), 1);
+            const cell = await source.cell(stripe);
+            if (cell) cells.set(source.index, cell);
+          }),
+        );
       }
       return completeData(cells, manifest.cellBytes, codec);
     },

@@ -11,7 +11,7 @@ import { defaultPatience } from './patience.ts';
 import { openErasureObject, type ReadErasureObject } from './reader.ts';
 import type { ShardSource } from './shard-source.ts';
 import { completeData } from './stripe-reader.ts';
-import { contentHasher, type ContentHasher } from './stripe-slabs.ts';
+import { type ContentHasher, contentHasher } from './stripe-slabs.ts';
 
 export interface ShardFacts {
   readonly index: number;
@@ -62,7 +62,10 @@ export async function verifyErasureObject(request: VerifyErasureObject): Promise
   const manifestCopies = copies.filter((copy) => copy.state === 'present' && copy.manifest.writeId === manifest.writeId).length;
   const allPlacedSound = shards.every(({ state }) => state === 'sound' || state === 'unwritten');
   return {
-    manifest, digestMatches, manifestCopies, shards,
+    manifest,
+    digestMatches,
+    manifestCopies,
+    shards,
     ok: digestMatches && allPlacedSound && manifestCopies >= MANIFEST_COPIES,
     margin: shards.filter(({ state }) => state === 'sound').length - DATA_SHARDS,
   };
@@ -70,10 +73,12 @@ export async function verifyErasureObject(request: VerifyErasureObject): Promise
 
 async function allCells(sources: readonly ShardSource[], stripe: number): Promise<Map<number, Buffer>> {
   const cells = new Map<number, Buffer>();
-  await Promise.all(sources.map(async (source) => {
-    const cell = source.isLost() ? undefined : await source.cell(stripe);
-    if (cell) cells.set(source.index, cell);
-  }));
+  await Promise.all(
+    sources.map(async (source) => {
+      const cell = source.isLost() ? undefined : await source.cell(stripe);
+      if (cell) cells.set(source.index, cell);
+    }),
+  );
   return cells;
 }
 
@@ -89,7 +94,14 @@ function hashStripe(hasher: ContentHasher, data: readonly Buffer[], stripe: numb
 }
 
 /** A parity cell with a right CRC32C may still be wrong, were memory bad when it was made: it would be noticed only in need. */
-async function checkParity(data: readonly Buffer[], cells: ReadonlyMap<number, Buffer>, stripe: number, manifest: ErasureManifest, log: FindingLog, codec: CodecPool): Promise<void> {
+async function checkParity(
+  data: readonly Buffer[],
+  cells: ReadonlyMap<number, Buffer>,
+  stripe: number,
+  manifest: ErasureManifest,
+  log: FindingLog,
+  codec: CodecPool,
+): Promise<void> {
   const { cellBytes } = manifest;
   const slab = Buffer.allocUnsafeSlow(TOTAL_SHARDS * cellBytes);
   for (const [index, cell] of data.entries()) cell.copy(slab, index * cellBytes);
@@ -108,6 +120,8 @@ function shardFacts(manifest: ErasureManifest, log: FindingLog): ShardFacts[] {
     const gravest = found.find(({ kind }) => kind === 'lost') ?? found.find(({ kind }) => kind === 'rotten') ?? found[0];
     return { index, rack, state: gravest?.kind ?? 'sound', damagedCells: found.reduce((sum, { cells }) => sum + cells, 0), message: gravest?.message };
   });
-  const unwritten = missingShards(manifest).map((index): ShardFacts => ({ index, rack: undefined, state: 'unwritten', damagedCells: 0, message: 'it awaits repair' }));
+  const unwritten = missingShards(manifest).map(
+    (index): ShardFacts => ({ index, rack: undefined, state: 'unwritten', damagedCells: 0, message: 'it awaits repair' }),
+  );
   return [...placed, ...unwritten].sort((a, b) => a.index - b.index);
 }

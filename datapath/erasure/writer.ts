@@ -12,7 +12,7 @@ import { type LaneFault, type LaneSet, openLanes, type PlacedShard } from './lan
 import { checkKey, checkWriteId, DATA_SHARDS, layoutFor, PARITY_SHARDS, shardKey } from './layout.ts';
 import { placeOnLiveRacks } from './live-racks.ts';
 import { type ErasureManifest, missingShards, sameContent } from './manifest.ts';
-import { findManifest, standingOf, type SurveyOptions } from './manifest-copies.ts';
+import { findManifest, type SurveyOptions, standingOf } from './manifest-copies.ts';
 import { defaultPatience, type Patience, within } from './patience.ts';
 import { streamShards } from './shard-stream.ts';
 import { contentHasher, exactContent } from './stripe-slabs.ts';
@@ -60,7 +60,7 @@ export async function writeErasureObject(request: WriteErasureObject): Promise<W
     signal?.throwIfAborted();
     const survey = { patience: request.patience ?? defaultPatience, signal };
     const existing = await findManifest(racks, key, survey);
-    const standing = existing && await standingOf(existing.manifest, racks, survey);
+    const standing = existing && (await standingOf(existing.manifest, racks, survey));
     if (existing && standing?.state === 'restorable') return await confirmEqual(request, existing.manifest, survey);
     return await writeAnew(request, survey);
   } finally {
@@ -99,7 +99,10 @@ async function writeAnew(request: WriteErasureObject, survey: SurveyOptions): Pr
 
 /** On failure nothing of the attempt is left, except where the commit is in doubt. */
 async function streamAndCommit(
-  request: WriteErasureObject, identity: ObjectIdentity, lanes: LaneSet, survey: SurveyOptions,
+  request: WriteErasureObject,
+  identity: ObjectIdentity,
+  lanes: LaneSet,
+  survey: SurveyOptions,
 ): Promise<{ manifest: ErasureManifest; result: CommitResult }> {
   const { content, signal, onProgress } = request;
   const stop = () => void lanes.abandon(signal?.reason);
@@ -121,11 +124,17 @@ async function streamAndCommit(
 
 function makeManifest(identity: ObjectIdentity, digest: ContentDigest, placed: readonly PlacedShard[]): ErasureManifest {
   return {
-    format: 'penstock-erasure', version: 1,
-    key: identity.key, bytes: identity.objectBytes,
-    sha256: digest.sha256, crc32c: crc32cText(digest.crc32c),
+    format: 'penstock-erasure',
+    version: 1,
+    key: identity.key,
+    bytes: identity.objectBytes,
+    sha256: digest.sha256,
+    crc32c: crc32cText(digest.crc32c),
     writeId: identity.writeId,
-    dataShards: DATA_SHARDS, parityShards: PARITY_SHARDS, cellBytes: identity.cellBytes, stripes: identity.stripes,
+    dataShards: DATA_SHARDS,
+    parityShards: PARITY_SHARDS,
+    cellBytes: identity.cellBytes,
+    stripes: identity.stripes,
     createdAt: new Date(identity.createdAtMilliseconds).toISOString(),
     shards: placed.map(({ index, rack }) => ({ index, rack: rack.id })),
   };
@@ -136,8 +145,9 @@ const CLEAN_UP_MILLISECONDS = 2_000;
 
 async function removeShards(shards: readonly PlacedShard[], { key, writeId }: ObjectIdentity, patience: Patience): Promise<void> {
   const limit = Math.min(CLEAN_UP_MILLISECONDS, patience.requestMilliseconds);
-  await Promise.allSettled(shards.map(({ index, rack }) =>
-    within(limit, rack.id, 'removing a shard', (signal) => rack.remove(shardKey(key, writeId, index), { signal }))));
+  await Promise.allSettled(
+    shards.map(({ index, rack }) => within(limit, rack.id, 'removing a shard', (signal) => rack.remove(shardKey(key, writeId, index), { signal }))),
+  );
 }
 
 function conflict(existing: ErasureManifest, other: string): PenstockError {

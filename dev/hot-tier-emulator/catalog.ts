@@ -34,7 +34,10 @@ export async function locate(tier: Tier, raw: string): Promise<Locality> {
 export async function capacity(tier: Tier): Promise<HotTierCapacity> {
   const state = tier.store.current();
   const promises = promisesOf(state, tier.now());
-  const { usedBytes, usedBelow } = await measureUse(tier.config.root, promises.map(({ path }) => path));
+  const { usedBytes, usedBelow } = await measureUse(
+    tier.config.root,
+    promises.map(({ path }) => path),
+  );
   const { capacityBytes, readBytesPerSecond, writeBytesPerSecond } = tier.config;
   const floorsBytesPerSecond = sum(live(state.exports, tier.now()).map((each) => each.qos.floorBytesPerSecond));
   return { capacityBytes, usedBytes, reservedBytes: promisedBytes(promises, usedBelow), writeBytesPerSecond, readBytesPerSecond, floorsBytesPerSecond };

@@ -12,7 +12,7 @@ import { createPrefetchJobs } from './prefetch.ts';
 import { addExtensions, addSpecifiedCalls } from './routes.ts';
 import { createSnapshots } from './snapshots.ts';
 import { live, openStateStore, type State } from './state.ts';
-import { type Tier, TIER_ACTOR } from './tier.ts';
+import { TIER_ACTOR, type Tier } from './tier.ts';
 
 const HOST = '127.0.0.1';
 /** How late an expired thing may be removed. Nobody sees it meanwhile: every reader filters by the clock. */
@@ -77,7 +77,10 @@ export async function startHotTierEmulator(config: EmulatorConfig, options: Emul
 /** One export of the NFS server per live export: who mounts a revoked one is told that there is none. */
 async function serveOverNfs(config: EmulatorConfig, state: State, now: number): Promise<void> {
   if (!config.nfs?.control) return;
-  await syncNfsExports(config.nfs.control, live(state.exports, now).map(({ id, path, access }) => ({ name: id, path: join(config.root, path), access })));
+  await syncNfsExports(
+    config.nfs.control,
+    live(state.exports, now).map(({ id, path, access }) => ({ name: id, path: join(config.root, path), access })),
+  );
 }
 
 /** A tree inside another would make snapshots data, or data its own origin. */

@@ -12,7 +12,12 @@ export function holdings(tier: Tier, owner: string): Holdings {
 }
 
 /** All of the named kinds go in one change of state. @returns what the owner still holds, and the paths given back */
-export async function releaseHoldings(tier: Tier, snapshots: Snapshots, owner: string, kinds: readonly HoldingKind[]): Promise<{ left: Holdings; paths: string[] }> {
+export async function releaseHoldings(
+  tier: Tier,
+  snapshots: Snapshots,
+  owner: string,
+  kinds: readonly HoldingKind[],
+): Promise<{ left: Holdings; paths: string[] }> {
   const removed = await removeWhere(tier, snapshots, (kind, record) => record.owner === owner && kinds.includes(kind));
   return { left: holdings(tier, owner), paths: removed.map(({ path }) => path) };
 }

@@ -5,7 +5,7 @@ import { ApiError } from './api-error.ts';
 import { acceptExpiry, acceptPath, type ReservationInput } from './schemas.ts';
 import { makeRoom } from './space.ts';
 import { digestOf, findByKey, live, type ReservationRecord, refuseBeyondLimit, type State } from './state.ts';
-import { type Answer, type Tier, TIER_ACTOR } from './tier.ts';
+import { type Answer, TIER_ACTOR, type Tier } from './tier.ts';
 import { openDirectory } from './tree.ts';
 
 export async function createReservation(tier: Tier, input: ReservationInput): Promise<Answer<Reservation>> {
@@ -30,7 +30,11 @@ export async function createReservation(tier: Tier, input: ReservationInput): Pr
 export async function renewReservations(tier: Tier, owner: string, expiresAt: string): Promise<Reservation[]> {
   acceptExpiry(expiresAt, tier.now());
   return tier.store.transact((state) => {
-    const mine = new Set(live(state.reservations, tier.now()).filter((each) => each.owner === owner).map((each) => each.id));
+    const mine = new Set(
+      live(state.reservations, tier.now())
+        .filter((each) => each.owner === owner)
+        .map((each) => each.id),
+    );
     const renewed = (each: ReservationRecord): ReservationRecord =>
       mine.has(each.id) && Date.parse(each.expiresAt) < Date.parse(expiresAt) ? { ...each, expiresAt } : each;
     const reservations = state.reservations.map(renewed);

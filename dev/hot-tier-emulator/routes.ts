@@ -8,8 +8,8 @@ import { type Call, type Environment, noteThing, readBody, readQuery } from './h
 import type { PrefetchJobs } from './prefetch.ts';
 import { createReservation, deleteReservation, renewReservations, reservationOf, reservationsOf } from './reservations.ts';
 import {
-  acceptPath,
   AuditQuerySchema,
+  acceptPath,
   ExportRequestSchema,
   OptionalOwnerQuerySchema,
   OwnerQuerySchema,
@@ -85,7 +85,10 @@ export function addExtensions(http: Hono<Environment>, { tier, snapshots, prefet
     name(call, 'reservations.renew');
     const { owner, expiresAt } = await readBody(call, RenewalSchema);
     const reservations = await renewReservations(tier, owner, expiresAt);
-    notePaths(call, reservations.map(({ path }) => path));
+    notePaths(
+      call,
+      reservations.map(({ path }) => path),
+    );
     return call.json({ reservations });
   });
   http.get('/reservations', (call) => {

@@ -27,7 +27,10 @@ const held = { owner: NameSchema, key: KeySchema, path: PathSchema, expiresAt: I
 export const ExportRequestSchema = z.strictObject({
   ...held,
   access: z.enum(['read-only', 'read-write']),
-  clients: z.array(z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, 'a node id, host name or address')).min(1).max(1024),
+  clients: z
+    .array(z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, 'a node id, host name or address'))
+    .min(1)
+    .max(1024),
   qos: QosSchema,
 });
 export const SnapshotRequestSchema = z.strictObject(held);

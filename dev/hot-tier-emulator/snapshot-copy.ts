@@ -75,7 +75,10 @@ async function copyChanges(root: string, path: string, target: (path: string) =>
       changed = true;
       const copy = copyOne(root, file, target(file)).then((made) => void (made ? held.files.set(file, made) : held.files.delete(file)));
       pending.add(copy);
-      copy.then(() => pending.delete(copy), () => {});
+      copy.then(
+        () => pending.delete(copy),
+        () => {},
+      );
       if (pending.size >= COPIES_AT_ONCE) await Promise.race(pending);
     }
     await Promise.all(pending);

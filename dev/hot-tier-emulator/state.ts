@@ -140,14 +140,19 @@ interface Keyed {
  * out: it moves by renewal, and a repetition that names another one still means the same thing.
  */
 export function digestOf(request: object): string {
-  return createHash('sha256').update(JSON.stringify({ ...request, expiresAt: undefined })).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify({ ...request, expiresAt: undefined }))
+    .digest('hex');
 }
 
 /** What the owner took under this key, if anything; 409 where the request differs from the one that took it. */
 export function findByKey<T extends Keyed>(records: readonly T[], request: { owner: string; key: string }, digest: string): T | undefined {
   const found = records.find((each) => each.owner === request.owner && each.key === request.key);
   if (found && found.requestDigest !== digest) {
-    throw new ApiError('key_conflict', `key ${JSON.stringify(request.key)} was used by ${JSON.stringify(request.owner)} for another request; a key names one thing`);
+    throw new ApiError(
+      'key_conflict',
+      `key ${JSON.stringify(request.key)} was used by ${JSON.stringify(request.owner)} for another request; a key names one thing`,
+    );
   }
   return found;
 }

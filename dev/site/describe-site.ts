@@ -21,7 +21,7 @@ export function describeSite({ site, siteFile, uiUrl }: Pick<RunningSite, 'site'
     ]),
     '',
     'Submit an allocation:',
-    `  npx penstock --site ${file} submit examples/training.yaml`,
+    `  npx penstock --site ${file} allocation submit examples/allocation.yaml`,
   ].join('\n');
 }
 

@@ -7,8 +7,8 @@
  */
 import pLimit from 'p-limit';
 import type * as z from 'zod';
-import { formatIssues } from '../../model/issues.ts';
 import { type ErrorType, PenstockError } from '../../model/errors.ts';
+import { formatIssues } from '../../model/issues.ts';
 import type { HotTier } from './port.ts';
 import * as answers from './vast-contract-schemas.ts';
 
@@ -58,7 +58,10 @@ export function createVastContractHotTier(options: VastContractOptions): HotTier
     createSnapshot: (request) =>
       snapshotTurn(() =>
         exchange(options, answers.SnapshotSchema, {
-          method: 'POST', path: '/snapshots', body: request, timeoutMilliseconds: SNAPSHOT_TIMEOUT_MILLISECONDS,
+          method: 'POST',
+          path: '/snapshots',
+          body: request,
+          timeoutMilliseconds: SNAPSHOT_TIMEOUT_MILLISECONDS,
         }),
       ),
     prefetch: (request) => ask(answers.PrefetchJobSchema, { method: 'POST', path: '/dataspace/prefetch', body: request }),
@@ -132,11 +135,15 @@ async function send(options: VastContractOptions, call: Call): Promise<{ status:
     return { status: response.status, text: await readBounded(response) };
   } catch (error) {
     const timedOut = error instanceof Error && error.name === 'TimeoutError';
-    throw new PenstockError('StoreUnavailable', `${call.method} ${call.path} ${timedOut ? 'was not answered in time' : `failed on the way (${reasonOf(error)})`}.`, {
-      store: options.name,
-      nextStep: 'It is tried again; if that goes on, check that the storage API is up and reachable.',
-      cause: error,
-    });
+    throw new PenstockError(
+      'StoreUnavailable',
+      `${call.method} ${call.path} ${timedOut ? 'was not answered in time' : `failed on the way (${reasonOf(error)})`}.`,
+      {
+        store: options.name,
+        nextStep: 'It is tried again; if that goes on, check that the storage API is up and reachable.',
+        cause: error,
+      },
+    );
   }
 }
 
@@ -206,5 +213,8 @@ function meaningOf(status: number, code: string | undefined): { type: ErrorType;
 
 /** What a store says is shown to people: one line, bounded, nothing a terminal would obey. */
 function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').slice(0, MAX_MESSAGE_CHARACTERS).replace(/[.\s]+$/, '');
+  return text
+    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .slice(0, MAX_MESSAGE_CHARACTERS)
+    .replace(/[.\s]+$/, '');
 }

@@ -14,7 +14,7 @@ export const SMALLEST_PART_BYTES = 8 * MIB;
 /** Bounds memory: parts in flight x this. */
 const LARGEST_PART_BYTES = 128 * MIB;
 /** S3's own limit. */
-const MAX_PARTS = 10_000;
+export const MAX_PARTS = 10_000;
 /** Where the size is unknown, parts double after so many: 8 + 16 + 32 + 64 GiB x 0.98, then 128 MiB each, close to 0.9 TB in all. */
 const PARTS_PER_SIZE = 1_000;
 

@@ -7,8 +7,9 @@ import { PenstockError } from '../../model/errors.ts';
 import type { WriteOptions, WrittenObject } from './port.ts';
 import { s3Error, s3ErrorCode } from './s3-errors.ts';
 import { uploadParts } from './s3-multipart.ts';
-import { partsOf } from './s3-parts.ts';
+import { MAX_PARTS, partsOf, SMALLEST_PART_BYTES } from './s3-parts.ts';
 import { confirmRetention, noObjectLock } from './s3-retention.ts';
+import { uploadStream } from './s3-upload.ts';
 
 export interface WriteTarget {
   readonly client: S3Client;
@@ -32,7 +33,10 @@ export async function writeObjectStream(target: WriteTarget, body: Readable, opt
     const first = await parts.next();
     if (first.done) return await writeObject(target, Buffer.alloc(0), options);
     if (first.value.last) return await writeObject(target, first.value.content, options);
-    const written = await uploadParts(target, first.value.content, parts, expected, options);
+    // Parts of lib-storage have one size: beyond its 10,000 of them, and where the whole's checksum is known, our own upload serves.
+    const fitsUpload = (options.expected?.bytes ?? 0) <= SMALLEST_PART_BYTES * MAX_PARTS;
+    const send = options.expected?.bytes !== undefined && options.expected.crc32c === undefined && fitsUpload ? uploadStream : uploadParts;
+    const written = await send(target, first.value.content, parts, expected, options);
     return await withRetention(target, written, options);
   } catch (error) {
     body.destroy();

@@ -35,7 +35,10 @@ export function createDirectoryRack({ id, room, root }: DirectoryRackConfig): Ra
       return await work();
     } catch (error) {
       if (error instanceof PenstockError || isAbort(error)) throw error;
-      const rackIsThere = await access(root).then(() => true, () => false);
+      const rackIsThere = await access(root).then(
+        () => true,
+        () => false,
+      );
       if (!rackIsThere) throw new PenstockError('StoreUnavailable', `the rack's directory is not there (${what}).`, { store: id, cause: error });
       throw mapError(error, `${what} failed`, id);
     }
@@ -61,77 +64,91 @@ export function createDirectoryRack({ id, room, root }: DirectoryRackConfig): Ra
     id,
     room,
 
-    freeBytes: () => mapped('asking for free space', async () => {
-      const facts = await statfs(root);
-      return facts.bavail * facts.bsize;
-    }),
+    freeBytes: () =>
+      mapped('asking for free space', async () => {
+        const facts = await statfs(root);
+        return facts.bavail * facts.bsize;
+      }),
 
-    writeShard: (key, content, { bytes, signal }) => mapped(`writing ${key}`, async () => {
-      try {
-        await publish(key, (file) => fillFrom(file, content, bytes, signal), signal);
-      } catch (error) {
-        content.destroy();
-        if (codeOf(error) !== 'EEXIST') throw error;
-        const existing = await stat(pathOf(key));
-        if (existing.size !== bytes) throw new PenstockError('Conflict', `${key} exists with ${existing.size} instead of ${bytes} bytes.`, { store: id });
-      }
-    }),
+    writeShard: (key, content, { bytes, signal }) =>
+      mapped(`writing ${key}`, async () => {
+        try {
+          await publish(key, (file) => fillFrom(file, content, bytes, signal), signal);
+        } catch (error) {
+          content.destroy();
+          if (codeOf(error) !== 'EEXIST') throw error;
+          const existing = await stat(pathOf(key));
+          if (existing.size !== bytes) throw new PenstockError('Conflict', `${key} exists with ${existing.size} instead of ${bytes} bytes.`, { store: id });
+        }
+      }),
 
-    readShard: (key, { range, signal } = {}) => mapped(`reading ${key}`, async () => {
-      const file = await open(pathOf(key), 'r');
-      const bounds = range ? { start: range.start, end: range.end } : {};
-      return file.createReadStream({ ...bounds, ...(signal ? { signal } : {}), highWaterMark: READ_CHUNK_BYTES });
-    }),
+    readShard: (key, { range, signal } = {}) =>
+      mapped(`reading ${key}`, async () => {
+        const file = await open(pathOf(key), 'r');
+        const bounds = range ? { start: range.start, end: range.end } : {};
+        return file.createReadStream({ ...bounds, ...(signal ? { signal } : {}), highWaterMark: READ_CHUNK_BYTES });
+      }),
 
-    shardBytes: (key) => mapped(`looking for ${key}`, async () => {
-      const facts = await stat(pathOf(key)).catch(ignore('ENOENT'));
-      if (!facts) await access(root);
-      return facts?.size;
-    }),
+    shardBytes: (key) =>
+      mapped(`looking for ${key}`, async () => {
+        const facts = await stat(pathOf(key)).catch(ignore('ENOENT'));
+        if (!facts) await access(root);
+        return facts?.size;
+      }),
 
-    writeManifest: (key, body, { signal } = {}) => mapped(`writing ${key}`, async () => {
-      try {
-        await publish(key, (file) => file.writeFile(body), signal);
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
-        throw new PenstockError('Conflict', `${key} exists already.`, { store: id, cause: error });
-      }
-    }),
+    writeManifest: (key, body, { signal } = {}) =>
+      mapped(`writing ${key}`, async () => {
+        try {
+          await publish(key, (file) => file.writeFile(body), signal);
+        } catch (error) {
+          if (codeOf(error) !== 'EEXIST') throw error;
+          throw new PenstockError('Conflict', `${key} exists already.`, { store: id, cause: error });
+        }
+      }),
 
-    readManifest: (key) => mapped(`reading ${key}`, async () => {
-      const file = await open(pathOf(key), 'r').catch(ignore('ENOENT'));
-      if (!file) {
+    readManifest: (key) =>
+      mapped(`reading ${key}`, async () => {
+        const file = await open(pathOf(key), 'r').catch(ignore('ENOENT'));
+        if (!file) {
+          await access(root);
+          return undefined;
+        }
+        try {
+          const { size } = await file.stat();
+          if (size > MAX_MANIFEST_BYTES) throw new PenstockError('CorruptSource', `${key} has ${size} bytes, too many for a manifest.`, { store: id });
+          return await file.readFile();
+        } finally {
+          await file.close();
+        }
+      }),
+
+    list: (prefix, { after = '', limit = PAGE_LIMIT } = {}) =>
+      mapped(`listing ${prefix}`, async () => {
         await access(root);
-        return undefined;
-      }
-      try {
-        const { size } = await file.stat();
-        if (size > MAX_MANIFEST_BYTES) throw new PenstockError('CorruptSource', `${key} has ${size} bytes, too many for a manifest.`, { store: id });
-        return await file.readFile();
-      } finally {
-        await file.close();
-      }
-    }),
+        const keys: string[] = [];
+        for await (const key of walk(root, '', prefix, after)) {
+          if (keys.length === limit) return { keys, next: keys.at(-1) };
+          keys.push(key);
+        }
+        return { keys, next: undefined };
+      }),
 
-    list: (prefix, { after = '', limit = PAGE_LIMIT } = {}) => mapped(`listing ${prefix}`, async () => {
-      await access(root);
-      const keys: string[] = [];
-      for await (const key of walk(root, '', prefix, after)) {
-        if (keys.length === limit) return { keys, next: keys.at(-1) };
-        keys.push(key);
-      }
-      return { keys, next: undefined };
-    }),
-
-    remove: (key) => mapped(`removing ${key}`, async () => {
-      const path = pathOf(key);
-      await unlink(path).catch(ignore('ENOENT'));
-      await access(root);
-      for (let directory = dirname(path); directory.length > root.length; directory = dirname(directory)) {
-        // Not empty, or already gone through someone else: both end the tidying up.
-        if (!(await rmdir(directory).then(() => true, () => false))) break;
-      }
-    }),
+    remove: (key) =>
+      mapped(`removing ${key}`, async () => {
+        const path = pathOf(key);
+        await unlink(path).catch(ignore('ENOENT'));
+        await access(root);
+        for (let directory = dirname(path); directory.length > root.length; directory = dirname(directory)) {
+          // Not empty, or already gone through someone else: both end the tidying up.
+          if (
+            !(await rmdir(directory).then(
+              () => true,
+              () => false,
+            ))
+          )
+            break;
+        }
+      }),
   };
 }
 

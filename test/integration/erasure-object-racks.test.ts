@@ -14,7 +14,9 @@ import { rackContract } from '../unit/drivers/rack-store/contract.ts';
 const PATIENT = { requestMilliseconds: 20_000, stallMilliseconds: 20_000 };
 let gateway: TestGateway;
 let serial = 0;
-before(async () => { gateway = await startTestGateway('racks'); });
+before(async () => {
+  gateway = await startTestGateway('racks');
+});
 after(() => gateway.stop());
 
 async function newRack(id: string, room: string): Promise<{ rack: RackStore; bucket: string }> {
@@ -72,7 +74,10 @@ describe('an erasure object in twenty buckets', () => {
     await truncate(join(bucketOf(first?.rack), shardKey(key, manifest.writeId, 0)), 50_000);
     assert.ok((await read(racks, key)).equals(data));
     const facts = await verifyErasureObject({ racks, key });
-    assert.deepEqual(facts.shards.filter(({ state }) => state !== 'sound').map(({ rack, state }) => [rack, state]), [[first?.rack, 'lost']]);
+    assert.deepEqual(
+      facts.shards.filter(({ state }) => state !== 'sound').map(({ rack, state }) => [rack, state]),
+      [[first?.rack, 'lost']],
+    );
 
     for (const { rack } of manifest.shards.slice(0, 4)) await rm(bucketOf(rack), { recursive: true });
     assert.ok((await read(racks, key)).equals(data));

@@ -40,7 +40,10 @@ export async function eventually(what: string, holds: () => Promise<boolean>, wi
 }
 
 export async function refusesWith(type: ErrorType, call: Promise<unknown>): Promise<PenstockError> {
-  const error = await call.then(() => undefined, (thrown: unknown) => thrown);
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   assert.ok(error instanceof PenstockError, `a PenstockError was expected, not ${String(error)}`);
   assert.equal(error.type, type, error.message);
   assert.ok(error.store && error.message.startsWith(`${error.store}: `), `the error names its store: ${error.message}`);
@@ -61,7 +64,12 @@ export function hotTierContract(name: string, open: () => Promise<HotTierHarness
     afterEach(() => harness.close());
 
     const exportRequest = (key: string, floorBytesPerSecond: number, access: 'read-only' | 'read-write' = 'read-write') => ({
-      owner: OWNER, key, path: `/home/${key}`, expiresAt: inSeconds(600), access, clients: ['n001'],
+      owner: OWNER,
+      key,
+      path: `/home/${key}`,
+      expiresAt: inSeconds(600),
+      access,
+      clients: ['n001'],
       qos: { floorBytesPerSecond, ceilingBytesPerSecond: 0 },
     });
     const finishedJob = async (jobId: string) => {
@@ -81,7 +89,13 @@ export function hotTierContract(name: string, open: () => Promise<HotTierHarness
       await harness.writeOrigin('/training-data/set/deep/only-remote', 'abcdef');
       await harness.writeHot('/training-data/settlement', 'a neighbour whose name begins alike');
       assert.deepEqual(await tier.locate('/training-data/set'), {
-        path: '/training-data/set', files: 3, bytes: 18, hotFiles: 2, hotBytes: 12, remoteFiles: 1, remoteBytes: 6,
+        path: '/training-data/set',
+        files: 3,
+        bytes: 18,
+        hotFiles: 2,
+        hotBytes: 12,
+        remoteFiles: 1,
+        remoteBytes: 6,
       });
       assert.equal((await tier.locate('/training-data/set/only-hot')).hotBytes, 3);
       assert.equal((await tier.locate('/training-data/set/deep/only-remote')).remoteBytes, 6);

@@ -28,8 +28,15 @@ export async function testConfig(): Promise<{ directory: string; config: Emulato
   const directory = await mkdtemp(join(tmpdir(), 'penstock-hot-tier-'));
   const within = (name: string): string => join(directory, name);
   const config = {
-    port: 0, root: within('tree'), snapshotsRoot: within('snapshots'), originRoot: within('origin'), stateFile: within('state.json'),
-    token: TOKEN, ...TEST_TIER, s3Endpoint: 'http://127.0.0.1:9', nfs: { address: '127.0.0.1', port: 2049, pseudoPath: '/hot' },
+    port: 0,
+    root: within('tree'),
+    snapshotsRoot: within('snapshots'),
+    originRoot: within('origin'),
+    stateFile: within('state.json'),
+    token: TOKEN,
+    ...TEST_TIER,
+    s3Endpoint: 'http://127.0.0.1:9',
+    nfs: { address: '127.0.0.1', port: 2049, pseudoPath: '/hot' },
   };
   return { directory, config };
 }

@@ -55,17 +55,22 @@ describe('the hot tier emulator survives kill -9', () => {
     const { tier } = emulator;
     for (let round = 0; round < 3; round++) {
       const answered: string[] = [];
-      const asking = Promise.allSettled(Array.from({ length: 30 }, async (_, index) => {
-        const key = `storm-${round}-${index}`;
-        const { reservationId } = await tier.reserve({ owner: 'storm', key, path: `/storm/${key}`, bytes: 1, expiresAt: inSeconds(600) });
-        answered.push(reservationId);
-      }));
+      const asking = Promise.allSettled(
+        Array.from({ length: 30 }, async (_, index) => {
+          const key = `storm-${round}-${index}`;
+          const { reservationId } = await tier.reserve({ owner: 'storm', key, path: `/storm/${key}`, bytes: 1, expiresAt: inSeconds(600) });
+          answered.push(reservationId);
+        }),
+      );
       await eventually('some are answered', async () => answered.length >= 5 + round * 5);
       await emulator.kill();
       await asking;
       await emulator.restart();
       const held = new Set((await tier.holdings('storm')).reservations.map((each) => each.reservationId));
-      assert.deepEqual(answered.filter((id) => !held.has(id)), []);
+      assert.deepEqual(
+        answered.filter((id) => !held.has(id)),
+        [],
+      );
     }
   });
 });
@@ -87,7 +92,9 @@ describe('the hot tier emulator at its edge', () => {
 
   test('validation errors carry the path of each field, and unknown fields are errors', async () => {
     const response = await fetch(`${emulator.url}/exports`, {
-      method: 'POST', headers: { authorization: `Api-Token ${TOKEN}` }, body: JSON.stringify({ owner: 'o', qos: { floorBytesPerSecond: -1 }, flor: 1 }),
+      method: 'POST',
+      headers: { authorization: `Api-Token ${TOKEN}` },
+      body: JSON.stringify({ owner: 'o', qos: { floorBytesPerSecond: -1 }, flor: 1 }),
     });
     assert.equal(response.status, 400);
     const text = await response.text();
@@ -154,6 +161,9 @@ describe('the vast-contract driver maps what a storage API answers', () => {
 
   test('an endpoint or token that cannot work is refused at once, without telling the token', () => {
     assert.throws(() => createVastContractHotTier({ name: 'hot', endpoint: 'embedded', token: TOKEN }), /embedded/);
-    assert.throws(() => createVastContractHotTier({ name: 'hot', endpoint, token: 'secret\n' }), (error: Error) => !error.message.includes('secret'));
+    assert.throws(
+      () => createVastContractHotTier({ name: 'hot', endpoint, token: 'secret\n' }),
+      (error: Error) => !error.message.includes('secret'),
+    );
   });
 });

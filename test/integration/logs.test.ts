@@ -96,7 +96,7 @@ describe('an archived log', () => {
 
   it('gives a line without a time to the one before it, also over the end of a chunk', async () => {
     const trace = `${'\tat somewhere\n'.repeat(150)}`;
-    const { options } = await newNode({ 'stdout.log': lineAt(1) + trace + lineAt(2) + `${'x'.repeat(2500)}\n` + lineAt(3) });
+    const { options } = await newNode({ 'stdout.log': `${lineAt(1) + trace + lineAt(2)}${'x'.repeat(2500)}\n${lineAt(3)}` });
     await archiveNodeLogs(options);
     const { place, stdout } = await closed(options);
     const at = (minute: number) => readLogTime(place, stdout, { from: `2026-03-04T05:0${minute}:00Z`, to: `2026-03-04T05:0${minute}:30Z` });

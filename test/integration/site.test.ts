@@ -39,7 +39,7 @@ before(async () => {
   [left, right] = await Promise.all([start('left'), start('right')]);
 });
 after(async () => {
-  await Promise.all([left, right].map((site: RunningSite | undefined) => site?.stop()));
+  await Promise.all([left, right].map(async (site: RunningSite | undefined) => site?.stop()));
   await rm(root, { recursive: true });
 });
 

@@ -46,9 +46,13 @@ describe('boundaries', () => {
 
   test('the workflow bundle holds workflows, model, zod and the SDK, and no activity, driver or Node module', async () => {
     const { code } = await bundleWorkflows();
-    const modules = [...code.matchAll(/"\.\/((?:workflows|model|node_modules|activities|drivers|datapath|client|workers|dev)\/[\w@./-]+\.(?:ts|js|cjs|mjs))"/g)].map((match) => match[1] ?? '');
+    const modules = [
+      ...code.matchAll(/"\.\/((?:workflows|model|node_modules|activities|drivers|datapath|client|workers|dev)\/[\w@./-]+\.(?:ts|js|cjs|mjs))"/g),
+    ].map((match) => match[1] ?? '');
     assert.ok(modules.includes('workflows/allocation.ts'));
-    const foreign = modules.filter((name) => !/^(workflows|model)\//.test(name) && !/^node_modules\/(@temporalio\/(common|workflow)|zod|nexus-rpc|long|ms)\//.test(name));
+    const foreign = modules.filter(
+      (name) => !/^(workflows|model)\//.test(name) && !/^node_modules\/(@temporalio\/(common|workflow)|zod|nexus-rpc|long|ms)\//.test(name),
+    );
     assert.deepEqual(foreign, []);
   });
 

@@ -38,9 +38,16 @@ describe('the hot tier emulator', () => {
 
   const auditLines = async (): Promise<string[]> => (await readFile(`${config.stateFile}.audit.jsonl`, 'utf8')).trimEnd().split('\n');
   const at = (milliseconds: number): string => new Date(START + milliseconds).toISOString();
-  const exportFor = (owner: string, expiresAt: string) => tier.createExport({
-    owner, key: 'e', path: `/home/${owner}`, expiresAt, access: 'read-write', clients: ['n001'], qos: { floorBytesPerSecond: 1000, ceilingBytesPerSecond: 0 },
-  });
+  const exportFor = (owner: string, expiresAt: string) =>
+    tier.createExport({
+      owner,
+      key: 'e',
+      path: `/home/${owner}`,
+      expiresAt,
+      access: 'read-write',
+      clients: ['n001'],
+      qos: { floorBytesPerSecond: 1000, ceilingBytesPerSecond: 0 },
+    });
 
   test('a floor is free the instant its export expires, even before the sweep', async () => {
     await exportFor('early', at(HOUR));
@@ -95,7 +102,13 @@ describe('the hot tier emulator', () => {
     await start();
     await tier.locate('/b');
     const entries = await tier.auditLog('/');
-    assert.deepEqual(entries.map(({ sequence, path }) => [sequence, path]), [[1, '/a'], [2, '/b']]);
+    assert.deepEqual(
+      entries.map(({ sequence, path }) => [sequence, path]),
+      [
+        [1, '/a'],
+        [2, '/b'],
+      ],
+    );
   });
 
   test('an audit log with a missing entry is not gone on with', async () => {
@@ -126,7 +139,11 @@ describe('the hot tier emulator', () => {
 
   test('least recently used goes first, whatever the names are', async () => {
     const tree = treeAccess(config);
-    for (const [name, minutes] of [['a', 3], ['b', 1], ['c', 2]] as const) {
+    for (const [name, minutes] of [
+      ['a', 3],
+      ['b', 1],
+      ['c', 2],
+    ] as const) {
       const content = Buffer.alloc(2_000_000, name);
       await tree.writeOrigin(`/d/${name}`, content);
       await tree.writeHot(`/d/${name}`, content);
@@ -135,7 +152,10 @@ describe('the hot tier emulator', () => {
     await tier.reserve({ owner: 'u', key: 'k', path: '/e', bytes: 6_000_000, expiresAt: at(HOUR) });
     assert.deepEqual(await readdir(join(config.root, 'd')), ['a']);
     const evictions = (await auditLines()).filter((line) => line.includes('files.evict'));
-    assert.deepEqual(evictions.map((line) => /"path":"(.*?)"/.exec(line)?.[1]), ['/d/b', '/d/c']);
+    assert.deepEqual(
+      evictions.map((line) => /"path":"(.*?)"/.exec(line)?.[1]),
+      ['/d/b', '/d/c'],
+    );
   });
 
   test('a snapshot taken while files are written shows one instant of them, or none', async () => {

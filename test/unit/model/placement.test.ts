@@ -17,31 +17,37 @@ describe('placement', () => {
   const anySite = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 6 });
 
   it('takes each rack at most once, as many as asked for, and leaves the rest as spares', () => {
-    fc.assert(fc.property(fc.string(), anySite, (key, rooms) => {
-      const racks = site(rooms);
-      const { chosen, spares } = placeShards(key, racks, SHARDS);
-      assert.equal(chosen.length, Math.min(SHARDS, racks.length));
-      assert.deepEqual(new Set([...chosen, ...spares]), new Set(racks));
-      assert.equal(chosen.length + spares.length, racks.length);
-    }));
+    fc.assert(
+      fc.property(fc.string(), anySite, (key, rooms) => {
+        const racks = site(rooms);
+        const { chosen, spares } = placeShards(key, racks, SHARDS);
+        assert.equal(chosen.length, Math.min(SHARDS, racks.length));
+        assert.deepEqual(new Set([...chosen, ...spares]), new Set(racks));
+        assert.equal(chosen.length + spares.length, racks.length);
+      }),
+    );
   });
 
   it('is the same for everyone, in whatever order the racks are told', () => {
-    fc.assert(fc.property(fc.string(), fc.shuffledSubarray(site([5, 5, 5, 5]), { minLength: 20 }), (key, shuffled) => {
-      assert.deepEqual(placeShards(key, shuffled, SHARDS), placeShards(key, site([5, 5, 5, 5]), SHARDS));
-    }));
+    fc.assert(
+      fc.property(fc.string(), fc.shuffledSubarray(site([5, 5, 5, 5]), { minLength: 20 }), (key, shuffled) => {
+        assert.deepEqual(placeShards(key, shuffled, SHARDS), placeShards(key, site([5, 5, 5, 5]), SHARDS));
+      }),
+    );
   });
 
   it('spreads over the rooms as evenly as their racks allow', () => {
     assert.deepEqual(perRoom(placeShards('any', site([5, 5, 5, 5]), SHARDS).chosen), [4, 4, 5, 5]);
-    fc.assert(fc.property(fc.string(), anySite, (key, rooms) => {
-      const { chosen, spares } = placeShards(key, site(rooms), SHARDS);
-      const most = Math.max(...perRoom(chosen));
-      // A room that has two fewer than the fullest must have nothing left to give.
-      for (const [room, members] of Map.groupBy(chosen, (rack) => rack.room)) {
-        if (members.length < most - 1) assert.ok(!spares.some((rack) => rack.room === room));
-      }
-    }));
+    fc.assert(
+      fc.property(fc.string(), anySite, (key, rooms) => {
+        const { chosen, spares } = placeShards(key, site(rooms), SHARDS);
+        const most = Math.max(...perRoom(chosen));
+        // A room that has two fewer than the fullest must have nothing left to give.
+        for (const [room, members] of Map.groupBy(chosen, (rack) => rack.room)) {
+          if (members.length < most - 1) assert.ok(!spares.some((rack) => rack.room === room));
+        }
+      }),
+    );
   });
 
   it('moves at most one shard of an object when a rack joins, and about the fair share of all', () => {
@@ -60,12 +66,14 @@ describe('placement', () => {
   });
 
   it('brings at most the joining rack in, whatever the rooms', () => {
-    fc.assert(fc.property(fc.string(), anySite, fc.nat(5), (key, rooms, room) => {
-      const before = site(rooms);
-      const old = new Set(placeShards(key, before, SHARDS).chosen.map(({ id }) => id));
-      const after = placeShards(key, [...before, { id: 'new', room: `room-${room}`, availableBytes: 1e12 }], SHARDS).chosen;
-      assert.ok(after.filter(({ id }) => !old.has(id)).every(({ id }) => id === 'new'));
-    }));
+    fc.assert(
+      fc.property(fc.string(), anySite, fc.nat(5), (key, rooms, room) => {
+        const before = site(rooms);
+        const old = new Set(placeShards(key, before, SHARDS).chosen.map(({ id }) => id));
+        const after = placeShards(key, [...before, { id: 'new', room: `room-${room}`, availableBytes: 1e12 }], SHARDS).chosen;
+        assert.ok(after.filter(({ id }) => !old.has(id)).every(({ id }) => id === 'new'));
+      }),
+    );
   });
 
   it('gives a rack with twice the free space clearly more', () => {
@@ -91,7 +99,11 @@ describe('placement', () => {
 
   it('chooses the spare of the emptiest room', () => {
     const inUse = site([3, 1, 2]);
-    const spares = [{ id: 's0', room: 'room-0' }, { id: 's1', room: 'room-1' }, { id: 's2', room: 'room-1' }];
+    const spares = [
+      { id: 's0', room: 'room-0' },
+      { id: 's1', room: 'room-1' },
+      { id: 's2', room: 'room-1' },
+    ];
     assert.equal(chooseSpare(inUse, spares)?.id, 's1');
     assert.equal(chooseSpare(inUse, []), undefined);
   });

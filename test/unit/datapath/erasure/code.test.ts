@@ -35,9 +35,16 @@ describe('GF(2^8) with 0x11d', () => {
 describe('the code 14+4', () => {
   it('has the matrix of gf_gen_cauchy1_matrix', () => {
     assert.equal(generatorMatrix.length, 18);
-    for (const [i, row] of generatorMatrix.entries()) assert.deepEqual([...row], Array.from(row, (_, j) => (i < 14 ? Number(i === j) : slowInverse(i ^ j))));
+    for (const [i, row] of generatorMatrix.entries())
+      assert.deepEqual(
+        [...row],
+        Array.from(row, (_, j) => (i < 14 ? Number(i === j) : slowInverse(i ^ j))),
+      );
     // The first parity row as ISA-L prints it: inverses of 14 ^ 0, 14 ^ 1, ...
-    assert.deepEqual([...(generatorMatrix[14] ?? [])].map((entry, j) => slowMultiply(entry, 14 ^ j)), Array(14).fill(1));
+    assert.deepEqual(
+      [...(generatorMatrix[14] ?? [])].map((entry, j) => slowMultiply(entry, 14 ^ j)),
+      Array(14).fill(1),
+    );
   });
 
   it('gives the parity of the definition', () => {
@@ -52,7 +59,10 @@ describe('the code 14+4', () => {
         assert.equal(bytes[i * cellBytes + x], expected);
       }
     }
-    assert.deepEqual(checksums, Array.from({ length: 18 }, (_, i) => crc32c(bytes.subarray(i * cellBytes, (i + 1) * cellBytes))));
+    assert.deepEqual(
+      checksums,
+      Array.from({ length: 18 }, (_, i) => crc32c(bytes.subarray(i * cellBytes, (i + 1) * cellBytes))),
+    );
   });
 
   it('has an inverse for every one of the 3,060 choices of fourteen', () => {
@@ -63,22 +73,32 @@ describe('the code 14+4', () => {
   });
 
   it('rebuilds any one to four cells from any fourteen others', () => {
-    fc.assert(fc.property(
-      fc.shuffledSubarray(Array.from({ length: 18 }, (_, index) => index), { minLength: 1, maxLength: 4 }),
-      fc.integer({ min: 1, max: 40 }),
-      fc.integer(),
-      (lost, quarters, seed) => {
-        const cellBytes = quarters * 4;
-        const slab = slabOf(noise(14 * cellBytes, seed), cellBytes);
-        const checksums = encodeStripe(slab, cellBytes);
-        const whole = Buffer.from(slab.slice(0));
-        const damaged = Buffer.from(slab);
-        for (const index of lost) damaged.fill(0xee, index * cellBytes, (index + 1) * cellBytes);
-        const present = Array.from({ length: 18 }, (_, index) => index).filter((index) => !lost.includes(index)).slice(0, 14);
-        assert.deepEqual(reconstructStripe(slab, cellBytes, present, lost), lost.map((index) => checksums[index]));
-        assert.ok(Buffer.from(slab).equals(whole));
-      },
-    ));
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray(
+          Array.from({ length: 18 }, (_, index) => index),
+          { minLength: 1, maxLength: 4 },
+        ),
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer(),
+        (lost, quarters, seed) => {
+          const cellBytes = quarters * 4;
+          const slab = slabOf(noise(14 * cellBytes, seed), cellBytes);
+          const checksums = encodeStripe(slab, cellBytes);
+          const whole = Buffer.from(slab.slice(0));
+          const damaged = Buffer.from(slab);
+          for (const index of lost) damaged.fill(0xee, index * cellBytes, (index + 1) * cellBytes);
+          const present = Array.from({ length: 18 }, (_, index) => index)
+            .filter((index) => !lost.includes(index))
+            .slice(0, 14);
+          assert.deepEqual(
+            reconstructStripe(slab, cellBytes, present, lost),
+            lost.map((index) => checksums[index]),
+          );
+          assert.ok(Buffer.from(slab).equals(whole));
+        },
+      ),
+    );
   });
 
   it('refuses thirteen cells, the same one twice, and five wanted', () => {

@@ -12,7 +12,9 @@ import { noise } from './support.ts';
 
 const CELL = 65_536;
 let directory = '';
-before(async () => { directory = await mkdtemp(join(tmpdir(), 'penstock-codec-')); });
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'penstock-codec-'));
+});
 after(() => rm(directory, { recursive: true }));
 
 function slab(seed: number): ArrayBuffer {
@@ -45,7 +47,10 @@ describe('the codec pool', () => {
 
   it('reports an impossible job without losing the thread', async () => {
     const pool = createCodecPool(1);
-    await assert.rejects(pool.run({ kind: 'reconstruct', slab: slab(1), cellBytes: CELL, present: [0, 1], wanted: [17] }), { name: 'IoError', message: /14 different cells/ });
+    await assert.rejects(pool.run({ kind: 'reconstruct', slab: slab(1), cellBytes: CELL, present: [0, 1], wanted: [17] }), {
+      name: 'IoError',
+      message: /14 different cells/,
+    });
     await pool.run({ kind: 'encode', slab: slab(2), cellBytes: CELL });
     await pool.close();
   });
@@ -53,13 +58,16 @@ describe('the codec pool', () => {
   it('fails the jobs of a thread that dies, and replaces it', async () => {
     const marker = join(directory, 'died');
     const script = join(directory, 'mortal.mjs');
-    await writeFile(script, `
+    await writeFile(
+      script,
+      `
       import { existsSync, writeFileSync } from 'node:fs';
       import { parentPort } from 'node:worker_threads';
       parentPort.on('message', ({ id, job }) => {
         if (!existsSync(${JSON.stringify(marker)})) { writeFileSync(${JSON.stringify(marker)}, ''); process.exit(3); }
         parentPort.postMessage({ id, result: { slab: job.slab, checksums: [] } }, [job.slab]);
-      });`);
+      });`,
+    );
     const pool = createCodecPool(1, pathToFileURL(script));
     await assert.rejects(pool.run({ kind: 'encode', slab: slab(1), cellBytes: CELL }), { name: 'IoError' });
     assert.deepEqual((await pool.run({ kind: 'encode', slab: slab(1), cellBytes: CELL })).checksums, []);
@@ -68,10 +76,13 @@ describe('the codec pool', () => {
 
   it('does not keep a process alive, but does see its jobs through', async () => {
     const script = join(directory, 'short-lived.mjs');
-    await writeFile(script, `
+    await writeFile(
+      script,
+      `
       import { sharedCodecPool } from ${JSON.stringify(new URL('../../../../datapath/erasure/codec-pool.ts', import.meta.url).href)};
       const { checksums } = await sharedCodecPool.run({ kind: 'encode', slab: new ArrayBuffer(18 * ${CELL}), cellBytes: ${CELL} });
-      process.stdout.write(String(checksums.length));`);
+      process.stdout.write(String(checksums.length));`,
+    );
     const { stdout } = await promisify(execFile)(process.execPath, [script], { timeout: 10_000 });
     assert.equal(stdout, '18');
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import { buffer } from 'node:stream/consumers';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type ErasureManifest, type Finding, readErasureObject, verifyErasureObject } from '../../../../datapath/erasure/index.ts';
 import { HEADER_BYTES, manifestKey, shardKey } from '../../../../datapath/erasure/layout.ts';
@@ -80,14 +80,19 @@ describe('a damaged shard', () => {
   it('never gives wrong bytes, whatever single bytes of up to four shards change', async () => {
     const { racks, data, manifest } = await stored(SMALL);
     const pristine = new Map(manifest.shards.map(({ index }) => [index, shardOf(racks, manifest, index)]));
-    await fc.assert(fc.asyncProperty(
-      fc.shuffledSubarray([...Array(18).keys()], { maxLength: 4 }), fc.nat(1_000_000), fc.integer({ min: 1, max: 255 }),
-      async (indices, position, mask) => {
-        for (const [index, shard] of pristine) change(racks, manifest, index, () => shard);
-        for (const index of indices) change(racks, manifest, index, (shard) => flip(shard, position % shard.length, mask));
-        assert.ok((await read(racks, KEY)).equals(data));
-      },
-    ), { numRuns: 150 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.shuffledSubarray([...Array(18).keys()], { maxLength: 4 }),
+        fc.nat(1_000_000),
+        fc.integer({ min: 1, max: 255 }),
+        async (indices, position, mask) => {
+          for (const [index, shard] of pristine) change(racks, manifest, index, () => shard);
+          for (const index of indices) change(racks, manifest, index, (shard) => flip(shard, position % shard.length, mask));
+          assert.ok((await read(racks, KEY)).equals(data));
+        },
+      ),
+      { numRuns: 150 },
+    );
   });
 });
 

@@ -12,7 +12,9 @@ import { memorySite, noise, write } from './support.ts';
 const decoder = fileURLToPath(new URL('../../../../docs/formats/erasure_decode.py', import.meta.url));
 const run = promisify(execFile);
 let directory = '';
-before(async () => { directory = await mkdtemp(join(tmpdir(), 'penstock-decode-')); });
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'penstock-decode-'));
+});
 after(() => rm(directory, { recursive: true }));
 
 /** The shards as files in no particular order and under names that say nothing, and no manifest. */
@@ -20,13 +22,15 @@ async function shardFiles(bytes: number, label: string): Promise<{ data: Buffer;
   const racks = memorySite();
   const data = noise(bytes, bytes);
   const { manifest } = await write(racks, `formats/${label}`, data);
-  const files = await Promise.all(manifest.shards.map(async ({ index, rack }) => {
-    const shard = racks.find(({ id }) => id === rack)?.objects.get(shardKey(manifest.key, manifest.writeId, index));
-    assert.ok(shard);
-    const file = join(directory, `${label}-${index}`);
-    await writeFile(file, shard);
-    return file;
-  }));
+  const files = await Promise.all(
+    manifest.shards.map(async ({ index, rack }) => {
+      const shard = racks.find(({ id }) => id === rack)?.objects.get(shardKey(manifest.key, manifest.writeId, index));
+      assert.ok(shard);
+      const file = join(directory, `${label}-${index}`);
+      await writeFile(file, shard);
+      return file;
+    }),
+  );
   return { data, files };
 }
 

@@ -45,7 +45,11 @@ describe('a write', () => {
     assert.deepEqual([facts.ok, facts.margin], [true, 2]);
   });
 
-  for (const [fault, type] of [['fail', 'StoreUnavailable'], ['hang', 'StoreUnavailable'], ['full', 'OutOfSpace']] as const) {
+  for (const [fault, type] of [
+    ['fail', 'StoreUnavailable'],
+    ['hang', 'StoreUnavailable'],
+    ['full', 'OutOfSpace'],
+  ] as const) {
     for (const bytes of [SMALL, LARGE]) {
       it(`below sixteen shards fails clean where racks ${fault} (${bytes} bytes)`, async () => {
         const racks = memorySite(18);
@@ -61,7 +65,12 @@ describe('a write', () => {
     const racks = memorySite(18);
     for (const rack of racks.slice(0, 3)) rack.faults.set('freeBytes', 'fail');
     let wasRead = false;
-    const content = new Readable({ read() { wasRead = true; this.push(null); } });
+    const content = new Readable({
+      read() {
+        wasRead = true;
+        this.push(null);
+      },
+    });
     await assert.rejects(write(racks, KEY, noise(SMALL), { content }), { name: 'StoreUnavailable' });
     assert.equal(wasRead, false);
   });
@@ -69,19 +78,21 @@ describe('a write', () => {
   it('shows nothing before its commit', async () => {
     const racks = memorySite();
     const seen: boolean[] = [];
-    const watching = racks.map((rack): RackStore => ({
-      ...rack,
-      async writeShard(key, content, options) {
-        seen.push((await findErasureObject({ racks, key: KEY })) !== undefined);
-        await rack.writeShard(key, content, options);
-        seen.push((await findErasureObject({ racks, key: KEY })) !== undefined);
-      },
-      async writeManifest(key, body, options) {
-        // When the first manifest goes out, the quorum of shards must be there.
-        assert.ok(keysOn(racks, shardPrefix(KEY)).length >= 16);
-        await rack.writeManifest(key, body, options);
-      },
-    }));
+    const watching = racks.map(
+      (rack): RackStore => ({
+        ...rack,
+        async writeShard(key, content, options) {
+          seen.push((await findErasureObject({ racks, key: KEY })) !== undefined);
+          await rack.writeShard(key, content, options);
+          seen.push((await findErasureObject({ racks, key: KEY })) !== undefined);
+        },
+        async writeManifest(key, body, options) {
+          // When the first manifest goes out, the quorum of shards must be there.
+          assert.ok(keysOn(racks, shardPrefix(KEY)).length >= 16);
+          await rack.writeManifest(key, body, options);
+        },
+      }),
+    );
     await write(watching, KEY, noise(SMALL));
     assert.deepEqual(new Set(seen), new Set([false]));
   });
@@ -90,13 +101,21 @@ describe('a write', () => {
     const racks = memorySite();
     for (const rack of racks.slice(0, 1)) rack.faults.set('writeShard', 'hang');
     const controller = new AbortController();
-    const endless = Readable.from((async function* () {
-      for (;;) {
-        yield noise(100_000);
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-    })(), { objectMode: false });
-    const writing = write(racks, KEY, noise(0), { content: endless, bytes: 10 ** 12, signal: controller.signal, patience: { requestMilliseconds: 10_000, stallMilliseconds: 60_000 } });
+    const endless = Readable.from(
+      (async function* () {
+        for (;;) {
+          yield noise(100_000);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+      })(),
+      { objectMode: false },
+    );
+    const writing = write(racks, KEY, noise(0), {
+      content: endless,
+      bytes: 10 ** 12,
+      signal: controller.signal,
+      patience: { requestMilliseconds: 10_000, stallMilliseconds: 60_000 },
+    });
     setTimeout(() => controller.abort(new Error('cancelled by the test')), 100);
     const started = performance.now();
     await assert.rejects(writing, /cancelled by the test/);
@@ -107,10 +126,13 @@ describe('a write', () => {
 
   it('passes on an error of its source, and leaves nothing', async () => {
     const racks = memorySite();
-    const content = Readable.from((async function* () {
-      yield noise(5_000);
-      throw new PenstockError('IoError', 'the source broke.');
-    })(), { objectMode: false });
+    const content = Readable.from(
+      (async function* () {
+        yield noise(5_000);
+        throw new PenstockError('IoError', 'the source broke.');
+      })(),
+      { objectMode: false },
+    );
     await assert.rejects(write(racks, KEY, noise(SMALL), { content }), { name: 'IoError', message: /source broke/ });
     assert.deepEqual(keysOn(racks, 'ec/'), []);
   });
@@ -128,7 +150,10 @@ describe('a commit', () => {
     const racks = memorySite();
     const electors = electorsFor(KEY, racks).map(memory);
     for (const elector of electors.slice(2)) elector.faults.set('writeManifest', 'fail');
-    await assert.rejects(write(racks, KEY, noise(SMALL)), (error) => error instanceof PenstockError && error.errorClass === 'retryable' && /next attempt completes/.test(error.message));
+    await assert.rejects(
+      write(racks, KEY, noise(SMALL)),
+      (error) => error instanceof PenstockError && error.errorClass === 'retryable' && /next attempt completes/.test(error.message),
+    );
     assert.equal(keysOn(racks, manifestKey(KEY)).length, 2);
     for (const elector of electors) elector.faults.clear();
     const { outcome } = await write(racks, KEY, noise(SMALL));
@@ -147,13 +172,15 @@ describe('a commit', () => {
 
   it('finds its own effect where the answers to its puts were lost', async () => {
     const racks = memorySite();
-    const lossy = racks.map((rack): RackStore => ({
-      ...rack,
-      async writeManifest(key, body, options) {
-        await rack.writeManifest(key, body, options);
-        throw new PenstockError('StoreUnavailable', 'the answer was lost.', { store: rack.id });
-      },
-    }));
+    const lossy = racks.map(
+      (rack): RackStore => ({
+        ...rack,
+        async writeManifest(key, body, options) {
+          await rack.writeManifest(key, body, options);
+          throw new PenstockError('StoreUnavailable', 'the answer was lost.', { store: rack.id });
+        },
+      }),
+    );
     const { outcome } = await write(lossy, KEY, noise(SMALL));
     assert.equal(outcome, 'written');
     assert.ok((await read(racks, KEY)).equals(noise(SMALL)));
@@ -210,11 +237,14 @@ describe('two writers of one key', () => {
     const racks = memorySite();
     const data = noise(SMALL);
     const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
-    const source = Readable.from((async function* () {
-      yield data.subarray(0, 5_000);
-      await woken;
-      yield data.subarray(5_000);
-    })(), { objectMode: false });
+    const source = Readable.from(
+      (async function* () {
+        yield data.subarray(0, 5_000);
+        await woken;
+        yield data.subarray(5_000);
+      })(),
+      { objectMode: false },
+    );
     const zombieId = newWriteId();
     const zombie = write(racks, KEY, data, { content: source, writeId: zombieId, patience: { requestMilliseconds: 5_000, stallMilliseconds: 5_000 } });
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -4,23 +4,30 @@ import { crc32c } from '@node-rs/crc32';
 import fc from 'fast-check';
 import { encodeHeader, encodeTail, type ObjectIdentity, parseHeader, parseTail } from '../../../../datapath/erasure/format.ts';
 import { checkKey, layoutFor, manifestKey, newWriteId, parseManifestKey, parseShardKey, shardBytes, shardKey } from '../../../../datapath/erasure/layout.ts';
-import { encodeManifest, type ErasureManifest, parseManifest } from '../../../../datapath/erasure/manifest.ts';
+import { type ErasureManifest, encodeManifest, parseManifest } from '../../../../datapath/erasure/manifest.ts';
 import { PenstockError } from '../../../../model/errors.ts';
 
-const identity: ObjectIdentity = { ...layoutFor(100_000), key: 'tenant/project/a1/checkpoints/c1/modèle.bin', writeId: newWriteId(), createdAtMilliseconds: 1_795_000_000_000 };
+const identity: ObjectIdentity = {
+  ...layoutFor(100_000),
+  key: 'tenant/project/a1/checkpoints/c1/modèle.bin',
+  writeId: newWriteId(),
+  createdAtMilliseconds: 1_795_000_000_000,
+};
 const digest = { sha256: 'ab'.repeat(32), crc32c: 0xdeadbeef };
 const refused = (error: unknown): boolean => error instanceof PenstockError && error.type === 'CorruptSource';
 
 describe('the layout', () => {
   it('has cells of allowed size that hold the object, with stripes as few as a mebibyte allows', () => {
-    fc.assert(fc.property(fc.oneof(fc.nat(2_000_000), fc.maxSafeNat()), (bytes) => {
-      const { cellBytes, stripes } = layoutFor(bytes);
-      assert.ok(cellBytes >= 64 && cellBytes <= 1_048_576 && cellBytes % 64 === 0);
-      assert.equal(stripes, Math.ceil(bytes / (14 * 1_048_576)));
-      assert.ok(stripes * 14 * cellBytes >= bytes);
-      // At most one rounding step of padding per cell.
-      assert.ok(bytes === 0 || stripes * 14 * cellBytes - bytes <= stripes * 14 * (cellBytes > 65_536 ? 4096 : 64));
-    }));
+    fc.assert(
+      fc.property(fc.oneof(fc.nat(2_000_000), fc.maxSafeNat()), (bytes) => {
+        const { cellBytes, stripes } = layoutFor(bytes);
+        assert.ok(cellBytes >= 64 && cellBytes <= 1_048_576 && cellBytes % 64 === 0);
+        assert.equal(stripes, Math.ceil(bytes / (14 * 1_048_576)));
+        assert.ok(stripes * 14 * cellBytes >= bytes);
+        // At most one rounding step of padding per cell.
+        assert.ok(bytes === 0 || stripes * 14 * cellBytes - bytes <= stripes * 14 * (cellBytes > 65_536 ? 4096 : 64));
+      }),
+    );
   });
 });
 
@@ -40,7 +47,21 @@ describe('a header', () => {
     }
   });
   it('is refused with another version, code, index or filling, however well its checksum fits', () => {
-    const changes: [number, number][] = [[8, 2], [12, 13], [13, 5], [14, 16], [15, 1], [16, 1], [20, 2], [22, 2], [26, 255], [32, 9], [60, 1], [97, 9], [2000, 1]];
+    const changes: [number, number][] = [
+      [8, 2],
+      [12, 13],
+      [13, 5],
+      [14, 16],
+      [15, 1],
+      [16, 1],
+      [20, 2],
+      [22, 2],
+      [26, 255],
+      [32, 9],
+      [60, 1],
+      [97, 9],
+      [2000, 1],
+    ];
     for (const [offset, value] of changes) {
       const header = encodeHeader(identity, 3);
       header[offset] = (header[offset] ?? 0) ^ value;
@@ -67,7 +88,11 @@ describe('table and footer', () => {
   });
   it('are refused under another header: another shard, another write, another time', () => {
     const tail = encodeTail(header, table, digest);
-    for (const other of [encodeHeader(identity, 4), encodeHeader({ ...identity, writeId: newWriteId() }, 3), encodeHeader({ ...identity, createdAtMilliseconds: 1 }, 3)]) {
+    for (const other of [
+      encodeHeader(identity, 4),
+      encodeHeader({ ...identity, writeId: newWriteId() }, 3),
+      encodeHeader({ ...identity, createdAtMilliseconds: 1 }, 3),
+    ]) {
       assert.throws(() => parseTail(parseHeader(other), tail), refused);
     }
   });
@@ -75,8 +100,18 @@ describe('table and footer', () => {
 
 describe('a manifest', () => {
   const manifest: ErasureManifest = {
-    format: 'penstock-erasure', version: 1, key: identity.key, bytes: 100_000, sha256: digest.sha256, crc32c: 'AAAAAA==', writeId: identity.writeId,
-    dataShards: 14, parityShards: 4, cellBytes: identity.cellBytes, stripes: identity.stripes, createdAt: '2026-11-21T08:00:00.000Z',
+    format: 'penstock-erasure',
+    version: 1,
+    key: identity.key,
+    bytes: 100_000,
+    sha256: digest.sha256,
+    crc32c: 'AAAAAA==',
+    writeId: identity.writeId,
+    dataShards: 14,
+    parityShards: 4,
+    cellBytes: identity.cellBytes,
+    stripes: identity.stripes,
+    createdAt: '2026-11-21T08:00:00.000Z',
     shards: Array.from({ length: 16 }, (_, index) => ({ index, rack: `r${index}` })),
   };
   it('reads back what was written', () => {
@@ -110,8 +145,28 @@ describe('names', () => {
   });
   it('refuse keys that could alias another or leave their place', () => {
     for (const key of ['a', 'a/b.json/c', 'ä/ö', 'a/@x', 'x'.repeat(255)]) checkKey(key);
-    const bad = ['', '/a', 'a/', 'a//b', '.', 'a/../b', 'a/./b', 'a\nb', 'a\0b', '\ud800', 'a/@manifest.jsonl', `a/@${'0'.repeat(32)}.00/b`, 'x'.repeat(256), `${'x/'.repeat(451)}x`];
-    for (const key of bad) assert.throws(() => checkKey(key), (error) => error instanceof PenstockError && error.type === 'InvalidInput', JSON.stringify(key));
+    const bad = [
+      '',
+      '/a',
+      'a/',
+      'a//b',
+      '.',
+      'a/../b',
+      'a/./b',
+      'a\nb',
+      'a\0b',
+      '\ud800',
+      'a/@manifest.jsonl',
+      `a/@${'0'.repeat(32)}.00/b`,
+      'x'.repeat(256),
+      `${'x/'.repeat(451)}x`,
+    ];
+    for (const key of bad)
+      assert.throws(
+        () => checkKey(key),
+        (error) => error instanceof PenstockError && error.type === 'InvalidInput',
+        JSON.stringify(key),
+      );
   });
 });
 

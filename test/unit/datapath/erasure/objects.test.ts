@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { findErasureObject, listErasureObjects, readErasureObject, removeAttempt, removeErasureObject, verifyErasureObject } from '../../../../datapath/erasure/index.ts';
+import {
+  findErasureObject,
+  listErasureObjects,
+  readErasureObject,
+  removeAttempt,
+  removeErasureObject,
+  verifyErasureObject,
+} from '../../../../datapath/erasure/index.ts';
 import { shardPrefix } from '../../../../datapath/erasure/layout.ts';
 import { PenstockError } from '../../../../model/errors.ts';
 import { failAll, impatient, keysOn, memorySite, noise, read, sha256, streamOf, write } from './support.ts';
@@ -30,7 +37,14 @@ describe('an erasure object', () => {
       assert.equal(progress.at(-1), bytes);
       assert.ok((await read(racks, `large/${bytes}`)).equals(data));
       const lost = manifest.shards.filter(({ index }) => [0, 5, 9, 13].includes(index)).map(({ rack }) => rack);
-      assert.ok((await read(racks.filter(({ id }) => !lost.includes(id)), `large/${bytes}`)).equals(data));
+      assert.ok(
+        (
+          await read(
+            racks.filter(({ id }) => !lost.includes(id)),
+            `large/${bytes}`,
+          )
+        ).equals(data),
+      );
     }
   });
 
@@ -39,7 +53,15 @@ describe('an erasure object', () => {
     const data = noise(900);
     await write(racks, KEY, data);
     for (const lost of combinations(18, 4)) {
-      assert.ok((await read(racks.filter((_, index) => !lost.includes(index)), KEY)).equals(data), `without ${lost.join()}`);
+      assert.ok(
+        (
+          await read(
+            racks.filter((_, index) => !lost.includes(index)),
+            KEY,
+          )
+        ).equals(data),
+        `without ${lost.join()}`,
+      );
     }
   });
 
@@ -76,7 +98,10 @@ describe('an erasure object', () => {
     await write(racks, KEY, noise(100_000));
     const facts = await verifyErasureObject({ racks, key: KEY });
     assert.deepEqual([facts.ok, facts.digestMatches, facts.manifestCopies, facts.margin], [true, true, 5, 4]);
-    assert.deepEqual(facts.shards.map(({ state }) => state), Array(18).fill('sound'));
+    assert.deepEqual(
+      facts.shards.map(({ state }) => state),
+      Array(18).fill('sound'),
+    );
   });
 
   it('is listed, page by page, also with four racks gone', async () => {
@@ -114,7 +139,10 @@ describe('an erasure object', () => {
     const away = racks.find(({ id }) => id === manifest.shards[0]?.rack);
     assert.ok(away);
     failAll(away);
-    await assert.rejects(removeErasureObject({ racks, key: KEY }), (error) => error instanceof PenstockError && error.errorClass === 'retryable' && error.message.includes(away.id));
+    await assert.rejects(
+      removeErasureObject({ racks, key: KEY }),
+      (error) => error instanceof PenstockError && error.errorClass === 'retryable' && error.message.includes(away.id),
+    );
     away.faults.clear();
     await removeErasureObject({ racks, key: KEY, includeAttempts: true });
     assert.deepEqual(keysOn(racks, 'ec/'), []);
@@ -139,15 +167,27 @@ describe('an erasure object', () => {
   });
 
   it('round-trips for any length, chunking and four losses', async () => {
-    await fc.assert(fc.asyncProperty(
-      fc.oneof(fc.nat(3000), fc.nat(200_000)), fc.integer({ min: 1, max: 5000 }), fc.shuffledSubarray([...Array(20).keys()], { maxLength: 4 }),
-      async (bytes, chunk, lost) => {
-        const racks = memorySite();
-        const data = noise(bytes, bytes);
-        await write(racks, KEY, data, { content: streamOf(data, chunk) });
-        assert.ok((await read(racks.filter((_, index) => !lost.includes(index)), KEY)).equals(data));
-      },
-    ), { numRuns: 60 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(fc.nat(3000), fc.nat(200_000)),
+        fc.integer({ min: 1, max: 5000 }),
+        fc.shuffledSubarray([...Array(20).keys()], { maxLength: 4 }),
+        async (bytes, chunk, lost) => {
+          const racks = memorySite();
+          const data = noise(bytes, bytes);
+          await write(racks, KEY, data, { content: streamOf(data, chunk) });
+          assert.ok(
+            (
+              await read(
+                racks.filter((_, index) => !lost.includes(index)),
+                KEY,
+              )
+            ).equals(data),
+          );
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 });
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { newWriteId, readErasureObject, writeErasureObject, type WriteErasureObject, type WrittenErasureObject } from '../../../../datapath/erasure/index.ts';
+import { newWriteId, readErasureObject, type WriteErasureObject, type WrittenErasureObject, writeErasureObject } from '../../../../datapath/erasure/index.ts';
 import type { Patience } from '../../../../datapath/erasure/patience.ts';
 import type { RackStore } from '../../../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../../../model/errors.ts';
@@ -33,7 +33,10 @@ export function memoryRack(id: string, room: string): MemoryRack {
     objects.set(key, body);
   };
   return {
-    id, room, objects, faults,
+    id,
+    room,
+    objects,
+    faults,
     async freeBytes() {
       await enter('freeBytes', '');
       return undefined;
@@ -80,7 +83,8 @@ export function memorySite(count = 20): MemoryRack[] {
 }
 
 export function failAll(rack: MemoryRack, fault: Fault = 'fail'): void {
-  for (const method of ['freeBytes', 'writeShard', 'readShard', 'shardBytes', 'writeManifest', 'readManifest', 'list', 'remove'] as const) rack.faults.set(method, fault);
+  for (const method of ['freeBytes', 'writeShard', 'readShard', 'shardBytes', 'writeManifest', 'readManifest', 'list', 'remove'] as const)
+    rack.faults.set(method, fault);
 }
 
 /** Repeatable noise. */

@@ -50,10 +50,14 @@ export function rackContract(newRack: () => Promise<RackUnderTest>): void {
 
   it('keeps nothing of a shard that is short, long, broken off or cancelled', async () => {
     const { rack } = await newRack();
-    const broken = () => Readable.from((async function* () {
-      yield noise(500);
-      throw new Error('the source broke');
-    })(), { objectMode: false });
+    const broken = () =>
+      Readable.from(
+        (async function* () {
+          yield noise(500);
+          throw new Error('the source broke');
+        })(),
+        { objectMode: false },
+      );
     await assert.rejects(rack.writeShard(SHARD, streamOf(noise(999)), { bytes: 1000 }), PenstockError);
     await assert.rejects(rack.writeShard(SHARD, streamOf(noise(1001)), { bytes: 1000 }), PenstockError);
     await assert.rejects(rack.writeShard(SHARD, broken(), { bytes: 1000 }));

@@ -11,7 +11,9 @@ import { rackContract } from './contract.ts';
 
 let base = '';
 let serial = 0;
-before(async () => { base = await mkdtemp(join(tmpdir(), 'penstock-racks-')); });
+before(async () => {
+  base = await mkdtemp(join(tmpdir(), 'penstock-racks-'));
+});
 after(() => rm(base, { recursive: true }));
 
 async function newDirectory(): Promise<string> {
