@@ -12,13 +12,15 @@ export async function tellAllocation(workflowId: string, report: StagingReport):
   await Context.current().client.workflow.getHandle(workflowId).signal(signalNames.stagingReport, report);
 }
 
-/** Sends a mount's progress at steps of a fifth, and not more often than every three seconds. */
-export function stagingReporter(workflowId: string, mountIndex: number): (progress: Progress) => Promise<void> {
+/** Sends a mount's progress at steps of a fifth and not more often than every three seconds; but the moment at which a job may start, at once. */
+export function stagingReporter(workflowId: string, mountIndex: number, readyThreshold: number): (progress: Progress) => Promise<void> {
   let told = 0;
   let toldAt = Date.now();
   return async (progress) => {
     const share = readinessOf(progress);
-    if (share >= 1 || share - told < STEP || Date.now() - toldAt < PAUSE_MS) return;
+    const mayStart = told < readyThreshold && share >= readyThreshold;
+    const due = share - told >= STEP && Date.now() - toldAt >= PAUSE_MS;
+    if (share >= 1 || !(mayStart || due)) return;
     told = share;
     toldAt = Date.now();
     await tellAllocation(workflowId, { mounts: [{ mountIndex, progress }] });

@@ -8,6 +8,7 @@ import type { Location } from '../model/location.ts';
 import { formatBytes } from '../model/quantity.ts';
 import type { Survey, SurveyedMount } from '../model/transfer.ts';
 import { effect, type Run } from './effect.ts';
+import { evictStaged } from './eviction.ts';
 import { listIntoManifest } from './manifests.ts';
 import { endpointAt, hotPath } from './places.ts';
 import { tellAllocation } from './reports.ts';
@@ -80,6 +81,7 @@ export function createStagingActivities(stores: Stores) {
               break;
             } catch (error) {
               if (!(error instanceof PenstockError && error.type === 'OutOfSpace')) throw error;
+              if ((await evictStaged(stores, each.bytes, run)) > 0) continue;
               if (!told)
                 await tellAllocation(request.allocation, {
                   state: 'stalled',

@@ -12,6 +12,7 @@ import { formatLocation, type Location } from '../model/location.ts';
 import type { FailedEntry, ManifestEntry, ManifestRef, Progress } from '../model/manifest.ts';
 import type { TransferAnswer, TransferRequest, VerifyAnswer } from '../model/transfer.ts';
 import { effect, type Run } from './effect.ts';
+import { rememberStaged } from './eviction.ts';
 import { failedKey, findMovedPage, listIntoManifest, readMoved, writeMovedPage } from './manifests.ts';
 import { endpointAt } from './places.ts';
 import { stagingReporter } from './reports.ts';
@@ -89,7 +90,7 @@ async function transferSegment(stores: Stores, request: TransferRequest, run: Ru
   const { manifest, report } = request;
   const source = endpointAt(stores, request.source);
   const target = endpointAt(stores, request.target);
-  const tell = report ? stagingReporter(report.workflowId, report.mountIndex) : undefined;
+  const tell = report ? stagingReporter(report.workflowId, report.mountIndex, stores.site.policies.readyThreshold) : undefined;
   const endsAt = Date.now() + SEGMENT_MS;
   let page = request.fromPage;
   let done = request.done;
@@ -133,6 +134,7 @@ async function transferSegment(stores: Stores, request: TransferRequest, run: Ru
     }
     done = { files: before.files + result.done.length, bytes: before.bytes + result.done.reduce((sum, entry) => sum + entry.bytes, 0) };
   }
+  if (page >= manifest.pages && failedCount === 0 && request.lane === 'staging') await rememberStaged(stores, request);
   return { nextPage: page < manifest.pages ? page : undefined, progress: progressOf(manifest, done, bytesPerSecond), failedCount, failed };
 }
 

@@ -1,19 +1,8 @@
 /** What the stores' answers mean for an allocation: refusals that end it, and waits that end by themselves. Pure. */
-import type { AllocationRequest } from '../../model/allocation.ts';
 import type { ResolvedMount } from '../../model/data-declaration.ts';
 import { formatBandwidth, formatBytes } from '../../model/quantity.ts';
-import type { Site } from '../../model/site.ts';
 import type { Finding } from './dry-run.ts';
 import type { MountFacts, Survey } from './survey.ts';
-
-/** What only the site file decides. */
-export function nodeRefusals(request: AllocationRequest, site: Site): Finding[] {
-  const missing = request.requiredFeatures.filter((feature) => !site.nodes.some((node) => node.features.includes(feature)));
-  return missing.map((feature) => ({
-    type: 'Refused',
-    message: `requiredFeatures: found ${JSON.stringify(feature)}; accepted: a feature that a node of the site has, ${[...new Set(site.nodes.flatMap((node) => node.features))].join(', ') || 'of which there is none'}`,
-  }));
-}
 
 export function sourceRefusals(mounts: readonly ResolvedMount[], survey: Survey): Finding[] {
   const absent = mounts.flatMap((mount, index): Finding[] => {

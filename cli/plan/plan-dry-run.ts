@@ -6,7 +6,7 @@ import { PenstockError } from '../../model/errors.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
 import type { Site } from '../../model/site.ts';
 import type { DryRun, Finding } from './dry-run.ts';
-import { nodeRefusals, sourceRefusals, waits } from './findings.ts';
+import { sourceRefusals, waits } from './findings.ts';
 import { planSteps } from './steps.ts';
 import { surveyStores } from './survey.ts';
 
@@ -31,7 +31,7 @@ export async function planDryRun({ declaration, site, stores, now }: DryRunInput
   try {
     const plan = planAllocation(request, site, now);
     const survey = stores && (await surveyStores(stores, plan.data.mounts));
-    const refusals = [...nodeRefusals(request, site), ...(survey ? sourceRefusals(plan.data.mounts, survey) : [])];
+    const refusals = survey ? sourceRefusals(plan.data.mounts, survey) : [];
     return {
       allocation,
       accepted: refusals.length === 0,
@@ -42,7 +42,7 @@ export async function planDryRun({ declaration, site, stores, now }: DryRunInput
     };
   } catch (error) {
     if (!(error instanceof PenstockError && error.type === 'InvalidInput')) throw error;
-    return refused(allocation, [...error.message.split('\n').map((message) => ({ type: error.type, message })), ...nodeRefusals(request, site)]);
+    return refused(allocation, [...error.message.split('\n').map((message) => ({ type: error.type, message }))]);
   }
 }
 

@@ -7,6 +7,7 @@ const statuses = {
   path_refused: 403,
   not_found: 404,
   key_conflict: 409,
+  in_use: 409,
   floor_exceeds_capacity: 409,
   too_large: 413,
   limit_reached: 429,

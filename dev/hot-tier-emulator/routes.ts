@@ -2,6 +2,7 @@
 import type { Hono } from 'hono';
 import { QUERY_OPERATION } from './audit-log.ts';
 import { capacity, locate } from './catalog.ts';
+import { evictPath } from './eviction.ts';
 import { createExport, deleteExport, exportOf, exportsOf, setQos } from './exports.ts';
 import { holdings, releaseHoldings } from './holdings.ts';
 import { type Call, type Environment, noteThing, readBody, readQuery } from './http.ts';
@@ -10,6 +11,7 @@ import { createReservation, deleteReservation, renewReservations, reservationOf,
 import {
   AuditQuerySchema,
   acceptPath,
+  EvictionSchema,
   ExportRequestSchema,
   OptionalOwnerQuerySchema,
   OwnerQuerySchema,
@@ -97,6 +99,13 @@ export function addExtensions(http: Hono<Environment>, { tier, snapshots, prefet
   });
   http.get('/reservations/:id', (call) => thing(call, 'reservations.read', reservationOf(tier, call.req.param('id'))));
   http.delete('/reservations/:id', async (call) => thing(call, 'reservations.delete', await deleteReservation(tier, call.req.param('id'))));
+
+  http.post('/evictions', async (call) => {
+    name(call, 'files.evict');
+    const evicted = await evictPath(tier, await readBody(call, EvictionSchema));
+    notePaths(call, [evicted.path]);
+    return call.json(evicted);
+  });
 
   http.get('/capacity', async (call) => {
     name(call, 'capacity.read');

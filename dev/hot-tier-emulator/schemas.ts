@@ -43,6 +43,7 @@ export const PrefetchRequestSchema = z.strictObject({
   bytesPerSecond: z.int().positive(),
 });
 
+export const EvictionSchema = z.strictObject({ path: PathSchema, files: z.int().nonnegative(), bytes: z.int().nonnegative() });
 export const PathQuerySchema = z.strictObject({ path: PathSchema });
 export const OwnerQuerySchema = z.strictObject({ owner: NameSchema });
 export const OptionalOwnerQuerySchema = z.strictObject({ owner: NameSchema.optional() });
@@ -62,6 +63,7 @@ export const AuditQuerySchema = z.strictObject({
   include: z.literal('queries').optional(),
 });
 
+export type EvictionInput = z.output<typeof EvictionSchema>;
 export type ExportInput = z.output<typeof ExportRequestSchema>;
 export type SnapshotInput = z.output<typeof SnapshotRequestSchema>;
 export type ReservationInput = z.output<typeof ReservationRequestSchema>;

@@ -81,7 +81,7 @@ async function evictionCandidates(config: EmulatorConfig, pins: readonly string[
     // A second name for the same content keeps its blocks, so removing one would free nothing.
     if (!here || here.size !== there?.size || here.nlink !== 1n || pins.some((pin) => isBelow(path, pin))) continue;
     if (Buffer.byteLength(steps(path).at(-1) ?? '') > MAX_EVICTABLE_NAME_BYTES) continue;
-    candidates.push({ path, bytes: Number(here.size), usedAt: Math.max(here.atimeNs, here.mtimeNs) });
+    candidates.push({ path, bytes: Number(here.size), usedAt: later(here.atimeNs, here.mtimeNs) });
   }
   return candidates.sort((left, right) => (left.usedAt < right.usedAt ? -1 : Number(left.usedAt > right.usedAt)));
 }
@@ -146,3 +146,6 @@ async function readFully(handle: FileHandle, buffer: Buffer, position: number): 
   }
   return buffer.subarray(0, filled);
 }
+
+/** Nanoseconds are bigints, which Math.max does not take. */
+const later = (one: bigint, other: bigint): bigint => (one > other ? one : other);

@@ -42,6 +42,12 @@ export interface HotTier {
   /** Moves the expiry of everything the owner has reserved. Never shortens. */
   renewReservations(owner: string, expiresAt: string): Promise<void>;
 
+  /**
+   * Removes the files below the path, for a caller who vouches that each exists elsewhere. Conflict where anything holds the path, or where it does
+   * not hold exactly so many files and bytes: somebody else writes there.
+   */
+  evict(content: { path: string; files: number; bytes: number }): Promise<void>;
+
   /** What the owner holds now; empty lists where nothing. */
   holdings(owner: string): Promise<Holdings>;
   /** Gives back what the owner holds of the named kinds: exports are unreachable, floors and space are free afterwards. Answers what is still held. */

@@ -85,3 +85,5 @@ export const RefusalSchema = z.object({
   message: z.string(),
   issues: z.array(z.object({ path: z.string(), found: z.string(), expected: z.string() })).optional(),
 });
+
+export const EvictionSchema = z.object({ path: z.string(), files: z.int(), bytes: z.int() });

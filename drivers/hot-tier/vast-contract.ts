@@ -70,6 +70,9 @@ export function createVastContractHotTier(options: VastContractOptions): HotTier
     async renewReservations(owner, expiresAt) {
       await ask(answers.ReservationsSchema, { method: 'PATCH', path: '/reservations', body: { owner, expiresAt } });
     },
+    async evict(content) {
+      await ask(answers.EvictionSchema, { method: 'POST', path: '/evictions', body: content });
+    },
     holdings: (owner) => ask(answers.HoldingsSchema, { method: 'GET', path: '/holdings', query: { owner } }),
     async releaseHoldings(owner, kinds) {
       if (kinds.length === 0) return ask(answers.HoldingsSchema, { method: 'GET', path: '/holdings', query: { owner } });

@@ -1,8 +1,10 @@
-/** Recorded histories, one file each: `histories/{workflowType}/{name}.v{version}.json`. Added, never changed: each is a promise to a run in flight. */
+/** Recorded histories, one file each: `histories/{workflowType}/{name}.v{version}.json`, in proto JSON. Added, never changed: each is a promise to a run in flight. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { History } from '@temporalio/common/lib/proto-utils.js';
 import * as z from 'zod';
+import { historyFromProtoJson } from './proto-json.ts';
 
 export const HISTORIES = fileURLToPath(new URL('histories', import.meta.url));
 
@@ -11,8 +13,7 @@ export interface Golden {
   readonly file: string;
   readonly workflowType: string;
   readonly workflowId: string;
-  /** Proto JSON, as `temporal workflow show -o json` prints it. */
-  readonly history: unknown;
+  readonly history: History;
 }
 
 const HistorySchema = z.looseObject({
@@ -34,10 +35,10 @@ export async function goldenFiles(): Promise<string[]> {
 }
 
 export async function readGolden(file: string): Promise<Golden> {
-  const history = HistorySchema.parse(JSON.parse(await readFile(join(HISTORIES, file), 'utf8')));
-  const started = history.events[0]?.workflowExecutionStartedEventAttributes;
+  const json = HistorySchema.parse(JSON.parse(await readFile(join(HISTORIES, file), 'utf8')));
+  const started = json.events[0]?.workflowExecutionStartedEventAttributes;
   if (!started) throw new Error(`${file} does not begin with the start of a workflow; record it again`);
-  return { file, workflowType: started.workflowType.name, workflowId: started.workflowId, history };
+  return { file, workflowType: started.workflowType.name, workflowId: started.workflowId, history: historyFromProtoJson(json) };
 }
 
 /** How many versions of `allocation/completed` there are; the next one is one more. */

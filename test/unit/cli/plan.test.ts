@@ -147,7 +147,7 @@ test('every refusal is named at once', async () => {
   assert.deepEqual(steps, []);
   assert.deepEqual(
     refusals.map(({ message }) => message.split(':')[0]),
-    ['data.mounts[0].source', 'data.mounts[1].source', 'data.mounts[1].target', 'data.output', 'retention.retainUntil', 'requiredFeatures'],
+    ['data.mounts[0].source', 'data.mounts[1].source', 'data.mounts[1].target', 'data.output', 'retention.retainUntil', 'requiredFeatures[0]'],
   );
 });
 

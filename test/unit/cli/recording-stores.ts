@@ -66,6 +66,7 @@ function recordingHotTier(note: Note, contents: Contents): HotTier {
         floorsBytesPerSecond: 0,
       };
     },
+    evict: async (content) => note('hot.evict', content.path, undefined),
     locate: async (path) => {
       note('hot.locate', path, undefined);
       const remoteBytes = contents.remote?.[path] ?? 0;

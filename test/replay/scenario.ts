@@ -1,0 +1,66 @@
+/** What a scenario of the recorder is. Scenarios tell stories on a real site and have histories saved at the points that matter. */
+import type { AllocationInput, AllocationKey, MountPlan } from '../../client/index.ts';
+import { writeLogs, writeOutput, writeScratch } from '../../dev/job/job.ts';
+import type { Phase } from '../../model/phase.ts';
+import type { HistoryEvent } from '../support/histories.ts';
+import { allocationInput, keyOf, OUTPUT_FILES, untilPhase } from '../support/scenario.ts';
+import type { TestSite } from '../support/site.ts';
+
+export interface Moment {
+  /** The current run where absent. */
+  readonly runId?: string;
+  /** Saved only when the history shows it in this phase. */
+  readonly phase?: Phase;
+  /** Saved only when this holds of the history; asked until it does. */
+  readonly when?: (events: readonly HistoryEvent[]) => boolean;
+}
+
+/** Saves the history under a name such as `allocation/ready`; names that nobody asked for are passed over. */
+export type Save = (name: string, workflowId: string, moment?: Moment) => Promise<void>;
+
+export interface Scenario {
+  readonly site: SiteName;
+  /** Every name it saves. */
+  readonly saves: readonly string[];
+  run(site: TestSite, save: Save): Promise<void>;
+}
+
+const slowStaging = { bandwidth: { read: '2GB/s', write: '500kB/s' } }; // staging may use 0.3 of it: 360 kB take two seconds
+
+export const sites = {
+  usual: { hot: slowStaging, policies: { attestDays: 0.00003 } }, // attested every three seconds
+  impatient: { hot: slowStaging, policies: { eventsPerRun: 60, leaseGraceSeconds: 1, readyThreshold: 0.05 } },
+} as const;
+export type SiteName = keyof typeof sites;
+
+/** Every scenario stages this; the first one moves it, for the others it is hot already. */
+export const DATASET = 's3://training-data/imagenet';
+export const declares = (source: string, floor?: string): Partial<AllocationInput> => ({
+  data: { mounts: [{ source, target: '/data/input', ...(floor === undefined ? {} : { bandwidth_floor: floor }) }], scratch_per_node: '1MB' },
+});
+
+export async function submitReady(site: TestSite, allocationId: string, overrides: Partial<AllocationInput> = {}): Promise<AllocationKey> {
+  await site.penstock.submit(allocationInput(allocationId, { ...declares(DATASET), ...overrides }));
+  await untilPhase(site, keyOf(allocationId), 'ready');
+  return keyOf(allocationId);
+}
+
+/** What a job leaves, without a checkpoint. */
+export async function writeResults(site: TestSite, plan: MountPlan): Promise<void> {
+  await writeLogs(plan, 200);
+  await writeScratch(plan);
+  await writeOutput(plan, site.stores.hotObjects, OUTPUT_FILES);
+}
+
+/** Workflow ids of an allocation's children end with the same. */
+export const suffixOf = (key: AllocationKey): string => `${key.tenant}/${key.project}/${key.allocationId}`;
+
+export const closed = (events: readonly HistoryEvent[]): boolean => {
+  const last = events.at(-1);
+  return Boolean(
+    last?.workflowExecutionCompletedEventAttributes ??
+      last?.workflowExecutionFailedEventAttributes ??
+      last?.workflowExecutionCanceledEventAttributes ??
+      last?.workflowExecutionContinuedAsNewEventAttributes,
+  );
+};

@@ -1,0 +1,23 @@
+/** Every scenario of the recorder, in the order they run. */
+import type { Scenario } from '../scenario.ts';
+import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
+import { continuedAsNew, earlyStart, fullTier, lapsedPin, refusedFloor, workersKilled } from './rough.ts';
+import { retention, wholeLife } from './whole-life.ts';
+
+export const scenarios: readonly Scenario[] = [
+  wholeLife,
+  retention,
+  cancelledByDrain,
+  cancelledByAbandon,
+  cancelledNatively,
+  cancelledEarly,
+  refused,
+  stuckDrain,
+  refusedFloor,
+  fullTier,
+  workersKilled,
+  overdue,
+  lapsedPin,
+  earlyStart,
+  continuedAsNew,
+];
