@@ -1,5 +1,6 @@
 /** The typed client: every call of the scheduler's contract, start-or-attach, and refusals as one kind of error. */
 import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Client, Connection, isGrpcServiceError, WorkflowExecutionAlreadyStartedError, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type * as z from 'zod';
 import {
@@ -16,7 +17,7 @@ import {
 import type { CheckpointKey, CheckpointReservation, CommittedCheckpoint } from '../model/checkpoint.ts';
 import { type AllocationKey, allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
-import { queryNames, updateNames, workflowTypes } from '../model/messages.ts';
+import { queryNames, TRY_AGAIN, updateNames, workflowTypes } from '../model/messages.ts';
 import type { MountPlan } from '../model/mount-plan.ts';
 import type { Readiness } from '../model/readiness.ts';
 import type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
@@ -61,15 +62,15 @@ export interface Penstock {
 }
 
 export async function connectPenstock(options: { address: string; namespace?: string }): Promise<Penstock> {
-  const connection = await Connection.connect({ address: options.address, connectTimeout: '10 seconds' });
+  const connection = await Connection.connect({ address: options.address, connectTimeout: '5 seconds' });
   const client = new Client({ connection, namespace: options.namespace ?? 'default' });
   const handle = (key: AllocationKey) => client.workflow.getHandle(allocationWorkflowId(key));
   const update = <T>(key: AllocationKey, name: string, input: unknown): Promise<T> => sendUpdate<T>(handle(key), name, input);
 
   return {
     submit: (input) => submit(client, input),
-    status: (key) => ask(handle(key), queryNames.status),
-    readiness: async (key) => withLiveProgress(client, await ask<Readiness>(handle(key), queryNames.readiness)),
+    status: (key) => ask(client, handle(key), queryNames.status),
+    readiness: async (key) => withLiveProgress(client, await ask<Readiness>(client, handle(key), queryNames.readiness)),
     assignNodes: (key, input) => update(key, updateNames.assignNodes, input),
     reserveCheckpoint: (key, input) => update(key, updateNames.reserveCheckpoint, input),
     commitCheckpoint: (key, input) => update(key, updateNames.commitCheckpoint, input),
@@ -84,7 +85,7 @@ export async function connectPenstock(options: { address: string; namespace?: st
         return await client.workflow.result<() => Promise<AllocationStatus>>(allocationWorkflowId(key));
       } catch (error) {
         if (!(error instanceof WorkflowFailedError)) throw toRefusal(error, allocationWorkflowId(key));
-        const { reason } = await ask<AllocationStatus>(handle(key), queryNames.status);
+        const { reason } = await ask<AllocationStatus>(client, handle(key), queryNames.status);
         throw reason ? new Refusal(reason.code, reason.message, error) : toRefusal(error, allocationWorkflowId(key));
       }
     },
@@ -122,23 +123,35 @@ async function submit(client: Client, input: AllocationInput): Promise<Submissio
   }
 }
 
-async function ask<T>(handle: WorkflowHandle, query: string): Promise<T> {
+/** A question that no worker takes would otherwise hang for half a minute. */
+const QUERY_LIMIT_MS = 10_000;
+
+async function ask<T>(client: Client, handle: WorkflowHandle, query: string): Promise<T> {
   try {
-    return await handle.query<T>(query);
+    return await client.withDeadline(Date.now() + QUERY_LIMIT_MS, () => handle.query<T>(query));
   } catch (error) {
     throw toRefusal(error, handle.workflowId);
   }
 }
 
+const LOST_ANSWER_TRIES = 3;
+const TRY_AGAIN_MS = 250;
+const TRY_AGAIN_TRIES = 240; // a minute: a new run begins as soon as the checkpoints under way are done
+
 /** One update id for all tries: an update that was accepted but whose answer was lost is not run twice. */
 async function sendUpdate<T>(handle: WorkflowHandle, name: string, input: unknown): Promise<T> {
   const updateId = `${name}-${crypto.randomUUID()}`;
-  for (let attempt = 1; ; attempt++) {
+  let lost = 0;
+  for (let turnedAway = 0; ; ) {
     try {
       return await handle.executeUpdate<T, [unknown]>(name, { args: [input], updateId });
     } catch (error) {
-      const lost = error instanceof Error && isGrpcServiceError(error.cause ?? error);
-      if (!lost || attempt === 3) throw toRefusal(error, handle.workflowId);
+      const refusal = toRefusal(error, handle.workflowId);
+      const isLost = error instanceof Error && isGrpcServiceError(error.cause ?? error);
+      if (isLost) lost += 1;
+      const again = isLost ? lost < LOST_ANSWER_TRIES : refusal instanceof Refusal && refusal.type === TRY_AGAIN && turnedAway++ < TRY_AGAIN_TRIES;
+      if (!again) throw refusal;
+      await pause(TRY_AGAIN_MS);
     }
   }
 }

@@ -15,6 +15,9 @@ const NFS: readonly ToolName[] = ['ganesha', 'nfs-ls', 'nfs-cat'];
 /** Two sites at once fill two cores; more would only make every timeout longer. */
 const FILES_AT_ONCE = 2;
 
+/** Of a file or a test in it; the slowest kills every process in turn and takes four minutes. */
+const LIMIT_MS = 900_000;
+
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['types', bin('tsc'), '--noEmit'],
   ['format and lint', bin('biome'), 'ci', '--diagnostic-level=warn'],
@@ -30,7 +33,7 @@ if (named.length === 0) {
   }
 }
 const files = named.length > 0 ? named : await allTests();
-process.exit(await run(process.execPath, ['--test', `--test-concurrency=${FILES_AT_ONCE}`, '--test-reporter=spec', ...files]));
+process.exit(await run(process.execPath, ['--test', `--test-concurrency=${FILES_AT_ONCE}`, `--test-timeout=${LIMIT_MS}`, '--test-reporter=spec', ...files]));
 
 async function prepareTools(): Promise<void> {
   const missing: string[] = [];

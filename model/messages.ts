@@ -18,3 +18,6 @@ export const queryNames = { status: 'status', readiness: 'readiness' } as const;
 
 /** Sent by Penstock's own activities and workflows, not by schedulers. */
 export const signalNames = { stagingReport: 'stagingReport', checkpointDrained: 'checkpointDrained' } as const;
+
+/** A refusal that ends by itself within moments: the same call again, with the same update id. */
+export const TRY_AGAIN = 'TryAgain';

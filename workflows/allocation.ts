@@ -23,7 +23,21 @@ import { type Desk, newDesk } from './allocation/desk.ts';
 import { setHandlers } from './allocation/messages.ts';
 import { holdUntilAssigned, rootCause, stageUntilReady } from './allocation/staging.ts';
 import { isRefusal, prepare, snapshotLate, startFailure } from './allocation/starting.ts';
-import { type AllocationState, enter, keyOf, later, newState, planOf, readinessState, record, show, statusOf, tagRacks, tagsOf } from './allocation/state.ts';
+import {
+  type AllocationState,
+  enter,
+  historyIsFull,
+  keyOf,
+  later,
+  newState,
+  planOf,
+  readinessState,
+  record,
+  show,
+  statusOf,
+  tagRacks,
+  tagsOf,
+} from './allocation/state.ts';
 import {
   abandonDrains,
   archiveOutput,
@@ -61,8 +75,8 @@ export async function allocation(input: unknown, carried?: AllocationState): Pro
     if (state.cancel) throw new CancelledFailure(`cancelled (${state.cancel.mode}): ${state.cancel.reason}`);
     throw ApplicationFailure.nonRetryable(state.reason?.message ?? messageOf(error), state.reason?.code ?? 'Failed', statusOf(state));
   }
-  await condition(allHandlersFinished);
   if (full) await continueAsNew<typeof allocation>(state.request, state);
+  await condition(allHandlersFinished);
   return statusOf(state);
 }
 
@@ -138,10 +152,14 @@ async function stageAndStart(state: AllocationState, desk: Desk): Promise<void> 
 
 /** A job that started at 0.8 gets its snapshot when the rest has come; its failure is a line in the journal, not the job's end. */
 function snapshotWhenStaged(state: AllocationState, desk: Desk, staged: Promise<void>): void {
+  desk.stagingInBackground = true;
   desk.staging
     .run(() => staged.then(() => snapshotLate(state)))
     .catch((error: unknown) => {
       if (!isCancellation(error)) record(state, `no snapshot: ${messageOf(rootCause(error))}`);
+    })
+    .finally(() => {
+      desk.stagingInBackground = false;
     });
 }
 
@@ -204,11 +222,12 @@ async function start(state: AllocationState, desk: Desk): Promise<boolean> {
 /** Until the scheduler says finish or the walltime and its grace are over: an absent scheduler never holds bandwidth. */
 async function run(state: AllocationState, desk: Desk): Promise<'finished' | 'history full'> {
   const { policies } = planOf(state);
-  const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > policies.eventsPerRun;
-  const settled = () => (state.staging.state === 'ready' || state.staging.state === 'failed') && desk.checkpointsInFlight === 0;
+  const settled = () => historyIsFull(state, 1) && !desk.stagingInBackground && desk.checkpointsInFlight === 0;
   const remainingMs = Date.parse(state.deadline ?? state.since) - Date.now();
-  const woken = await condition(() => state.finish !== undefined || (full() && settled()), Math.max(1, remainingMs), { summary: 'walltime and grace' });
+  const woken = await condition(() => state.finish !== undefined || settled(), Math.max(1, remainingMs), { summary: 'walltime and grace' });
   if (!woken) throw deadlineExceeded('running', (state.request.walltimeSeconds + policies.leaseGraceSeconds) * 1000);
+  // A finish that comes now waits for the nodes, which only this run can hand back: then there is no other run.
+  await condition(() => state.finish !== undefined || allHandlersFinished());
   if (!state.finish) return 'history full';
   record(state, `job finished: ${state.finish.outcome}`);
   return 'finished';

@@ -5,8 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import type { AllocationKey } from '../../client/index.ts';
 import { writeCheckpoint } from '../../dev/job/job.ts';
 import { allocationWorkflowId } from '../../model/identifiers.ts';
-import type { Phase } from '../../model/phase.ts';
-import { digestsOf, objectDigests, objectKeys, sorted, treeDigests } from '../support/facts.ts';
+import { digestsOf, objectKeys, treeDigests } from '../support/facts.ts';
 import {
   allocationInput,
   CHECKPOINT_FILES,
@@ -22,7 +21,7 @@ import {
 import { startTestSite, type TestSite } from '../support/site.ts';
 import { eventually } from '../support/wait.ts';
 
-describe('refused, cancelled, overdue', { concurrency: false }, () => {
+describe('refused, overdue, cancelled without a mode', { concurrency: false }, () => {
   const dataset = datasetFiles(50, 2000);
   let site: TestSite;
 
@@ -89,39 +88,6 @@ describe('refused, cancelled, overdue', { concurrency: false }, () => {
     await site.penstock.cancel(key, { mode: 'drain', reason: 'done' });
   });
 
-  for (const phase of ['queued', 'ready', 'running'] as const) {
-    for (const mode of ['drain', 'abandon'] as const) {
-      test(`cancel (${mode}) while ${phase} gives everything back`, () => cancelIn(phase, mode));
-    }
-  }
-
-  async function cancelIn(phase: Phase, mode: 'drain' | 'abandon'): Promise<void> {
-    const key = keyOf(`cancel-${phase}-${mode}`);
-    await site.penstock.submit(allocationInput(key.allocationId));
-    if (phase !== 'queued') await untilPhase(site, key, 'ready');
-    if (phase === 'running') await runJob(site, key, await site.penstock.assignNodes(key, { nodes: [NODE] }));
-    const answer = await eventually('the answer', () => site.penstock.cancel(key, { mode, reason: 'the user changed their mind' }));
-    await assert.rejects(site.penstock.wait(key), { type: 'Cancelled', message: `${mode}: the user changed their mind` });
-    assert.equal((await site.penstock.status(key)).phase, 'cancelled');
-    assert.equal((await site.temporal.workflow.getHandle(allocationWorkflowId(key)).describe()).status.name, 'CANCELLED');
-    await assertNothingHeld(key);
-    const prefix = `vision/${key.allocationId}/`;
-    assert.deepEqual(await objectKeys(site.stores.cold, 'acme', prefix), [], 'a cancelled job locks nothing away');
-    if (phase !== 'running') return;
-    const restore = () => site.penstock.restoreCheckpoint({ ...key, checkpointId: 'step-100' });
-    if (mode === 'drain') {
-      assert.match(answer.keeps.join(), /logs.*output/);
-      const warm = await objectDigests(site.stores.warm, 'acme', prefix);
-      for (const [path, digest] of digestsOf(OUTPUT_FILES)) assert.equal(warm.get(path), digest, path);
-      assert.ok(warm.has('logs/metadata.json'));
-      const restored = await eventually('the drain that outlives the job', restore);
-      assert.deepEqual(sorted(await treeDigests(join(site.stores.hotFiles.root, restored.path))), sorted(digestsOf(CHECKPOINT_FILES)));
-    } else {
-      assert.match(answer.drops.join(), /logs/);
-      assert.equal((await objectKeys(site.stores.warm, 'acme', prefix)).length, 0);
-    }
-  }
-
   test('a cancellation through Temporal, which names no mode, drains: nothing is lost by it', async () => {
     const key = await submitReady('cancel-native');
     await runJob(site, key, await site.penstock.assignNodes(key, { nodes: [NODE] }));
@@ -141,11 +107,36 @@ describe('refused, cancelled, overdue', { concurrency: false }, () => {
       await brief.penstock.submit(allocationInput('absent', { walltimeSeconds: 4 }));
       await untilPhase(brief, key, 'ready');
       const plan = await brief.penstock.assignNodes(key, { nodes: [NODE] });
-      await runJob(brief, key, plan, undefined);
+      await runJob(brief, key, plan, null);
       await assert.rejects(brief.penstock.wait(key), { type: 'DeadlineExceeded', message: /running/ });
       const held = await brief.stores.hot.holdings(allocationWorkflowId(key));
       assert.deepEqual([held.exports, held.reservations], [[], []]);
       assert.ok(await brief.stores.warm.head('acme', 'vision/absent/results/metrics.json'), 'a timeout is not a cancel: the output is kept');
+    } finally {
+      await brief.stop();
+    }
+  });
+
+  test('a store that is gone for good holds neither nodes nor bandwidth: each phase ends at its deadline', async () => {
+    const seconds = (count: number) => count / 3600;
+    const brief = await startTestSite({ policies: { deadlines: { drainingMinutes: 0.1, archivingHours: seconds(4) } } });
+    try {
+      await seedDataset(brief.stores.warm, dataset);
+      const key = keyOf('no-warm');
+      await brief.penstock.submit(allocationInput('no-warm'));
+      await untilPhase(brief, key, 'ready');
+      await runJob(brief, key, await brief.penstock.assignNodes(key, { nodes: [NODE] }), null);
+      await brief.running.service('s3-warm').kill('SIGKILL');
+      const answer = await brief.penstock.finish(key, { outcome: 'succeeded' });
+      assert.deepEqual(answer.uncleanNodes, ['n001'], 'its logs are still on it');
+      await assert.rejects(brief.penstock.wait(key), { type: 'DeadlineExceeded', message: /phase archiving passed its deadline/ });
+      const status = await brief.penstock.status(key);
+      assert.ok(status.journal.some((entry) => entry.text.startsWith('output stays on the hot tier')));
+      const held = await brief.stores.hot.holdings(allocationWorkflowId(key));
+      assert.deepEqual([held.exports, held.reservations], [[], []]);
+      for (const [path, digest] of digestsOf(OUTPUT_FILES)) {
+        assert.equal((await treeDigests(join(brief.stores.hotFiles.root, 'acme/vision/no-warm'))).get(path), digest, path);
+      }
     } finally {
       await brief.stop();
     }

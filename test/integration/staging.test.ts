@@ -36,6 +36,7 @@ describe('staging', { concurrency: false }, () => {
     await seedDataset(site.stores.warm, dataset, 'training-data', 'early/');
     const key = keyOf('early');
     await site.penstock.submit(input('early', 's3://training-data/early'));
+    await assert.rejects(site.penstock.assignNodes(key, { nodes: [NODE] }), { type: 'NotReady' }, 'before anything is known, nothing is ready');
     const low = await eventually('some readiness', async () => {
       const readiness = await site.penstock.readiness(key);
       return readiness.state === 'staging' && readiness.readiness > 0 && readiness.readiness < 0.8 ? readiness : undefined;

@@ -13,6 +13,7 @@ export interface Golden {
   readonly file: string;
   readonly workflowType: string;
   readonly workflowId: string;
+  readonly runId: string;
   readonly history: History;
 }
 
@@ -20,7 +21,9 @@ const HistorySchema = z.looseObject({
   events: z
     .array(
       z.looseObject({
-        workflowExecutionStartedEventAttributes: z.looseObject({ workflowId: z.string(), workflowType: z.object({ name: z.string() }) }).optional(),
+        workflowExecutionStartedEventAttributes: z
+          .looseObject({ workflowId: z.string(), originalExecutionRunId: z.string(), workflowType: z.object({ name: z.string() }) })
+          .optional(),
       }),
     )
     .min(1),
@@ -38,7 +41,13 @@ export async function readGolden(file: string): Promise<Golden> {
   const json = HistorySchema.parse(JSON.parse(await readFile(join(HISTORIES, file), 'utf8')));
   const started = json.events[0]?.workflowExecutionStartedEventAttributes;
   if (!started) throw new Error(`${file} does not begin with the start of a workflow; record it again`);
-  return { file, workflowType: started.workflowType.name, workflowId: started.workflowId, history: historyFromProtoJson(json) };
+  return {
+    file,
+    workflowType: started.workflowType.name,
+    workflowId: started.workflowId,
+    runId: started.originalExecutionRunId,
+    history: historyFromProtoJson(json),
+  };
 }
 
 /** How many versions of `allocation/completed` there are; the next one is one more. */

@@ -64,11 +64,11 @@ export const OUTPUT_FILES = new Map([
 export const CHECKPOINT_FILES = checkpointFiles('checkpoint', 3, 2_500_000);
 
 /** What a job does while it runs: logs, scratch, output, one committed checkpoint. */
-export async function runJob(site: TestSite, key: AllocationKey, plan: MountPlan, checkpointId: string | undefined = 'step-100'): Promise<void> {
+export async function runJob(site: TestSite, key: AllocationKey, plan: MountPlan, checkpointId: string | null = 'step-100'): Promise<void> {
   await writeLogs(plan, 200);
   await writeScratch(plan);
   await writeOutput(plan, site.stores.hotObjects, OUTPUT_FILES);
-  if (checkpointId === undefined) return;
+  if (checkpointId === null) return;
   const reservation = await site.penstock.reserveCheckpoint(key, { checkpointId, bytes: '10MB' });
   await writeCheckpoint(reservation, CHECKPOINT_FILES);
   await site.penstock.commitCheckpoint(key, { checkpointId });

@@ -10,6 +10,8 @@ export interface Desk {
   readonly staging: CancellationScope;
   /** assignNodes waiting for its mount plan. */
   start?: { readonly nodes: readonly AssignedNode[]; readonly answer: Trigger<MountPlan> } | undefined;
+  /** Data that is still arriving, and its snapshot, although the job already runs: a new run would forget them. */
+  stagingInBackground: boolean;
   /** reserveCheckpoint and commitCheckpoint handlers at work: nodes are not wiped under them. */
   checkpointsInFlight: number;
   /** Set by reschedule; staging that waits or has expired looks again. */
@@ -19,5 +21,5 @@ export interface Desk {
 export function newDesk(): Desk {
   const life = new CancellationScope();
   // Cancelled with the story, or by itself when the job ends before its data was whole.
-  return { life, staging: new CancellationScope({ cancellable: true, parent: life }), checkpointsInFlight: 0, rescheduled: false };
+  return { life, staging: new CancellationScope({ cancellable: true, parent: life }), stagingInBackground: false, checkpointsInFlight: 0, rescheduled: false };
 }

@@ -12,7 +12,7 @@ import {
 } from '../../model/allocation.ts';
 import type { CheckpointReservation, CommittedCheckpoint } from '../../model/checkpoint.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
-import { queryNames, signalNames, updateNames } from '../../model/messages.ts';
+import { queryNames, signalNames, TRY_AGAIN, updateNames } from '../../model/messages.ts';
 import type { MountPlan } from '../../model/mount-plan.ts';
 import { isEnd } from '../../model/phase.ts';
 import type { Readiness } from '../../model/readiness.ts';
@@ -21,7 +21,7 @@ import type { AllocationStatus } from '../../model/status.ts';
 import { commitCheckpoint, noteDrain, refuseCommit, refuseReservation, reserveCheckpoint } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
 import { noteStaging, renewPins } from './staging.ts';
-import { type AllocationState, readinessState, record, statusOf } from './state.ts';
+import { type AllocationState, historyIsFull, readinessState, record, statusOf } from './state.ts';
 
 const assignNodes = defineUpdate<MountPlan, [unknown]>(updateNames.assignNodes);
 const reserve = defineUpdate<CheckpointReservation, [unknown]>(updateNames.reserveCheckpoint);
@@ -52,10 +52,16 @@ export function setHandlers(state: AllocationState, desk: Desk): void {
     { validator: (input) => refuseAssignment(state, desk, input) },
   );
   setHandler(reserve, (input) => counted(desk, () => reserveCheckpoint(state, accept(ReserveCheckpointSchema, input))), {
-    validator: (input) => refuse(refuseReservation(state, accept(ReserveCheckpointSchema, input))),
+    validator: (input) => {
+      refuse(refuseReservation(state, accept(ReserveCheckpointSchema, input)));
+      refuseWhileFull(state);
+    },
   });
   setHandler(commit, (input) => counted(desk, () => commitCheckpoint(state, accept(CommitCheckpointSchema, input).checkpointId)), {
-    validator: (input) => refuse(refuseCommit(state, accept(CommitCheckpointSchema, input).checkpointId)),
+    validator: (input) => {
+      refuse(refuseCommit(state, accept(CommitCheckpointSchema, input).checkpointId));
+      refuseWhileFull(state);
+    },
   });
   setHandler(
     finish,
@@ -168,6 +174,12 @@ function cancelAnswer(state: AllocationState, mode: 'drain' | 'abandon'): Cancel
     return { mode, keeps: [...drained, ...committed, ...logs, ...(started ? ['output, published to the warm tier'] : [])], drops: started ? ['scratch'] : [] };
   }
   return { mode, keeps: [...drained, ...(started ? ['output, where it lies now'] : [])], drops: [...committed, ...logs, ...(started ? ['scratch'] : [])] };
+}
+
+/** Without a pause between checkpoints the history would never be closed; clients of Penstock ask again by themselves. */
+function refuseWhileFull(state: AllocationState): void {
+  if (state.phase === 'running' && !state.finish && historyIsFull(state, 2))
+    refuse('a new run of this allocation is about to begin; ask again at once', TRY_AGAIN);
 }
 
 async function counted<T>(desk: Desk, work: () => Promise<T>): Promise<T> {

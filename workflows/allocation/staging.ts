@@ -29,9 +29,13 @@ export async function stageUntilReady(state: AllocationState, desk: Desk): Promi
   for (let attempt = 1; ; attempt++) {
     desk.rescheduled = false;
     if (await stageOnce(state)) return;
-    const parked = attempt % ROUNDS_IN_A_ROW === 0;
-    if (parked) await condition(() => desk.rescheduled);
-    else await condition(() => desk.rescheduled, `${ROUND_PAUSE_SECONDS} seconds`, { summary: 'pause before staging is tried again' });
+    if (attempt % ROUNDS_IN_A_ROW !== 0) {
+      await condition(() => desk.rescheduled, `${ROUND_PAUSE_SECONDS} seconds`, { summary: 'pause before staging is tried again' });
+      continue;
+    }
+    await condition(() => desk.rescheduled || state.mountPlan !== undefined);
+    // A running job is not rescheduled: what did not come is told, not waited for.
+    if (state.mountPlan) throw ApplicationFailure.nonRetryable(state.staging.reason?.message ?? 'staging failed', 'StagingFailed');
   }
 }
 

@@ -1,5 +1,5 @@
 /** The allocation's state: plain data, so that it can be carried whole into the next run of the same allocation. */
-import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { AllocationRequest, AssignedNode, Cancel, Finish } from '../../model/allocation.ts';
 import type { CheckpointStatus } from '../../model/checkpoint.ts';
 import { type AllocationKey, allocationWorkflowId } from '../../model/identifiers.ts';
@@ -104,19 +104,26 @@ export function record(state: AllocationState, text: string): void {
   show(state);
 }
 
+/** Time for a new run at once the limit; at twice the limit, checkpoints are turned away until it has begun. */
+export function historyIsFull(state: AllocationState, times: 1 | 2): boolean {
+  const { continueAsNewSuggested, historyLength } = workflowInfo();
+  return (times === 1 && continueAsNewSuggested) || historyLength > planOf(state).policies.eventsPerRun * times;
+}
+
 export const show = (state: AllocationState): void => setCurrentDetails(renderDetails(statusOf(state)));
 
 export function readinessState(state: AllocationState): Readiness {
   const progress = addProgress(Object.values(state.staging.mounts));
-  const known = state.staging.state !== 'unknown';
+  // Before the survey nothing is known, and nothing of nothing would look complete.
+  const surveyed = Object.keys(state.staging.mounts).length > 0;
   const complete = state.staging.state === 'ready';
-  const readiness = complete ? 1 : known && state.staging.state !== 'expired' ? Math.min(0.9999, readinessOf(progress)) : 0;
-  const eta = complete ? 0 : etaSeconds(progress);
+  const readiness = complete ? 1 : surveyed && state.staging.state !== 'expired' ? Math.min(0.9999, readinessOf(progress)) : 0;
+  const eta = complete ? 0 : surveyed ? etaSeconds(progress) : undefined;
   return {
     readiness,
     state: state.staging.state,
     ...progress,
-    ...(eta === undefined || !known ? {} : { etaSeconds: eta }),
+    ...(eta === undefined ? {} : { etaSeconds: eta }),
     ...(state.staging.reason ? { reason: state.staging.reason } : {}),
     ...(state.staging.round > 0 ? { stagingWorkflowId: stagingWorkflowId(state) } : {}),
     ...(state.staging.pinnedUntil ? { pinnedUntil: state.staging.pinnedUntil } : {}),

@@ -5,8 +5,8 @@ import { childrenStarted, phaseIn, runsOf } from '../../support/histories.ts';
 import { allocationInput, CHECKPOINT_FILES, keyOf, NODE, PLAIN_NODE, runJob, seedDataset, untilPhase } from '../../support/scenario.ts';
 import type { TestSite } from '../../support/site.ts';
 import { eventually } from '../../support/wait.ts';
-import { closed, declares, type Scenario, submitReady, suffixOf, writeResults } from '../scenario.ts';
-import { LARGE, SMALL } from './datasets.ts';
+import { closed, DATASET, declares, type Scenario, submitReady, suffixOf, writeResults } from '../scenario.ts';
+import { LARGE } from './datasets.ts';
 
 async function killWorkers(site: TestSite): Promise<void> {
   const workers = ['worker-control', 'worker-data'].map((name) => site.running.service(name));
@@ -36,17 +36,14 @@ export const workersKilled: Scenario = {
 };
 
 export const fullTier: Scenario = {
-  site: 'usual',
+  site: 'tiny',
   saves: ['allocation/stalled', 'prestage/stalled', 'allocation/resumed'],
   async run(site, save) {
-    await seedDataset(site.stores.warm, SMALL, 'training-data', 'stalled/');
-    const { capacityBytes, usedBytes, reservedBytes } = await site.stores.hot.capacity();
     const neighbour = 'allocation/acme/vision/neighbour';
     const expiresAt = new Date(Date.now() + 600_000).toISOString();
-    const bytes = capacityBytes - usedBytes - reservedBytes - 1000;
-    await site.stores.hot.reserve({ owner: neighbour, key: `${neighbour}#all`, path: '/training-data/neighbour', bytes, expiresAt });
+    await site.stores.hot.reserve({ owner: neighbour, key: `${neighbour}#most`, path: '/training-data/neighbour', bytes: 950_000, expiresAt });
     const key = keyOf('stalled');
-    await site.penstock.submit(allocationInput('stalled', declares('s3://training-data/stalled')));
+    await site.penstock.submit(allocationInput('stalled', declares(DATASET)));
     await eventually('the full tier to be noticed', async () => (await site.penstock.status(key)).readiness.state === 'stalled' || undefined);
     await save('allocation/stalled', allocationWorkflowId(key), { phase: 'queued' });
     await save('prestage/stalled', `prestage/${suffixOf(key)}/1`);
@@ -62,9 +59,9 @@ export const refusedFloor: Scenario = {
   site: 'usual',
   saves: ['allocation/floor-refused', 'allocation/floor-granted'],
   async run(site, save) {
-    const first = await submitReady(site, 'floor-1', declares('s3://training-data/imagenet', '1.5GB/s'));
+    const first = await submitReady(site, 'floor-1', declares(DATASET, '1.5GB/s'));
     await site.penstock.assignNodes(first, { nodes: [NODE] });
-    const second = await submitReady(site, 'floor-2', declares('s3://training-data/imagenet', '1GB/s'));
+    const second = await submitReady(site, 'floor-2', declares(DATASET, '1GB/s'));
     await site.penstock.assignNodes(second, { nodes: [PLAIN_NODE] }).then(
       () => Promise.reject(new Error('both floors were granted')),
       () => undefined, // the refusal is what is recorded
@@ -85,7 +82,7 @@ export const lapsedPin: Scenario = {
   async run(site, save) {
     const key = keyOf('lapsed');
     const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
-    await site.penstock.submit(allocationInput('lapsed', { ...declares('s3://training-data/imagenet'), expectedStart: inSeconds(3) }));
+    await site.penstock.submit(allocationInput('lapsed', { ...declares(DATASET), expectedStart: inSeconds(3) }));
     await eventually('the pin to lapse', async () => (await site.penstock.status(key)).readiness.state === 'expired' || undefined);
     await save('allocation/pin-lapsed', allocationWorkflowId(key), { phase: 'queued' });
     await site.penstock.reschedule(key, { expectedStart: inSeconds(3600) });
@@ -105,7 +102,8 @@ export const earlyStart: Scenario = {
     const key = keyOf('early');
     const id = allocationWorkflowId(key);
     const { runId } = await site.penstock.submit(allocationInput('early', declares('s3://training-data/early')));
-    const plan = await eventually('a part of the data to be hot', () => site.penstock.assignNodes(key, { nodes: [NODE] }));
+    await eventually('a part of the data to be hot', async () => (await site.penstock.status(key)).readiness.doneBytes > 0 || undefined);
+    const plan = await site.penstock.assignNodes(key, { nodes: [NODE] });
     await save('allocation/started-early', id, { runId, phase: 'running' });
     await eventually('the rest to be staged', async () => (await site.penstock.status(key)).readiness.state === 'ready' || undefined);
     await writeResults(site, plan);
@@ -124,15 +122,16 @@ export const continuedAsNew: Scenario = {
   async run(site, save) {
     const key = keyOf('continued');
     const id = allocationWorkflowId(key);
-    const { runId } = await site.penstock.submit(allocationInput('continued', declares('s3://training-data/imagenet')));
+    const { runId } = await site.penstock.submit(allocationInput('continued', declares(DATASET)));
     await untilPhase(site, key, 'ready');
     const plan = await site.penstock.assignNodes(key, { nodes: [NODE] });
     await writeResults(site, plan);
-    for (let step = 1; (await runsOf(site.temporal, id, runId)).length < 3; step++) {
-      const checkpointId = `step-${step}`;
+    const checkpoint = async (checkpointId: string) => {
       await writeCheckpoint(await site.penstock.reserveCheckpoint(key, { checkpointId, bytes: '10MB' }), CHECKPOINT_FILES);
       await site.penstock.commitCheckpoint(key, { checkpointId });
-    }
+    };
+    for (let step = 1; (await runsOf(site.temporal, id, runId)).length < 3; step++) await checkpoint(`step-${step}`);
+    await checkpoint('in-the-third-run');
     const [first, second] = await runsOf(site.temporal, id, runId);
     if (!first || !second || phaseIn(second.events) !== undefined) throw new Error('a continued run enters no phase anew before the job ends');
     await save('allocation/before-continue-as-new', id, { runId: first.runId, when: closed });
