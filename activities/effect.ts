@@ -13,7 +13,7 @@ export interface Run {
   readonly signal: AbortSignal;
   /** Unique to this attempt: names its temporary files, so that a zombie attempt cannot touch those of its successor. */
   readonly attempt: string;
-  /** Shown in the UI and by `penstock readiness` while the activity runs. */
+  /** Shown in the UI and by `penstock allocation readiness` while the activity runs. */
   report(details: unknown): void;
   /** True when a person or the workflow asked to stop; false for pause, reset, timeout or shutdown, after which the work goes on. */
   cancelRequested(): boolean;

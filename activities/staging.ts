@@ -136,7 +136,6 @@ async function surveyMount(stores: Stores, request: SurveyRequest, mount: Resolv
     source,
     target,
     manifest,
-    hotFiles: Math.min(local.hotFiles, manifest.files),
     hotBytes: Math.min(local.hotBytes, manifest.bytes),
   };
 }
@@ -176,9 +175,10 @@ async function refuseImpossible(stores: Stores, bytes: number): Promise<void> {
 
 function surveyedProgress(survey: Survey) {
   return [
-    ...survey.mounts.map(({ mountIndex, manifest, hotFiles, hotBytes }) => ({
+    ...survey.mounts.map(({ mountIndex, manifest }) => ({
       mountIndex,
-      progress: { files: manifest.files, bytes: manifest.bytes, doneFiles: hotFiles, doneBytes: hotBytes, bytesPerSecond: 0 },
+      // What lies there already is not counted before it has been compared: it may be another version.
+      progress: { files: manifest.files, bytes: manifest.bytes, doneFiles: 0, doneBytes: 0, bytesPerSecond: 0 },
     })),
     ...survey.recalls.map(({ mountIndex, files, bytes }) => ({ mountIndex, progress: { files, bytes, doneFiles: 0, doneBytes: 0, bytesPerSecond: 0 } })),
   ];

@@ -68,7 +68,7 @@ export function createTransferActivities(stores: Stores) {
             { nextStep: 'The source is kept; look at the store, then reset the workflow.' },
           );
         }
-        if (retention) await attestLocks(stores, { manifest, target, retainUntil: retention.retainUntil }, run);
+        if (retention) await attestLocks(stores, { manifest, target, retainUntil: retention.retainUntil }, run, []);
         return { files: found.same.count, bytes: manifest.bytes };
       }),
 

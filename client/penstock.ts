@@ -21,6 +21,7 @@ import { queryNames, TRY_AGAIN, updateNames, workflowTypes } from '../model/mess
 import type { MountPlan } from '../model/mount-plan.ts';
 import type { Readiness } from '../model/readiness.ts';
 import type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
+import { retentionWorkflowId } from '../model/retention.ts';
 import type { AllocationStatus } from '../model/status.ts';
 import { type AllocationRow, type ListFilter, listAllocations } from './list.ts';
 import { withLiveProgress } from './live-progress.ts';
@@ -78,7 +79,7 @@ export async function connectPenstock(options: { address: string; namespace?: st
     finish: (key, input) => update(key, updateNames.finish, input),
     cancel: (key, input) => update(key, updateNames.cancel, input),
     reschedule: (key, input) => update(key, updateNames.reschedule, input),
-    extendRetention: (key, input) => update(key, updateNames.extendRetention, input),
+    extendRetention: (key, input) => extendRetention(client, key, input),
     list: (filter) => listAllocations(client, filter),
     wait: async (key) => {
       try {
@@ -131,6 +132,16 @@ async function ask<T>(client: Client, handle: WorkflowHandle, query: string): Pr
     return await client.withDeadline(Date.now() + QUERY_LIMIT_MS, () => handle.query<T>(query));
   } catch (error) {
     throw toRefusal(error, handle.workflowId);
+  }
+}
+
+/** Once the output is archived, its retention is watched over by a workflow of its own; before, the allocation remembers the wish. */
+async function extendRetention(client: Client, key: AllocationKey, input: unknown): Promise<{ retainUntil: string }> {
+  try {
+    return await sendUpdate<{ retainUntil: string }>(client.workflow.getHandle(retentionWorkflowId(key)), updateNames.extendRetention, input);
+  } catch (error) {
+    if (!(error instanceof Refusal && error.type === 'NotFound')) throw error;
+    return sendUpdate(client.workflow.getHandle(allocationWorkflowId(key)), updateNames.extendRetention, input);
   }
 }
 

@@ -22,6 +22,7 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
   ['types', bin('tsc'), '--noEmit'],
   ['format and lint', bin('biome'), 'ci', '--diagnostic-level=warn'],
   ['promises', bin('oxlint'), '--type-aware', '--deny-warnings'],
+  ['documents', process.execPath, 'docs/tools/check-docs.ts'],
 ];
 
 const named = process.argv.slice(2);

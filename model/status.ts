@@ -42,6 +42,7 @@ export function renderDetails(status: AllocationStatus): string {
   const lines = [`**${status.phase}** since ${status.since}${status.deadline ? `, deadline ${status.deadline}` : ''}`];
   if (status.reason) lines.push(`**${status.reason.code}**: ${status.reason.message}`);
   lines.push(
+    '', // a list needs it to be one in the UI
     `- data: ${percent(readiness.readiness)} ${readiness.state}, ${readiness.doneFiles} of ${readiness.files} files, ` +
       `${formatBytes(readiness.doneBytes)} of ${formatBytes(readiness.bytes)}` +
       (readiness.bytesPerSecond > 0 ? ` at ${formatBandwidth(readiness.bytesPerSecond)}` : '') +

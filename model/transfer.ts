@@ -33,8 +33,7 @@ export interface SurveyedMount {
   readonly source: Location;
   readonly target: Location;
   readonly manifest: ManifestRef;
-  /** Bytes and files that are on the hot tier already. */
-  readonly hotFiles: number;
+  /** Bytes below the target already, perhaps of another version: for the reservation, not for readiness. */
   readonly hotBytes: number;
 }
 

@@ -115,11 +115,11 @@ function archivingSteps({ request, plan, now }: PlanInput): PlanStep[] {
   return [
     step('call', 'hotFiles.list', `${request.tenant}/${outputPrefix}`, 'without checkpoints/, logs/ and .penstock/'),
     step('move', 'hot -> warm', at, 'CRC32C of each file'),
-    step('call', 'warm.head', at, 'every file, against the manifest'),
+    step('call', 'warm.read', at, 'every byte, against the manifest'),
     step('call', 'warm.writeBytes', `${at}${OUTPUT_RECORD}`, 'if none match: from then on the output is published'),
     step('call', 'hotFiles.remove', `${request.tenant}/${outputPrefix}`, 'what was verified, and nothing else'),
     step('move', 'warm -> cold', at, `${ifSucceeded}: Object Lock COMPLIANCE until ${retainUntil}`),
-    step('call', 'cold.head', at, `${ifSucceeded}: every file and its retention`),
+    step('call', 'cold.read', at, `${ifSucceeded}: every byte, against the manifest, and every retention`),
     step('call', 'cold.writeBytes', `${at}${OUTPUT_RECORD}`, `${ifSucceeded}: locked alike`),
     step('call', 'warm.remove', at, `${ifSucceeded}: what was verified, and nothing else`),
     step('call', 'retain', retentionWorkflowId(request), `${ifSucceeded}: every lock is attested every ${plan.policies.attestDays} days until it ends`),

@@ -138,6 +138,16 @@ describe('an allocation, from queue to archive', { concurrency: false }, () => {
     assert.ok(await site.stores.cold.head('acme', object));
   });
 
+  test('retention is extended after the release, on the store, and never shortened', async () => {
+    const later = '2034-01-01T00:00:00Z';
+    assert.equal((await site.penstock.extendRetention(key, { retainUntil: later })).retainUntil, later);
+    for (const path of [...OUTPUT_FILES.keys(), '.penstock/output.json']) {
+      const held = await site.stores.cold.retention('acme', `vision/train-1/${path}`);
+      assert.equal(held && Date.parse(held.retainUntil), Date.parse(later), path);
+    }
+    await assert.rejects(site.penstock.extendRetention(key, { retainUntil: RETAIN_UNTIL }), { message: /never shortened/ });
+  });
+
   test('the logs lie in the specified layout and decompress to what the nodes wrote', async () => {
     const prefix = 'vision/train-1/logs/';
     const keys = await objectKeys(site.stores.warm, 'acme', prefix);

@@ -124,7 +124,7 @@ export function setHandlers(state: AllocationState, desk: Desk): void {
         if (state.retainUntil && Date.parse(retainUntil) < Date.parse(state.retainUntil))
           refuse(`retainUntil: found ${retainUntil}; accepted: ${state.retainUntil} or later, retention is never shortened`);
         if (['archiving', 'releasing'].includes(state.phase) || isEnd(state.phase))
-          refuse('the output is being archived or already is; extend the retention on the cold store');
+          refuse('the output is being archived or already is; once it is, ask its retention workflow (penstock allocation extend-retention does)');
       },
     },
   );
