@@ -4,6 +4,8 @@ import type { AllocationRequest } from '../model/allocation.ts';
 import { resolveDataDeclaration } from '../model/data-declaration.ts';
 import { PenstockError } from '../model/errors.ts';
 import { formatIssues, type InputIssue } from '../model/issues.ts';
+import { SYSTEM_BUCKET } from '../model/location.ts';
+import { OUTPUT_RECORD } from '../model/output-record.ts';
 import type { AllocationPlan } from '../model/plan.ts';
 import type { Site } from '../model/site.ts';
 import { effect } from './effect.ts';
@@ -12,7 +14,12 @@ export type AdmissionActivities = ReturnType<typeof createAdmissionActivities>;
 
 export function createAdmissionActivities(stores: Stores) {
   return {
-    admit: (request: AllocationRequest): Promise<AllocationPlan> => effect(async () => planAllocation(request, stores.site, new Date())),
+    admit: (request: AllocationRequest): Promise<AllocationPlan> =>
+      effect(async () => {
+        const plan = planAllocation(request, stores.site, new Date());
+        await refuseSecondOutput(stores, request.tenant, plan.data.outputPrefix);
+        return plan;
+      }),
   };
 }
 
@@ -24,6 +31,7 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
     ...(resolved.ok ? impossibleFloors(resolved.value.mounts, site) : resolved.issues),
     ...pastRetention(request, now),
     ...unknownFeatures(request, site),
+    ...reservedTenant(request, site),
   ];
   if (!resolved.ok || issues.length > 0) throw new PenstockError('InvalidInput', formatIssues(issues));
   return {
@@ -39,6 +47,30 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
       eventsPerRun: policies.eventsPerRun,
     },
   };
+}
+
+/** An allocation that failed may be tried again under its id, unless it has published: two outputs under one name would be neither. */
+async function refuseSecondOutput(stores: Stores, tenant: string, outputPrefix: string): Promise<void> {
+  for (const store of [stores.warm, stores.cold]) {
+    const record = await store.head(tenant, `${outputPrefix}${OUTPUT_RECORD}`).catch((error: unknown) => {
+      if (error instanceof PenstockError && error.type === 'NotFound') return undefined; // no such bucket yet
+      throw error;
+    });
+    if (record)
+      throw new PenstockError('Conflict', `s3://${tenant}/${outputPrefix} holds a published output already.`, {
+        store: store.name,
+        nextStep: 'Submit under another allocationId.',
+      });
+  }
+}
+
+/** Buckets that belong to the site: a tenant of that name would own them. */
+function reservedTenant({ tenant }: AllocationRequest, site: Site): InputIssue[] {
+  const racks = site.erasureSet.racks.map((rack) => rack.bucket);
+  const reserved = ['home', 'scratch', SYSTEM_BUCKET, 'penstock-doctor', ...site.policies.sharedBuckets, ...racks];
+  return reserved.includes(tenant)
+    ? [{ path: 'tenant', found: JSON.stringify(tenant), expected: "another name; this one is one of the site's own buckets" }]
+    : [];
 }
 
 /** Floors above the whole tier would wait for ever. */

@@ -1,7 +1,7 @@
 /** Checkpoints: room for them, the two-copy commit, the drain to the erasure set, and the way back. */
 import { join } from 'node:path';
-import { commitCopies } from '../datapath/checkpoint/commit.ts';
-import { drainFiles, removeDrained, restoreFiles, verifyFiles } from '../datapath/checkpoint/drain.ts';
+import { commitCopies, readCommitRecord } from '../datapath/checkpoint/commit.ts';
+import { drainFiles, readDrainedRecord, removeDrained, restoreFiles, verifyFiles } from '../datapath/checkpoint/drain.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { type CheckpointKey, type CheckpointReservation, type CommittedCheckpoint, checkpointPrefix } from '../model/checkpoint.ts';
 import { PenstockError } from '../model/errors.ts';
@@ -27,25 +27,33 @@ export function createCheckpointActivities(stores: Stores) {
   };
 
   return {
+    /** Refuses an id that was ever committed: its bytes are somebody's way back. */
     prepareCheckpoint: (request: PrepareCheckpointRequest): Promise<CheckpointReservation> =>
-      effect(async () => {
-        const { directory, local, rack } = copies(request);
-        for (const store of [local, rack]) {
-          const free = await store.freeBytes();
-          if (free < request.bytes)
-            throw new PenstockError('OutOfSpace', `a checkpoint needs ${formatBytes(request.bytes)}, ${formatBytes(free)} are free.`, { store: store.name });
-          await store.ensureDirectory(directory);
-        }
-        return {
-          checkpointId: request.checkpointId,
-          localPath: join(local.root, directory),
-          rackPath: join(rack.root, directory),
-          uri: `s3://${request.tenant}/${request.project}/${request.allocationId}/checkpoints/${request.checkpointId}/`,
-          rackId: request.rackId,
-          nodeId: request.nodeId,
-          expiresAt: request.expiresAt,
-        };
-      }),
+      effect(
+        async (run) => {
+          const { directory, local, rack } = copies(request);
+          const inErasureSet = { racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal };
+          if ((await readCommitRecord(rack, directory)) || (await readDrainedRecord(inErasureSet))) {
+            throw new PenstockError('Conflict', `checkpoint ${request.checkpointId} was committed before.`, { nextStep: 'Choose another checkpoint id.' });
+          }
+          for (const store of [local, rack]) {
+            const free = await store.freeBytes();
+            if (free < request.bytes)
+              throw new PenstockError('OutOfSpace', `a checkpoint needs ${formatBytes(request.bytes)}, ${formatBytes(free)} are free.`, { store: store.name });
+            await store.ensureDirectory(directory);
+          }
+          return {
+            checkpointId: request.checkpointId,
+            localPath: join(local.root, directory),
+            rackPath: join(rack.root, directory),
+            uri: `s3://${request.tenant}/${request.project}/${request.allocationId}/checkpoints/${request.checkpointId}/`,
+            rackId: request.rackId,
+            nodeId: request.nodeId,
+            expiresAt: request.expiresAt,
+          };
+        },
+        { refuse: ['OutOfSpace'] },
+      ),
 
     /** Acknowledges only what is there twice, equal and synced. CheckpointIncomplete says which file is missing or differs. */
     commitCheckpoint: (request: InRack): Promise<CommittedCheckpoint> =>

@@ -42,7 +42,8 @@ export async function evictStaged(stores: Stores, neededBytes: number, run: Run)
   let freed = 0;
   for (const { key } of await recordsOldestFirst(stores)) {
     if (freed >= neededBytes) break;
-    const staged = StagedSchema.parse(JSON.parse((await stores.warm.readBytes(SYSTEM_BUCKET, key)).toString('utf8')));
+    const staged = parseStaged(await stores.warm.readBytes(SYSTEM_BUCKET, key));
+    if (!staged) continue; // not a record of ours: it must not stall every reservation
     run.report({ evicting: hotPath(staged.target.bucket, staged.target.prefix), freed, neededBytes });
     if (!(await liesAtSource(stores, staged, run))) continue;
     try {
@@ -56,6 +57,14 @@ export async function evictStaged(stores: Stores, neededBytes: number, run: Run)
     await stores.warm.remove(SYSTEM_BUCKET, key);
   }
   return freed;
+}
+
+function parseStaged(body: Buffer): z.output<typeof StagedSchema> | undefined {
+  try {
+    return StagedSchema.parse(JSON.parse(body.toString('utf8')));
+  } catch {
+    return undefined;
+  }
 }
 
 async function recordsOldestFirst(stores: Stores): Promise<{ key: string; modifiedAt: string }[]> {

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { nodeConfig, type Stores } from '../drivers/open-site.ts';
 import type { AssignedNode } from '../model/allocation.ts';
 import { PenstockError } from '../model/errors.ts';
-import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
+import type { AllocationKey } from '../model/identifiers.ts';
 import type { NodeScratch } from '../model/mount-plan.ts';
 import { formatBytes } from '../model/quantity.ts';
 import { effect } from './effect.ts';
-import { networkScratch, nodePlaces } from './places.ts';
+import { networkScratch, nodePlaces, scratchOwner } from './places.ts';
 
 export interface PrepareNodeRequest extends AllocationKey {
   readonly node: AssignedNode;
@@ -41,9 +41,9 @@ export function createNodeActivities(stores: Stores) {
             return { ...common, kind: 'nvme', path: join(localRoot, places.scratch) };
           }
           const path = networkScratch(request, node.nodeId);
-          const owner = allocationWorkflowId(request);
+          const owner = scratchOwner(request);
           if (scratchBytes > 0)
-            await stores.hot.reserve({ owner, key: `${owner}#scratch-${node.nodeId}`, path: `/${path}`, bytes: scratchBytes, expiresAt: request.expiresAt });
+            await stores.hot.reserve({ owner, key: `${owner}-${node.nodeId}`, path: `/${path}`, bytes: scratchBytes, expiresAt: request.expiresAt });
           await stores.hotFiles.ensureDirectory(path);
           return { ...common, kind: 'network', path: join(stores.hotFiles.root, path) };
         },
@@ -52,9 +52,12 @@ export function createNodeActivities(stores: Stores) {
 
     /** Nothing of the allocation is left on the node afterwards. */
     wipeNode: (request: AllocationKey & { node: AssignedNode }): Promise<void> =>
-      effect(async () => {
+      effect(async (run) => {
         const files = stores.nodeFiles(request.node.nodeId);
-        for (const place of Object.values(nodePlaces(request))) await files.remove(place);
+        for (const place of Object.values(nodePlaces(request))) {
+          run.signal.throwIfAborted();
+          await files.remove(place);
+        }
         await stores.hotFiles.remove(networkScratch(request, request.node.nodeId));
       }),
   };

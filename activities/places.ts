@@ -4,7 +4,7 @@ import type { Endpoint } from '../datapath/transfer/endpoint.ts';
 import { createFileEndpoint } from '../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../datapath/transfer/object-endpoint.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import type { AllocationKey } from '../model/identifiers.ts';
+import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
 import type { Location } from '../model/location.ts';
 
 const within = (key: AllocationKey): string => `${key.tenant}/${key.project}/${key.allocationId}`;
@@ -18,6 +18,9 @@ export const nodePlaces = (key: AllocationKey) => ({
 
 /** Scratch on the hot tier, for nodes without NVMe. */
 export const networkScratch = (key: AllocationKey, nodeId: string): string => `scratch/${within(key)}/${nodeId}`;
+
+/** Who holds the space of network scratch; apart from the allocation's pins, for it ends earlier. */
+export const scratchOwner = (key: AllocationKey): string => `${allocationWorkflowId(key)}#scratch`;
 
 /** Both the node's and the rack's copy of a checkpoint lie below this path of their store. */
 export const checkpointDirectory = (key: AllocationKey, checkpointId: string): string => `checkpoints/${within(key)}/${checkpointId}`;

@@ -5,16 +5,21 @@ import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
 import { effect } from './effect.ts';
-import { checkpointDirectory } from './places.ts';
+import { checkpointDirectory, scratchOwner } from './places.ts';
+
+/** Scratch on the hot tier is given back with the nodes, long before the pins of the data. */
+export type ReleasedKind = HoldingKind | 'scratch';
 
 export type ReleaseActivities = ReturnType<typeof createReleaseActivities>;
 
 export function createReleaseActivities(stores: Stores) {
   return {
-    releaseHoldings: ({ kinds, ...key }: AllocationKey & { kinds: readonly HoldingKind[] }): Promise<void> =>
+    releaseHoldings: ({ kinds: asked, ...key }: AllocationKey & { kinds: readonly ReleasedKind[] }): Promise<void> =>
       effect(async () => {
         const owner = allocationWorkflowId(key);
+        const kinds = asked.filter((kind) => kind !== 'scratch');
         await stores.hot.releaseHoldings(owner, kinds);
+        if (asked.includes('scratch')) await stores.hot.releaseHoldings(scratchOwner(key), ['reservations']);
         const left = await stores.hot.holdings(owner);
         const still = kinds.filter((kind) => left[kind].length > 0);
         if (still.length > 0)

@@ -55,12 +55,14 @@ export function createStagingActivities(stores: Stores) {
       }),
 
     /** Waits, for days if need be, until the hot tier has room; tells the allocation once why it waits. */
-    reserveHot: (request: ReserveRequest): Promise<void> =>
+    reserveHot: (request: ReserveRequest): Promise<{ pinnedUntil: string }> =>
       effect(async (run) => {
         const { hot } = stores;
         const owner = allocationWorkflowId(request);
         // A later round asks for other bytes or another time, and is another reservation.
         const keyFor = (what: string, bytes: number) => `${owner}#${what}-${bytes}-${request.pinnedUntil}`;
+        // Waiting for space may outlast the time that was asked for: the pin then lasts a grace from now.
+        const pinnedUntil = () => laterOf(request.pinnedUntil, Date.now() + stores.site.policies.leaseGraceSeconds * 1000);
         const wanted = [
           ...request.survey.mounts.map((mount) => ({
             key: keyFor(`stage-${mount.mountIndex}`, mount.manifest.bytes - mount.hotBytes),
@@ -77,7 +79,7 @@ export function createStagingActivities(stores: Stores) {
         for (const each of wanted) {
           for (;;) {
             try {
-              await hot.reserve({ owner, ...each, expiresAt: request.pinnedUntil });
+              await hot.reserve({ owner, ...each, expiresAt: pinnedUntil() });
               break;
             } catch (error) {
               if (!(error instanceof PenstockError && error.type === 'OutOfSpace')) throw error;
@@ -93,8 +95,10 @@ export function createStagingActivities(stores: Stores) {
             }
           }
         }
-        await hot.renewReservations(owner, request.pinnedUntil);
+        const pin = pinnedUntil();
+        await hot.renewReservations(owner, pin);
         await tellAllocation(request.allocation, { state: 'staging' });
+        return { pinnedUntil: pin };
       }),
 
     renewPins: (request: AllocationKey & { pinnedUntil: string }): Promise<void> =>
@@ -125,6 +129,8 @@ export function createStagingActivities(stores: Stores) {
       }),
   };
 }
+
+export const laterOf = (instant: string, otherMs: number): string => new Date(Math.max(Date.parse(instant), otherMs)).toISOString();
 
 async function surveyMount(stores: Stores, request: SurveyRequest, mount: ResolvedMount, mountIndex: number, run: Run): Promise<SurveyedMount> {
   const source = await locateSource(stores, mount, mountIndex);

@@ -1,7 +1,9 @@
 /** Starting: directories, exports with floors, snapshots. Each repeats harmlessly: keys are derived from the allocation. */
 import { createHash } from 'node:crypto';
+import { Context } from '@temporalio/activity';
 import type { HotTier } from '../drivers/hot-tier/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import type { AssignedNode } from '../model/allocation.ts';
 import type { ResolvedData, ResolvedMount } from '../model/data-declaration.ts';
 import { PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
@@ -23,8 +25,9 @@ export type StartingActivities = ReturnType<typeof createStartingActivities>;
 
 export function createStartingActivities(stores: Stores) {
   return {
-    preparePrefixes: ({ data, ...key }: AllocationKey & { data: ResolvedData }): Promise<PreparedPrefixes> =>
+    preparePrefixes: ({ data, nodes, ...key }: AllocationKey & { data: ResolvedData; nodes: readonly AssignedNode[] }): Promise<PreparedPrefixes> =>
       effect(async () => {
+        refuseUnknownNodes(stores, nodes);
         const directories = [
           `${key.tenant}/${data.outputPrefix}`,
           ...(data.checkpointPrefix === undefined ? [] : [`${key.tenant}/${data.checkpointPrefix}`]),
@@ -45,9 +48,10 @@ export function createStartingActivities(stores: Stores) {
     /** Refused floors are answered at once: the scheduler may start the job elsewhere or later. */
     openExports: (request: ExportsRequest): Promise<PlannedMount[]> =>
       effect(
-        async () => {
+        async (run) => {
           const planned: PlannedMount[] = [];
           for (const [index, mount] of request.mounts.entries()) {
+            run.signal.throwIfAborted();
             planned.push(mount.tierHint === 'warm' ? inPlace(stores, mount) : await exportMount(stores.hot, mount, index, request));
           }
           return planned;
@@ -57,19 +61,41 @@ export function createStartingActivities(stores: Stores) {
 
     /** One id a mount, null where the data may change under the job anyway or is not hot. */
     takeSnapshots: (request: AllocationKey & { mounts: readonly ResolvedMount[]; expiresAt: string }): Promise<(string | null)[]> =>
-      effect(async () => {
+      effect(async (run) => {
         const owner = allocationWorkflowId(request);
         const ids: (string | null)[] = [];
         for (const [index, mount] of request.mounts.entries()) {
+          run.signal.throwIfAborted();
           const wanted = mount.tierHint === 'hot' && mount.access === 'read-only';
           const path = hotPath(mount.bucket, mount.prefix);
           ids.push(
-            wanted ? (await stores.hot.createSnapshot({ owner, key: `${owner}#snapshot-${index}`, path, expiresAt: request.expiresAt })).snapshotId : null,
+            wanted
+              ? (
+                  await stores.hot.createSnapshot({
+                    owner,
+                    key: `${owner}#snapshot-${index}-${Context.current().info.workflowExecution?.runId ?? ''}`,
+                    path,
+                    expiresAt: request.expiresAt,
+                  })
+                ).snapshotId
+              : null,
           );
         }
         return ids;
       }),
   };
+}
+
+/** A node or rack that the site does not know has no worker: its calls would wait in a queue that nobody reads. */
+function refuseUnknownNodes({ site }: Stores, nodes: readonly AssignedNode[]): void {
+  for (const [index, { nodeId, rackId }] of nodes.entries()) {
+    const known = site.nodes.find((node) => node.id === nodeId);
+    if (known?.rackId === rackId) continue;
+    const found = known
+      ? `nodes[${index}].rackId: found ${rackId}; accepted: ${known.rackId}`
+      : `nodes[${index}].nodeId: found ${nodeId}; accepted: a node of the site file`;
+    throw new PenstockError('NodeUnavailable', `${found}.`);
+  }
 }
 
 /** The export first, then its floor: what the specification's two calls at job start are for. */

@@ -10,6 +10,7 @@ import { PenstockError } from '../model/errors.ts';
 import type { AllocationKey } from '../model/identifiers.ts';
 import { formatLocation, type Location } from '../model/location.ts';
 import type { FailedEntry, ManifestEntry, ManifestRef, Progress } from '../model/manifest.ts';
+import { OUTPUT_RECORD } from '../model/output-record.ts';
 import type { TransferAnswer, TransferRequest, VerifyAnswer } from '../model/transfer.ts';
 import { effect, type Run } from './effect.ts';
 import { rememberStaged } from './eviction.ts';
@@ -76,6 +77,7 @@ export function createTransferActivities(stores: Stores) {
     removeMoved: ({ manifest, source }: { manifest: ManifestRef; source: Location }): Promise<void> =>
       effect(async (run) => {
         const endpoint = endpointAt(stores, source);
+        await endpoint.remove(OUTPUT_RECORD); // first, for it says that all of it is here
         const limit = pLimit(FILES_AT_ONCE);
         for (let page = 0; page < manifest.pages; page++) {
           const entries = await readManifestPage(stores.warm, manifest, page);
@@ -90,6 +92,8 @@ async function transferSegment(stores: Stores, request: TransferRequest, run: Ru
   const { manifest, report } = request;
   const source = endpointAt(stores, request.source);
   const target = endpointAt(stores, request.target);
+  // A segment is shorter than the grace: data that is still arriving keeps its pin, however long it takes.
+  if (report) await stores.hot.renewReservations(report.workflowId, new Date(Date.now() + stores.site.policies.leaseGraceSeconds * 1000).toISOString());
   const tell = report ? stagingReporter(report.workflowId, report.mountIndex, stores.site.policies.readyThreshold) : undefined;
   const endsAt = Date.now() + SEGMENT_MS;
   let page = request.fromPage;

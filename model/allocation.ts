@@ -40,11 +40,11 @@ export const AssignNodesSchema = z.strictObject({
       z.strictObject({
         nodeId: IdentifierSchema.describe("The node's id in the site file"),
         rackId: IdentifierSchema.describe('The rack it stands in'),
-        features: z.array(z.string().max(64)).max(32).default([]).describe('Such as "nvme_scratch"'),
+        features: z.array(z.string().max(64)).max(16).default([]).describe('Such as "nvme_scratch"'),
       }),
     )
     .min(1)
-    .max(512)
+    .max(128)
     .describe('The nodes given to the job, with the features their agents reported, such as "nvme_scratch"'),
 });
 

@@ -10,6 +10,7 @@ export const errorClasses = {
   OutOfSpace: 'waiting',
   FloorUnavailable: 'waiting',
   RestorePending: 'waiting',
+  NodeUnavailable: 'fatal',
   NotFound: 'fatal',
   Denied: 'fatal',
   Conflict: 'fatal',

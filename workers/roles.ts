@@ -58,7 +58,7 @@ function dataPlans(stores: Stores): WorkerPlan[] {
       },
       maxConcurrentActivityTaskExecutions: 4, // each moves 16 files at once; more would only share the same disks
     },
-    ...racks.map((rackId) => ({ taskQueue: rackQueue(rackId), activities: checkpoints, maxConcurrentActivityTaskExecutions: 2 })),
+    ...racks.map((rackId) => ({ taskQueue: rackQueue(rackId), activities: checkpoints, maxConcurrentActivityTaskExecutions: 8 })),
     ...stores.site.nodes.map(({ id }) => ({ taskQueue: nodeQueue(id), activities: node, maxConcurrentActivityTaskExecutions: 2 })),
   ];
 }

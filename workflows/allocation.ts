@@ -47,17 +47,19 @@ import {
   publishOutput,
   releaseHoldings,
   releaseNodes,
+  settleCheckpoints,
   undoStart,
 } from './allocation/winding-down.ts';
 import { deadlineExceeded, withinDeadline } from './deadline.ts';
 import { activities } from './presets.ts';
 
 const HOUR_MS = 3_600_000;
-const EXPORT_KINDS = ['exports', 'snapshots', 'reservations'] as const;
+const HELD = ['exports', 'snapshots', 'reservations', 'scratch'] as const;
 
 /** @param input see AllocationRequestSchema. @param carried the state of the run before, where this one continues it. */
 export async function allocation(input: unknown, carried?: AllocationState): Promise<AllocationStatus> {
-  const state = carried ?? begin(input);
+  // Only a run that continues another is handed a state; anybody may start one with a second argument.
+  const state = carried && workflowInfo().continuedFromExecutionRunId ? carried : begin(input);
   const root = CancellationScope.current();
   const desk = newDesk();
   setHandlers(state, desk);
@@ -65,6 +67,7 @@ export async function allocation(input: unknown, carried?: AllocationState): Pro
   try {
     full = (await desk.life.run(() => live(state, desk))) === 'history full';
     if (!full) {
+      await settleCheckpoints(desk, 1);
       await CancellationScope.nonCancellable(() => release(state));
       enter(state, 'released');
     }
@@ -112,8 +115,8 @@ async function live(state: AllocationState, desk: Desk): Promise<'over' | 'histo
   await withinDeadline('archiving', deadlines.archivingHours * HOUR_MS, async () => {
     await publishOutput(state);
     if (state.finish?.outcome === 'succeeded') await archiveOutput(state);
-    await awaitDrains(state);
   });
+  await awaitDrains(state); // under its own deadline: a slow drain does not fail what is archived
   return 'over';
 }
 
@@ -138,7 +141,7 @@ async function stageAndStart(state: AllocationState, desk: Desk): Promise<void> 
     if (state.staging.state !== 'ready') await within(state, 'staging', () => Promise.race([staged, condition(() => desk.start !== undefined)]));
     if (!desk.start) {
       enter(state, 'ready', deadlineOf(state, 'ready'));
-      if (!(await holdUntilAssigned(state, desk))) {
+      if (!(await withinDeadline('ready', waitingMs(state, 'ready'), () => holdUntilAssigned(state, desk)))) {
         enter(state, 'queued', deadlineOf(state, 'queued'));
         await within(state, 'queued', () => condition(() => desk.rescheduled));
         staged = undefined;
@@ -242,11 +245,15 @@ async function windDown(state: AllocationState, desk: Desk, error: unknown): Pro
     : { code: cause instanceof ApplicationFailure && cause.type ? cause.type : 'Failed', message: messageOf(cause) };
   const abandon = state.cancel?.mode === 'abandon';
   desk.start?.answer.reject(ApplicationFailure.nonRetryable(reason.message, reason.code));
+  desk.windingDown = true;
+  state.reason = reason;
   desk.staging.cancel();
   if (state.plan) {
+    if (state.nodes.length > 0 && !state.nodesReleasedAt) enter(state, 'draining', later(planOf(state).policies.deadlines.drainingMinutes * 60));
     await releaseNodes(state, desk, { shipLogs: !abandon && state.mountPlan !== undefined });
     if (abandon) await abandonDrains(state);
     else if (state.mountPlan && !state.output) await keep(state);
+    await settleCheckpoints(desk, 1);
     await release(state);
   }
   enter(state, state.cancel ? 'cancelled' : 'failed');
@@ -274,11 +281,11 @@ async function keep(state: AllocationState): Promise<void> {
 
 async function release(state: AllocationState): Promise<void> {
   enter(state, 'releasing');
-  await dropUncommitted(state);
   const keepSnapshots = state.finish !== undefined;
   await releaseHoldings(
     state,
-    EXPORT_KINDS.filter((kind) => kind !== 'snapshots' || !keepSnapshots),
+    HELD.filter((kind) => kind !== 'snapshots' || !keepSnapshots),
   );
-  record(state, `everything held is given back (${keyOf(state).allocationId})${keepSnapshots ? '; snapshots end by their own expiry' : ''}`);
+  await dropUncommitted(state);
+  record(state, `everything held is given back${keepSnapshots ? '; snapshots end by their own expiry' : ''}`);
 }

@@ -30,7 +30,7 @@ export async function archiveLogs(request: ArchiveLogsRequest): Promise<ArchiveL
 /** A node that does not answer is named in metadata.json with the reason; it must not hold the logs of the others. */
 async function ship(node: AssignedNode, key: AllocationKey, heartbeatSeconds: number) {
   try {
-    await activities<LogActivities>('local', {
+    await activities<LogActivities>('node', {
       queue: nodeQueue(node.nodeId),
       heartbeatSeconds,
       summary: `compress and ship the logs of ${node.nodeId}`,

@@ -32,3 +32,16 @@ export function deadlineExceeded(phase: string, deadlineMs: number): Application
   const hours = Math.round(deadlineMs / 360_000) / 10;
   return ApplicationFailure.nonRetryable(`phase ${phase} passed its deadline of ${hours} h`, 'DeadlineExceeded');
 }
+
+/** All results, or the first error once every other call has stopped: an undo must not run beside what it undoes. */
+export async function allOrNone<T>(works: readonly (() => Promise<T>)[]): Promise<T[]> {
+  const scope = new CancellationScope();
+  const running = works.map((work) => scope.run(work));
+  try {
+    return await Promise.all(running);
+  } catch (error) {
+    scope.cancel();
+    await Promise.allSettled(running);
+    throw error;
+  }
+}

@@ -1,5 +1,5 @@
 /** Moves a prefix down a tier: list, copy, verify against what was read, record, and only then remove the source. */
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
 import type { OutputActivities } from '../activities/output.ts';
 import type { TransferActivities } from '../activities/transfer.ts';
 import { type AllocationKey, DATA_QUEUE } from '../model/identifiers.ts';
@@ -61,6 +61,9 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
     ...retention,
   });
   await activities<OutputActivities>('bulk', bulk(`record ${formatLocation(target)} as whole`)).writeOutputRecord({ ...request, manifest });
-  await activities<TransferActivities>('bulk', bulk(`remove the verified source ${formatLocation(source)}`)).removeMoved({ manifest, source });
+  // From the record on, the target is the truth: half a source beside it would be a lie, so this step is always finished.
+  await CancellationScope.nonCancellable(() =>
+    activities<TransferActivities>('bulk', bulk(`remove the verified source ${formatLocation(source)}`)).removeMoved({ manifest, source }),
+  );
   return { files: manifest.files, bytes: manifest.bytes, manifest };
 }

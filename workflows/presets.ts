@@ -6,37 +6,45 @@ import { ActivityCancellationType, type ActivityOptions, proxyActivities } from 
 
 const backoff = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
 
+type Heartbeat = `${number} seconds`;
+
+/** Hours: what counts is the heartbeat, which tells a dead worker within half a minute; a petabyte's segment may take its time. */
+const LONG = '12 hours';
+/** A cancelled attempt that still ran could take what has just been given back: wait for it to stop, which takes it a second. */
+const stopped = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
+
 const presets = {
-  /** A few calls to a management API or small objects. Cancelled work may finish behind our back: all of it is idempotent. */
-  control: (heartbeatSeconds: number) => ({
-    startToCloseTimeout: '1 minute',
-    heartbeatTimeout: `${heartbeatSeconds} seconds`,
+  /** A few calls to a management API or small objects. */
+  control: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: '10 minutes', heartbeatTimeout, retry: backoff, cancellationType: stopped }),
+  /** Waits inside the activity for space or a floor, so that waiting for days costs no history. */
+  waiting: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: '7 days', heartbeatTimeout, retry: backoff, cancellationType: stopped }),
+  /** Moves bytes. What follows may remove what it writes, so it must have stopped. */
+  bulk: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: LONG, heartbeatTimeout, retry: backoff, cancellationType: stopped }),
+  /** On a node's queue: a dead node is noticed after a minute in the queue, instead of never. */
+  node: (heartbeatTimeout: Heartbeat) => ({
+    scheduleToStartTimeout: '1 minute',
+    startToCloseTimeout: '30 minutes',
+    heartbeatTimeout,
+    retry: backoff,
+    cancellationType: stopped,
+  }),
+  /** Wiping: its deadline must not wait for a disk that hangs; the node is then named as unclean. */
+  wipe: (heartbeatTimeout: Heartbeat) => ({
+    scheduleToStartTimeout: '1 minute',
+    startToCloseTimeout: '30 minutes',
+    heartbeatTimeout,
     retry: backoff,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
   }),
-  /** Waits inside the activity for space or a floor, so that waiting for days costs no history. */
-  waiting: (heartbeatSeconds: number) => ({
-    startToCloseTimeout: '1 day',
-    heartbeatTimeout: `${heartbeatSeconds} seconds`,
+  /** On a rack's queue for a job that waits: drains share the queue, so it may take minutes, but not for ever. */
+  rack: (heartbeatTimeout: Heartbeat) => ({
+    scheduleToStartTimeout: '5 minutes',
+    startToCloseTimeout: LONG,
+    heartbeatTimeout,
     retry: backoff,
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    cancellationType: stopped,
   }),
-  /** Moves bytes for minutes. Waits for the cancelled attempt to stop, because what follows may remove what it writes. */
-  bulk: (heartbeatSeconds: number) => ({
-    startToCloseTimeout: '30 minutes',
-    heartbeatTimeout: `${heartbeatSeconds} seconds`,
-    retry: backoff,
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  }),
-  /** Runs on a node or rack queue: a dead node is noticed after a minute in the queue, instead of never. */
-  local: (heartbeatSeconds: number) => ({
-    scheduleToStartTimeout: '1 minute',
-    startToCloseTimeout: '30 minutes',
-    heartbeatTimeout: `${heartbeatSeconds} seconds`,
-    retry: backoff,
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  }),
-} satisfies Record<string, (heartbeatSeconds: number) => ActivityOptions>;
+} satisfies Record<string, (heartbeatTimeout: Heartbeat) => ActivityOptions>;
 
 export interface Call {
   readonly queue: string;
@@ -48,7 +56,7 @@ export interface Call {
 /** Activities under a preset, on a queue, with a summary: `activities<StagingActivities>('bulk', {...}).transferSegment(...)`. */
 export function activities<A extends object>(preset: keyof typeof presets, call: Call) {
   return proxyActivities<A>({
-    ...presets[preset](call.heartbeatSeconds ?? 30),
+    ...presets[preset](`${call.heartbeatSeconds ?? 30} seconds`),
     taskQueue: call.queue,
     summary: call.summary.slice(0, 200),
   });

@@ -20,6 +20,8 @@ export interface PrestageRequest extends AllocationKey {
 export interface PrestageResult {
   readonly files: number;
   readonly bytes: number;
+  /** May be later than asked for, where waiting for space took long. */
+  readonly pinnedUntil: string;
   readonly failedCount: number;
   /** The first few of the failed entries. */
   readonly failed: readonly FailedEntry[];
@@ -34,26 +36,25 @@ export async function prestage(request: PrestageRequest): Promise<PrestageResult
     summary: `list ${request.mounts.map((mount) => mount.source).join(', ')}`,
   }).survey({ ...key, mounts: request.mounts, allocation });
 
-  await activities<StagingActivities>('waiting', {
+  const { pinnedUntil: pin } = await activities<StagingActivities>('waiting', {
     queue: CONTROL_QUEUE,
     heartbeatSeconds,
     summary: `reserve ${formatBytes(missingBytes(survey))} on the hot tier and pin it until ${pinnedUntil}`,
   }).reserveHot({ ...key, survey, pinnedUntil, allocation });
 
-  const moved = await Promise.all([
-    ...survey.mounts.map((mount) => moveMount(mount, request)),
-    ...survey.recalls.map(async (recall) => {
-      await activities<StagingActivities>('bulk', {
-        queue: CONTROL_QUEUE,
-        heartbeatSeconds,
-        summary: `recall ${recall.files} files, ${formatBytes(recall.bytes)} below ${recall.path}`,
-      }).recall({ ...key, ...recall, allocation });
-      return { failedCount: 0, failed: [] };
-    }),
-  ]);
+  const moved = await Promise.all(survey.mounts.map((mount) => moveMount(mount, request)));
+  // One after the other, and after what is copied: each recall is given staging's whole share of the bandwidth.
+  for (const recall of survey.recalls) {
+    await activities<StagingActivities>('bulk', {
+      queue: CONTROL_QUEUE,
+      heartbeatSeconds,
+      summary: `recall ${recall.files} files, ${formatBytes(recall.bytes)} below ${recall.path}`,
+    }).recall({ ...key, ...recall, allocation });
+  }
   return {
     files: sum(survey.mounts.map((mount) => mount.manifest.files)) + sum(survey.recalls.map((recall) => recall.files)),
     bytes: sum(survey.mounts.map((mount) => mount.manifest.bytes)) + sum(survey.recalls.map((recall) => recall.bytes)),
+    pinnedUntil: pin,
     failedCount: sum(moved.map((each) => each.failedCount)),
     failed: moved.flatMap((each) => each.failed).slice(0, 20),
   };

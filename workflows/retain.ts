@@ -66,7 +66,7 @@ export async function retain(request: RetainRequest): Promise<RetentionStatus> {
     async (input) => {
       const wanted = acceptExtension(input, retainUntil);
       // One after the other, so that a later, longer extension is not overtaken by an earlier one.
-      const before = extending;
+      const before = extending.catch(() => undefined); // one that failed does not stop the next
       extending = before.then(async () => {
         await call(`extend the lock of ${manifest.files} files to ${wanted}`).extendLocks({ manifest, target, retainUntil: wanted });
         if (Date.parse(wanted) > Date.parse(retainUntil)) retainUntil = wanted;

@@ -22,14 +22,15 @@ export interface Copies {
 /** @throws PenstockError CheckpointIncomplete naming the first file that is missing or differs */
 export async function commitCopies(copies: Copies): Promise<CheckpointRecord> {
   const { local, rack, directory } = copies;
-  // The rack's record is written last: with it the commit is done, without it everything is checked again.
-  const known = await readCommitRecord(rack, directory);
-  if (known) return known;
-
   const [ours, theirs] = [await describe(local, directory, copies.signal), await describe(rack, directory, copies.signal)];
   if (ours.length === 0) throw incomplete(copies, 'holds no file');
   const difference = firstDifference(ours, theirs);
   if (difference) throw incomplete(copies, difference);
+
+  // The rack's record is written last: with it the commit is done. It lies where the job writes, so it is believed only for what it describes.
+  const known = await readCommitRecord(rack, directory);
+  if (known?.checkpointId === copies.checkpointId && known.digest === digestOf(ours)) return known;
+  if (known) throw incomplete(copies, `${COMMIT_RECORD} in the rack is that of another checkpoint; remove it from what the job copies`);
 
   await Promise.all([local.sync(directory), rack.sync(directory)]);
   const record: CheckpointRecord = {

@@ -49,15 +49,21 @@ export async function drainFiles(request: DrainFiles): Promise<void> {
     const content = await source.read(`${directory}/${file.path}`, { signal });
     const check = createContentCheck({ subject: `${directory}/${file.path}`, store: source.name, bytes: file.bytes, crc32c: file.crc32c });
     content.on('error', (error) => check.stream.destroy(error));
-    await writeErasureObject({
-      racks,
-      key: `${prefix}${file.path}`,
-      content: content.pipe(check.stream),
-      bytes: file.bytes,
-      writeId: newWriteId(),
-      signal,
-      onProgress,
-    });
+    try {
+      await writeErasureObject({
+        racks,
+        key: `${prefix}${file.path}`,
+        content: content.pipe(check.stream),
+        bytes: file.bytes,
+        writeId: newWriteId(),
+        signal,
+        onProgress,
+      });
+    } catch (error) {
+      if (!(error instanceof PenstockError && error.type === 'ChecksumMismatch')) throw error;
+      // Reading it again would not mend it: a person must know, while the node's copy may still be there.
+      throw new PenstockError('CorruptSource', error.message, { nextStep: "Look for the node's copy before its node is wiped.", cause: error });
+    }
   });
   const body = Buffer.from(JSON.stringify(record));
   await writeErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, content: Readable.from([body]), bytes: body.length, writeId: newWriteId(), signal });

@@ -52,6 +52,7 @@ describe('the cost of a lifecycle', { concurrency: false }, () => {
       `demote/${suffix}/hot-to-warm`,
       `demote/${suffix}/warm-to-cold`,
       `drain/${suffix}/step-100`,
+      `retention/${suffix}`,
     ];
     let [events, activities, largestPayloadBytes] = [0, 0, 0];
     for (const id of ids) {

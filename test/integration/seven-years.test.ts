@@ -1,7 +1,7 @@
 /** Seven years of retention, and the deadlines of an allocation, in seconds: on the time-skipping server. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../../model/identifiers.ts';
 import type { AllocationPlan } from '../../model/plan.ts';
@@ -20,6 +20,13 @@ describe('years in seconds', { concurrency: false }, () => {
     environment = await startTimeSkipping();
   });
   after(() => environment.teardown());
+
+  const startRetain = (name: string, until: number) =>
+    environment.client.workflow.start<(request: RetainRequest) => Promise<RetentionStatus>>('retain', {
+      workflowId: `retention/acme/vision/${name}`,
+      taskQueue: CONTROL_QUEUE,
+      args: [retainRequest(until)],
+    });
 
   test('a seven-year retention is attested each quarter and ends on its day, not before', async () => {
     const attested: number[] = [];
@@ -42,31 +49,41 @@ describe('years in seconds', { concurrency: false }, () => {
     for (const [index, at] of attested.entries()) assert.ok(Math.abs(at - (startedAt + (index + 1) * 90 * DAY_MS)) < DAY_MS, `attestation ${index}`);
   });
 
-  test('an extension moves the end; an earlier date is refused; a breach is shown and watched on', async () => {
+  test('an extension moves the end, one that fails does not stop the next, and an earlier date is refused', async () => {
     const extended: string[] = [];
-    let locked = false;
-    const activities = {
-      attestLocks: async () => {
-        if (!locked) throw Object.assign(new Error('weights.bin was to be locked, the store answers no lock.'), { name: 'ApplicationFailure' });
-      },
-      extendLocks: async ({ retainUntil }: { retainUntil: string }) => void extended.push(retainUntil),
+    const extendLocks = async ({ retainUntil }: { retainUntil: string }) => {
+      if (extended.push(retainUntil) === 1) throw ApplicationFailure.nonRetryable('the store is denied', 'Denied');
     };
     const startedAt = await environment.currentTimeMs();
-    const until = new Date(startedAt + 400 * DAY_MS).toISOString();
-    const later = new Date(startedAt + 1000 * DAY_MS).toISOString();
-    locked = true;
-    await withWorkers(environment, { control: {}, data: activities }, async () => {
-      const handle = await environment.client.workflow.start<(request: RetainRequest) => Promise<RetentionStatus>>('retain', {
-        workflowId: 'retention/acme/vision/extended',
-        taskQueue: CONTROL_QUEUE,
-        args: [retainRequest(Date.parse(until))],
-      });
-      await assert.rejects(handle.executeUpdate('extendRetention', { args: [{ retainUntil: new Date(startedAt + DAY_MS).toISOString() }] }));
-      const answer = await handle.executeUpdate<RetentionStatus, [unknown]>('extendRetention', { args: [{ retainUntil: later }] });
-      assert.equal(answer.retainUntil, later);
-      assert.deepEqual(extended, [later]);
+    const day = (count: number) => new Date(startedAt + count * DAY_MS).toISOString();
+    await withWorkers(environment, { control: {}, data: { attestLocks: async () => undefined, extendLocks } }, async () => {
+      const handle = await startRetain('extended', Date.parse(day(400)));
+      const extend = (retainUntil: string) => handle.executeUpdate<RetentionStatus, [unknown]>('extendRetention', { args: [{ retainUntil }] });
+      await assert.rejects(extend(day(1)));
+      await assert.rejects(extend(day(900)));
+      assert.equal((await extend(day(1000))).retainUntil, day(1000));
+      assert.deepEqual(extended, [day(900), day(1000)]);
       await handle.result();
-      assert.ok((await closeTime(handle)) >= Date.parse(later));
+      assert.ok((await closeTime(handle)) >= Date.parse(day(1000)));
+    });
+  });
+
+  test('a breach is shown, and watched on until it is mended', async () => {
+    let looks = 0;
+    const attestLocks = async () => {
+      looks += 1;
+      if (looks === 2) throw ApplicationFailure.nonRetryable('weights.bin was to be locked, the store answers no lock.', 'PolicyRefused');
+    };
+    const startedAt = await environment.currentTimeMs();
+    await withWorkers(environment, { control: {}, data: { attestLocks } }, async () => {
+      const handle = await startRetain('breached', startedAt + 400 * DAY_MS);
+      await environment.sleep('185 days');
+      const breached = await handle.query<RetentionStatus>('status');
+      assert.deepEqual([breached.attestations, breached.breach], [1, 'weights.bin was to be locked, the store answers no lock.']);
+      await environment.sleep('90 days');
+      const mended = await handle.query<RetentionStatus>('status');
+      assert.deepEqual([mended.attestations, mended.breach], [2, undefined]);
+      await handle.terminate();
     });
   });
 

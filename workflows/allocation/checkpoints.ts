@@ -1,5 +1,5 @@
 /** Running: checkpoints are reserved, committed on two copies in the rack, and drained by a child that outlives the job. */
-import { CancellationScope, ParentClosePolicy, startChild, WorkflowIdReusePolicy } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, ParentClosePolicy, startChild } from '@temporalio/workflow';
 import type { CheckpointActivities } from '../../activities/checkpoint.ts';
 import type { ReserveCheckpoint } from '../../model/allocation.ts';
 import { type CheckpointReservation, type CheckpointStatus, type CommittedCheckpoint, drainWorkflowId } from '../../model/checkpoint.ts';
@@ -27,7 +27,7 @@ export function refuseReservation(state: AllocationState, request: ReserveCheckp
 export async function reserveCheckpoint(state: AllocationState, request: ReserveCheckpoint): Promise<CheckpointReservation> {
   const node = state.nodes.find((each) => each.nodeId === request.nodeId) ?? state.nodes[0];
   if (!node) throw new TypeError('a running allocation has nodes');
-  const reservation = await activities<CheckpointActivities>('control', {
+  const reservation = await activities<CheckpointActivities>('rack', {
     queue: rackQueue(node.rackId),
     summary: `make room for checkpoint ${request.checkpointId}, ${formatBytes(request.bytes)}`,
   }).prepareCheckpoint({
@@ -60,25 +60,27 @@ export async function commitCheckpoint(state: AllocationState, checkpointId: str
   const { heartbeatSeconds } = planOf(state).policies;
   const known = find(state, checkpointId);
   if (!known) throw new TypeError('the validator admits known checkpoints only');
-  const committed = await activities<CheckpointActivities>('bulk', {
+  const committed = await activities<CheckpointActivities>('rack', {
     queue: rackQueue(known.rackId),
     heartbeatSeconds,
     summary: `commit checkpoint ${checkpointId}: compare and sync both copies`,
   }).commitCheckpoint({ ...keyOf(state), checkpointId, nodeId: known.nodeId, rackId: known.rackId });
-  if (find(state, checkpointId)?.state !== 'reserved') return committed;
-  replace(state, { ...known, state: 'committed', bytes: committed.bytes, files: committed.files });
+  const now = find(state, checkpointId);
+  if (!now)
+    throw ApplicationFailure.nonRetryable(`checkpoint ${checkpointId} was given up while it was committed; it is not acknowledged`, 'CheckpointIncomplete');
+  if (now.state !== 'reserved') return committed;
   const key = { ...keyOf(state), checkpointId };
-  // Not cancellable with its parent: only abandon, which names it, may stop the drain of an acknowledged checkpoint.
+  // Acknowledged only with its drain under way. Not cancellable with its parent: only abandon, which names it, may stop that drain.
   await CancellationScope.nonCancellable(() =>
     startChild(drainCheckpoint, {
       workflowId: drainWorkflowId(key),
-      workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
       parentClosePolicy: ParentClosePolicy.ABANDON,
       typedSearchAttributes: tagsOf(state),
       staticSummary: `drain checkpoint ${checkpointId} of ${ownerOf(state)}`,
       args: [{ ...key, rackId: known.rackId, nodeId: known.nodeId, bytes: committed.bytes, allocation: ownerOf(state), heartbeatSeconds }],
     }),
   );
+  replace(state, { ...known, state: 'committed', bytes: committed.bytes, files: committed.files });
   record(state, `checkpoint ${checkpointId} committed, ${formatBytes(committed.bytes)}; draining`);
   return committed;
 }

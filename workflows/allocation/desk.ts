@@ -10,6 +10,10 @@ export interface Desk {
   readonly staging: CancellationScope;
   /** assignNodes waiting for its mount plan. */
   start?: { readonly nodes: readonly AssignedNode[]; readonly answer: Trigger<MountPlan> } | undefined;
+  /** reserveCheckpoint and commitCheckpoint at work; cancelled when the nodes must be handed back. */
+  readonly checkpoints: CancellationScope;
+  /** True once the story unwinds: nothing new is begun or cancelled. */
+  windingDown: boolean;
   /** Data that is still arriving, and its snapshot, although the job already runs: a new run would forget them. */
   stagingInBackground: boolean;
   /** reserveCheckpoint and commitCheckpoint handlers at work: nodes are not wiped under them. */
@@ -21,5 +25,13 @@ export interface Desk {
 export function newDesk(): Desk {
   const life = new CancellationScope();
   // Cancelled with the story, or by itself when the job ends before its data was whole.
-  return { life, staging: new CancellationScope({ cancellable: true, parent: life }), stagingInBackground: false, checkpointsInFlight: 0, rescheduled: false };
+  return {
+    life,
+    staging: new CancellationScope({ cancellable: true, parent: life }),
+    checkpoints: new CancellationScope(),
+    windingDown: false,
+    stagingInBackground: false,
+    checkpointsInFlight: 0,
+    rescheduled: false,
+  };
 }

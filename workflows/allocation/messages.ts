@@ -1,5 +1,15 @@
 /** Updates, signals and queries of an allocation. Validators refuse before anything reaches history; handlers may be repeated. */
-import { ApplicationFailure, condition, defineQuery, defineSignal, defineUpdate, setHandler, Trigger } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  condition,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  isCancellation,
+  setHandler,
+  TimeoutFailure,
+  Trigger,
+} from '@temporalio/workflow';
 import type * as z from 'zod';
 import {
   AssignNodesSchema,
@@ -20,8 +30,8 @@ import type { CancelAnswer, DrainReport, FinishAnswer, StagingReport } from '../
 import type { AllocationStatus } from '../../model/status.ts';
 import { commitCheckpoint, noteDrain, refuseCommit, refuseReservation, reserveCheckpoint } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
-import { noteStaging, renewPins } from './staging.ts';
-import { type AllocationState, historyIsFull, readinessState, record, statusOf } from './state.ts';
+import { noteStaging, renewPins, rootCause } from './staging.ts';
+import { type AllocationState, historyIsFull, later, readinessState, record, statusOf } from './state.ts';
 
 const assignNodes = defineUpdate<MountPlan, [unknown]>(updateNames.assignNodes);
 const reserve = defineUpdate<CheckpointReservation, [unknown]>(updateNames.reserveCheckpoint);
@@ -91,6 +101,7 @@ export function setHandlers(state: AllocationState, desk: Desk): void {
       validator: (input) => {
         const request = accept(CancelSchema, input);
         if (isEnd(state.phase) || state.phase === 'releasing') refuse(`the allocation is already ${state.phase}`);
+        if (desk.windingDown && !state.cancel) refuse(`the allocation is already winding down: ${state.reason?.message ?? state.phase}`);
         if (state.cancel && state.cancel.mode !== request.mode) refuse(`already being cancelled with mode ${state.cancel.mode}`);
       },
     },
@@ -121,8 +132,8 @@ export function setHandlers(state: AllocationState, desk: Desk): void {
     {
       validator: (input) => {
         const { retainUntil } = accept(ExtendRetentionSchema, input);
-        if (state.retainUntil && Date.parse(retainUntil) < Date.parse(state.retainUntil))
-          refuse(`retainUntil: found ${retainUntil}; accepted: ${state.retainUntil} or later, retention is never shortened`);
+        if (Date.parse(retainUntil) < Date.parse(promisedUntil(state)))
+          refuse(`retainUntil: found ${retainUntil}; accepted: ${promisedUntil(state)} or later, retention is never shortened`);
         if (['archiving', 'releasing'].includes(state.phase) || isEnd(state.phase))
           refuse('the output is being archived or already is; once it is, ask its retention workflow (penstock allocation extend-retention does)');
       },
@@ -185,10 +196,30 @@ function refuseWhileFull(state: AllocationState): void {
 async function counted<T>(desk: Desk, work: () => Promise<T>): Promise<T> {
   desk.checkpointsInFlight += 1;
   try {
-    return await work();
+    return await desk.checkpoints.run(work);
+  } catch (error) {
+    if (isCancellation(error))
+      throw ApplicationFailure.nonRetryable('the nodes are being handed back; what was not committed by now is not acknowledged', 'CheckpointIncomplete');
+    throw refusalOf(error);
   } finally {
     desk.checkpointsInFlight -= 1;
   }
+}
+
+/** What the activity refused, without the layers around it; a rack that does not answer is named as that. */
+function refusalOf(error: unknown): unknown {
+  const cause = rootCause(error);
+  if (cause instanceof TimeoutFailure)
+    return ApplicationFailure.nonRetryable(
+      "the rack's worker did not take the call within five minutes. Check the worker, or write from another node.",
+      'RackUnavailable',
+    );
+  return cause instanceof ApplicationFailure ? cause : error;
+}
+
+/** What was asked for, else the site's period from now: an extension never falls below it. */
+function promisedUntil(state: AllocationState): string {
+  return state.retainUntil ?? later((state.plan?.policies.archiveRetentionDays ?? 0) * 86_400);
 }
 
 function accept<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {

@@ -61,8 +61,10 @@ async function stageOnce(state: AllocationState): Promise<boolean> {
     });
     if (result.failedCount === 0) {
       staging.state = 'ready';
+      staging.pinnedUntil = result.pinnedUntil;
       staging.mounts = { all: { files: result.files, bytes: result.bytes, doneFiles: result.files, doneBytes: result.bytes, bytesPerSecond: 0 } };
       record(state, `staged ${result.files} files, ${result.bytes} bytes`);
+      await renewPins(state); // the start may have been rescheduled meanwhile
       return true;
     }
     const [first] = result.failed;
@@ -70,7 +72,7 @@ async function stageOnce(state: AllocationState): Promise<boolean> {
   } catch (error) {
     if (isCancellation(error)) throw error;
     const cause = rootCause(error);
-    if (cause instanceof ApplicationFailure && (cause.type === 'NotFound' || cause.type === 'PolicyRefused' || cause.type === 'InvalidInput')) throw cause;
+    if (cause instanceof ApplicationFailure && (cause.type === 'NotFound' || cause.type === 'PolicyRefused')) throw cause;
     fail(state, 'STAGING_FAILED', cause instanceof Error ? cause.message : String(cause));
   }
   return false;

@@ -5,6 +5,7 @@ import type { StartingActivities } from '../../activities/starting.ts';
 import type { AssignedNode } from '../../model/allocation.ts';
 import { CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
 import type { MountPlan, PlannedMount } from '../../model/mount-plan.ts';
+import { allOrNone } from '../deadline.ts';
 import { activities } from '../presets.ts';
 import { rootCause } from './staging.ts';
 import { type AllocationState, keyOf, later, planOf } from './state.ts';
@@ -12,11 +13,12 @@ import { type AllocationState, keyOf, later, planOf } from './state.ts';
 export async function prepare(state: AllocationState, nodes: readonly AssignedNode[]): Promise<MountPlan> {
   const { data, policies } = planOf(state);
   const key = keyOf(state);
-  const control = (summary: string) => activities<StartingActivities>('control', { queue: CONTROL_QUEUE, summary });
+  const control = (summary: string) =>
+    activities<StartingActivities>('control', { queue: CONTROL_QUEUE, heartbeatSeconds: policies.heartbeatSeconds, summary });
   const expiresAt = later(state.request.walltimeSeconds + policies.leaseGraceSeconds);
 
   // Prefixes first: the home directory must exist before it can be exported.
-  const prefixes = await control('create output, checkpoint and home directories').preparePrefixes({ ...key, data });
+  const prefixes = await control('create output, checkpoint and home directories').preparePrefixes({ ...key, data, nodes });
   // Floors next: they are what can be refused, and the rest need not be undone then.
   const mounts = await control(`export ${data.mounts.length} mounts with their bandwidth floors`).openExports({
     ...key,
@@ -24,19 +26,18 @@ export async function prepare(state: AllocationState, nodes: readonly AssignedNo
     clients: nodes.map((node) => node.nodeId),
     expiresAt,
   });
-  const [snapshots, scratch] = await Promise.all([
-    // Data that is still arriving is snapshotted when it is whole; see takeSnapshots.
-    state.staging.state === 'ready' ? takeSnapshots(state) : [],
-    Promise.all(
-      nodes.map((node) =>
-        activities<NodeActivities>('local', {
+  // Data that is still arriving is snapshotted when it is whole; see snapshotLate.
+  const snapshots = state.staging.state === 'ready' ? await takeSnapshots(state) : [];
+  const scratch = await allOrNone(
+    nodes.map(
+      (node) => () =>
+        activities<NodeActivities>('node', {
           queue: nodeQueue(node.nodeId),
           heartbeatSeconds: policies.heartbeatSeconds,
           summary: `make scratch on ${node.nodeId}`,
         }).prepareNode({ ...key, node, scratchBytes: data.scratchBytesPerNode, expiresAt }),
-      ),
     ),
-  ]);
+  );
   return {
     mounts: withSnapshots(mounts, snapshots),
     ...prefixes,
@@ -48,7 +49,11 @@ export async function prepare(state: AllocationState, nodes: readonly AssignedNo
 /** Snapshot ids by mount, for reproducibility: the read-only data as it was when the job had all of it. */
 function takeSnapshots(state: AllocationState): Promise<(string | null)[]> {
   const { data, policies } = planOf(state);
-  return activities<StartingActivities>('control', { queue: CONTROL_QUEUE, summary: 'snapshot the read-only data for reproducibility' }).takeSnapshots({
+  return activities<StartingActivities>('bulk', {
+    queue: CONTROL_QUEUE,
+    heartbeatSeconds: policies.heartbeatSeconds,
+    summary: 'snapshot the read-only data for reproducibility',
+  }).takeSnapshots({
     ...keyOf(state),
     mounts: data.mounts,
     expiresAt: later(policies.snapshotHours * 3600),

@@ -89,7 +89,6 @@ export function enter(state: AllocationState, phase: Phase, deadline?: string): 
   state.phase = phase;
   state.since = now();
   state.deadline = deadline;
-  if (phase !== 'failed') state.reason = undefined;
   upsertSearchAttributes([phaseAttribute(phase)]);
   show(state);
 }

@@ -12,11 +12,10 @@ import {
   startChild,
 } from '@temporalio/workflow';
 import type { NodeActivities } from '../../activities/node.ts';
-import type { ReleaseActivities } from '../../activities/release.ts';
-import type { HoldingKind } from '../../drivers/hot-tier/port.ts';
+import type { ReleaseActivities, ReleasedKind } from '../../activities/release.ts';
 import type { AssignedNode } from '../../model/allocation.ts';
 import { drainWorkflowId } from '../../model/checkpoint.ts';
-import { CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
+import { allocationPrefix, CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
 import { formatLocation, type Location } from '../../model/location.ts';
 import { retentionWorkflowId } from '../../model/retention.ts';
 import { archiveLogs } from '../archive-logs.ts';
@@ -28,8 +27,11 @@ import { undrained } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
 import { type AllocationState, keyOf, later, now, ownerOf, planOf, record, show, tagsOf } from './state.ts';
 
-/** What the job's prefix holds besides its output, and stays when the output moves. */
-const NOT_OUTPUT = ['checkpoints/', 'logs/', '.penstock/'];
+/** What the allocation's own prefix holds besides its output, and stays when the output moves. An output below it may use any name but ours. */
+function notOutput(state: AllocationState): string[] {
+  const isWhole = planOf(state).data.outputPrefix === allocationPrefix(keyOf(state));
+  return ['.penstock/', ...(isWhole ? ['checkpoints/', 'logs/'] : [])];
+}
 
 /**
  * Hands the nodes back: logs shipped (unless abandoned), exports and floors revoked, scratch wiped. Whatever does not finish within
@@ -41,10 +43,10 @@ export async function releaseNodes(state: AllocationState, desk: Desk, options: 
   const unclean = new Set(state.nodes.map((node) => node.nodeId));
   try {
     await withinDeadline('draining', deadlines.drainingMinutes * 60_000, async () => {
-      await condition(() => desk.checkpointsInFlight === 0);
+      await settleCheckpoints(desk, (deadlines.drainingMinutes * 60_000) / 3);
       if (options.shipLogs) await shipLogs(state);
       await Promise.all([
-        releaseHoldings(state, ['exports']),
+        releaseHoldings(state, ['exports', 'scratch']),
         ...state.nodes.map(async (node) => {
           if (await wipeNode(state, node)) unclean.delete(node.nodeId);
         }),
@@ -64,7 +66,7 @@ export async function releaseNodes(state: AllocationState, desk: Desk, options: 
 
 function wipeNode(state: AllocationState, node: AssignedNode): Promise<boolean> {
   return attempt(state, `wiping ${node.nodeId}`, () =>
-    activities<NodeActivities>('local', {
+    activities<NodeActivities>('wipe', {
       queue: nodeQueue(node.nodeId),
       heartbeatSeconds: planOf(state).policies.heartbeatSeconds,
       summary: `wipe scratch, logs and checkpoint copies on ${node.nodeId}`,
@@ -74,7 +76,7 @@ function wipeNode(state: AllocationState, node: AssignedNode): Promise<boolean> 
 
 /** A refused start leaves nothing behind: what it had taken goes back, also from nodes that were prepared already. */
 export async function undoStart(state: AllocationState): Promise<void> {
-  await Promise.all([releaseHoldings(state, ['exports', 'snapshots']), ...state.nodes.map((node) => wipeNode(state, node))]);
+  await Promise.all([releaseHoldings(state, ['exports', 'snapshots', 'scratch']), ...state.nodes.map((node) => wipeNode(state, node))]);
 }
 
 async function shipLogs(state: AllocationState): Promise<void> {
@@ -135,7 +137,7 @@ async function move(state: AllocationState, source: Location, target: Location, 
         ...keyOf(state),
         source,
         target,
-        exclude: NOT_OUTPUT,
+        exclude: notOutput(state),
         outcome: state.finish?.outcome ?? 'unknown',
         heartbeatSeconds: planOf(state).policies.heartbeatSeconds,
         ...(retainUntil ? { retention: { mode: 'COMPLIANCE', retainUntil } } : {}),
@@ -166,11 +168,23 @@ export async function abandonDrains(state: AllocationState): Promise<void> {
 }
 
 /** Reads back what the tier says we hold and gives all of it back; repeating it is harmless. */
-export async function releaseHoldings(state: AllocationState, kinds: readonly HoldingKind[]): Promise<void> {
-  await activities<ReleaseActivities>('control', { queue: CONTROL_QUEUE, summary: `give back ${kinds.join(', ')}` }).releaseHoldings({
+export async function releaseHoldings(state: AllocationState, kinds: readonly ReleasedKind[]): Promise<void> {
+  await activities<ReleaseActivities>('control', {
+    queue: CONTROL_QUEUE,
+    heartbeatSeconds: planOf(state).policies.heartbeatSeconds,
+    summary: `give back ${kinds.join(', ')}`,
+  }).releaseHoldings({
     ...keyOf(state),
     kinds,
   });
+}
+
+/** Commits under way may end well for a while; then they are cancelled, and nothing is acknowledged any more. */
+export async function settleCheckpoints(desk: Desk, patienceMs: number): Promise<void> {
+  const idle = () => desk.checkpointsInFlight === 0;
+  if (idle() || (await condition(idle, Math.max(1, patienceMs), { summary: 'checkpoints under way' }))) return;
+  desk.checkpoints.cancel();
+  await condition(idle);
 }
 
 export async function dropUncommitted(state: AllocationState): Promise<void> {

@@ -78,7 +78,7 @@ test('starting opens and makes what the plan says, on nodes with and without NVM
   const node = createNodeActivities(stores);
   const expiresAt = NOW.toISOString();
   await inActivity().run(async () => {
-    await starting.preparePrefixes({ ...key, data });
+    await starting.preparePrefixes({ ...key, data, nodes: [] });
     await starting.openExports({ ...key, mounts: data.mounts, clients: ['n001'], expiresAt });
     await starting.takeSnapshots({ ...key, mounts: data.mounts, expiresAt });
     for (const each of nodes) await node.prepareNode({ ...key, node: each, scratchBytes: data.scratchBytesPerNode, expiresAt });
