@@ -19,6 +19,7 @@ import { type AllocationState, enter, keyOf, later, ownerOf, planOf, record, sho
 
 const ROUNDS_IN_A_ROW = 3;
 const ROUND_PAUSE_SECONDS = 30;
+const RENEWAL_WORTH_MS = 60_000; // less is not worth a call
 const DEFAULT_LEAD_SECONDS = 86_400; // pins last a day where the scheduler named no expected start
 
 /**
@@ -114,7 +115,7 @@ export async function holdUntilAssigned(state: AllocationState, desk: Desk): Pro
 export async function renewPins(state: AllocationState): Promise<void> {
   const until = pinTarget(state);
   const { staging } = state;
-  if (staging.state !== 'ready' || !staging.pinnedUntil || Date.parse(until) <= Date.parse(staging.pinnedUntil)) return;
+  if (staging.state !== 'ready' || !staging.pinnedUntil || Date.parse(until) - Date.parse(staging.pinnedUntil) < RENEWAL_WORTH_MS) return;
   staging.pinnedUntil = until;
   await activities<StagingActivities>('control', { queue: CONTROL_QUEUE, summary: `keep the staged data pinned until ${until}` }).renewPins({
     ...keyOf(state),
