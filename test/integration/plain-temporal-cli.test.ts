@@ -73,7 +73,7 @@ describe('plain Temporal, no client of ours', { concurrency: false }, () => {
 
   test('the operator sees the phase: in the current details and in a list by tenant', async () => {
     const { currentDetails } = await query(z.looseObject({ currentDetails: z.string() }), 'metadata', '--workflow-id', id);
-    assert.match(currentDetails, /^\*\*running\*\* since .*\n- data: 100 %[\s\S]*- nodes: n001/);
+    assert.match(currentDetails, /^\*\*running\*\* since .*\n\n- data: 100 %[\s\S]*- nodes: n001/);
     const RowsSchema = z.array(z.looseObject({ execution: z.object({ workflowId: z.string() }), searchAttributes: z.looseObject({}) }));
     const row = await eventually('the visibility store to follow', async () => {
       const rows = RowsSchema.parse(await temporal('workflow', 'list', '--query', "tenant='acme' AND phase='running'"));
