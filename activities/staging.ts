@@ -130,7 +130,7 @@ export function createStagingActivities(stores: Stores) {
   };
 }
 
-export const laterOf = (instant: string, otherMs: number): string => new Date(Math.max(Date.parse(instant), otherMs)).toISOString();
+const laterOf = (instant: string, otherMs: number): string => new Date(Math.max(Date.parse(instant), otherMs)).toISOString();
 
 async function surveyMount(stores: Stores, request: SurveyRequest, mount: ResolvedMount, mountIndex: number, run: Run): Promise<SurveyedMount> {
   const source = await locateSource(stores, mount, mountIndex);

@@ -9,7 +9,7 @@ import type { ObjectStore } from './object-store/port.ts';
 import { createS3ObjectStore } from './object-store/s3.ts';
 import { createObjectRack } from './rack-store/object-rack.ts';
 import type { RackStore } from './rack-store/port.ts';
-import { resolveSecret } from './site-file.ts';
+import { resolveS3Credentials, resolveSecret } from './site-file.ts';
 
 export interface Stores {
   readonly site: Site;
@@ -58,8 +58,5 @@ export function nodeConfig(site: Site, nodeId: string): Site['nodes'][number] {
 }
 
 async function openS3(name: string, config: Pick<S3StoreConfig, 'endpoint' | 'region' | 'credentials'>): Promise<ObjectStore> {
-  const credentials = config.credentials
-    ? { accessKeyId: await resolveSecret(config.credentials.accessKeyId), secretAccessKey: await resolveSecret(config.credentials.secretAccessKey) }
-    : { accessKeyId: '', secretAccessKey: '' };
-  return createS3ObjectStore({ name, endpoint: config.endpoint, region: config.region, credentials });
+  return createS3ObjectStore({ name, endpoint: config.endpoint, region: config.region, credentials: await resolveS3Credentials(config) });
 }

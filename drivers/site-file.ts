@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { PenstockError } from '../model/errors.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
-import { type Site, SiteSchema } from '../model/site.ts';
+import { type S3StoreConfig, type Site, SiteSchema } from '../model/site.ts';
 
 const SITE_FILE_LIMIT_BYTES = 1 << 20; // twenty racks take 3 kB; a thousand nodes 100 kB
 const SECRET_LIMIT_BYTES = 64 << 10;
@@ -30,6 +30,12 @@ export async function resolveSecret(reference: string, baseDirectory = '.'): Pro
     throw new PenstockError('InvalidInput', `the secret ${reference} is ${value === '' ? 'empty' : 'not set'}.`, { nextStep: 'Provide it.' });
   }
   return value;
+}
+
+/** Keys of an S3 store; empty where the site file names none, and the store's answer then says so. */
+export async function resolveS3Credentials({ credentials }: Pick<S3StoreConfig, 'credentials'>): Promise<{ accessKeyId: string; secretAccessKey: string }> {
+  if (!credentials) return { accessKeyId: '', secretAccessKey: '' };
+  return { accessKeyId: await resolveSecret(credentials.accessKeyId), secretAccessKey: await resolveSecret(credentials.secretAccessKey) };
 }
 
 /** The directory below which a site file's relative secret references lie. */

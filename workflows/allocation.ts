@@ -74,8 +74,10 @@ export async function allocation(input: unknown, carried?: AllocationState): Pro
   } catch (error) {
     await CancellationScope.nonCancellable(() => windDown(state, desk, error));
     await condition(allHandlersFinished);
-    if (state.cancel) await closeAsCancelled(state, root);
-    if (state.cancel) throw new CancelledFailure(`cancelled (${state.cancel.mode}): ${state.cancel.reason}`);
+    if (state.cancel) {
+      await closeAsCancelled(state, root);
+      throw new CancelledFailure(`cancelled (${state.cancel.mode}): ${state.cancel.reason}`);
+    }
     throw ApplicationFailure.nonRetryable(state.reason?.message ?? messageOf(error), state.reason?.code ?? 'Failed', statusOf(state));
   }
   if (full) await continueAsNew<typeof allocation>(state.request, state);
@@ -257,7 +259,6 @@ async function windDown(state: AllocationState, desk: Desk, error: unknown): Pro
     await release(state);
   }
   enter(state, state.cancel ? 'cancelled' : 'failed');
-  state.reason = reason;
   record(state, `${state.phase}: ${reason.message}`.slice(0, 300));
 }
 

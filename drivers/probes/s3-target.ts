@@ -4,7 +4,7 @@ import type { S3StoreConfig } from '../../model/site.ts';
 import type { ObjectStore } from '../object-store/port.ts';
 import { createS3Client } from '../object-store/s3-client.ts';
 import { httpStatus, s3ErrorCode } from '../object-store/s3-errors.ts';
-import { resolveSecret } from '../site-file.ts';
+import { resolveS3Credentials } from '../site-file.ts';
 
 /** Probes write here and nowhere else; it stays, empty, for the next time. */
 export const PROBE_BUCKET = 'penstock-doctor';
@@ -18,11 +18,7 @@ export interface S3Target {
 }
 
 export async function openS3Target(store: ObjectStore, config: Pick<S3StoreConfig, 'endpoint' | 'region' | 'credentials'>, runId: string): Promise<S3Target> {
-  const credentials = {
-    accessKeyId: config.credentials ? await resolveSecret(config.credentials.accessKeyId) : '',
-    secretAccessKey: config.credentials ? await resolveSecret(config.credentials.secretAccessKey) : '',
-  };
-  const client = createS3Client({ name: store.name, endpoint: config.endpoint, region: config.region, credentials });
+  const client = createS3Client({ name: store.name, endpoint: config.endpoint, region: config.region, credentials: await resolveS3Credentials(config) });
   return { store, client, bucket: PROBE_BUCKET, prefix: `${runId}/` };
 }
 

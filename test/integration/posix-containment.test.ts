@@ -1,32 +1,18 @@
 /** What tenants, killed attempts and full disks do to a file store: planted links, leftovers, no space. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { TEMPORARY_PREFIX } from '../../drivers/file-store/contained-path.ts';
-import type { FileStore } from '../../drivers/file-store/port.ts';
-import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
+import { posixStores } from '../support/posix-store.ts';
 
 const run = promisify(execFile);
 const MIB = 2 ** 20;
-let base: string;
-let serial = 0;
+const newStore = posixStores();
 
-before(async () => {
-  base = await mkdtemp(join(tmpdir(), 'penstock-posix-'));
-});
-after(() => rm(base, { recursive: true, force: true }));
-
-async function newStore(): Promise<FileStore> {
-  serial += 1;
-  const root = join(base, `root-${serial}`);
-  await mkdir(root);
-  return createPosixFileStore({ name: 'rack r01', root });
-}
 const hello = Buffer.from('hello');
 
 describe('a link', () => {

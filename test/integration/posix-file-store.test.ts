@@ -1,33 +1,21 @@
 /** The file store's promises, on a real file system. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { TEMPORARY_PREFIX } from '../../drivers/file-store/contained-path.ts';
 import type { FileFacts, FileStore } from '../../drivers/file-store/port.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
+import { posixStores } from '../support/posix-store.ts';
 
 const run = promisify(execFile);
 const MIB = 2 ** 20;
-let base: string;
-let serial = 0;
+const newStore = posixStores();
 
-before(async () => {
-  base = await mkdtemp(join(tmpdir(), 'penstock-posix-'));
-});
-after(() => rm(base, { recursive: true, force: true }));
-
-async function newStore(): Promise<FileStore> {
-  serial += 1;
-  const root = join(base, `root-${serial}`);
-  await mkdir(root);
-  return createPosixFileStore({ name: 'rack r01', root });
-}
 async function listAll(store: FileStore, path = '', limit?: number): Promise<FileFacts[]> {
   const entries: FileFacts[] = [];
   for (let next: string | undefined; ; ) {

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { identifyProcess, isAlive, waitUntilGone } from '../../dev/process-identity.ts';
 import { siteDown, siteStatus, siteUp } from '../../dev/site/background.ts';
 import { readState } from '../../dev/site/state.ts';
+import { eventually } from '../support/wait.ts';
 
 const configFile = fileURLToPath(new URL('../../temporal-dev.yaml', import.meta.url));
 const services = ['temporal', 's3', 'nfs', 'hot-tier'] as const;
@@ -23,7 +24,7 @@ test('a parent killed with SIGKILL leaves no child', async () => {
   const directory = join(root, 'orphaned');
   const program = fileURLToPath(new URL('../../dev/dev.ts', import.meta.url));
   const parent = spawn(process.execPath, [program, '--site', configFile, '--directory', directory, '--services', services.join(',')], { stdio: 'ignore' });
-  const state = await eventually(async () => {
+  const state = await eventually('the site to say that it is up', async () => {
     const { phase, state: found } = await siteStatus(directory);
     return phase === 'up' ? found : undefined;
   });
@@ -57,12 +58,3 @@ test('siteDown spares a stranger who was given the id of the supervisor', async 
   assert.ok(isAlive(identity));
   stranger.kill('SIGKILL');
 });
-
-async function eventually<T>(ask: () => Promise<T | undefined>, timeoutMilliseconds = 60_000): Promise<T> {
-  for (const deadline = Date.now() + timeoutMilliseconds; Date.now() < deadline; ) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error('it did not happen in time');
-}

@@ -18,6 +18,7 @@ import { readState, type SiteState } from '../../dev/site/state.ts';
 import { findTool } from '../../dev/toolchain/find-tool.ts';
 import { resolveTool } from '../../dev/toolchain/resolve-tool.ts';
 import { loadSiteFile, resolveSecret } from '../../drivers/site-file.ts';
+import { eventually } from '../support/wait.ts';
 
 const run = promisify(execFile);
 const configFile = join(dirname(fileURLToPath(import.meta.url)), '../../temporal-dev.yaml');
@@ -156,10 +157,10 @@ test('NFS serves an export only while it stands, to loopback only', nfsNeeded, a
     { name: 'one', path, access: 'read-only' },
     { name: 'two', path, access: 'read-write' },
   ]);
-  await eventually(async () => ((await read('exports/two/exported')) === 'exported' ? true : undefined), 5000);
+  await eventually('the export', async () => ((await read('exports/two/exported')) === 'exported' ? true : undefined), 5000);
   assert.equal(await read('exports/one/exported'), 'exported');
   await syncNfsExports(control, [{ name: 'two', path, access: 'read-write' }]);
-  await eventually(async () => ((await read('exports/one/exported')) === 'refused' ? true : undefined), 5000);
+  await eventually('the export to be gone', async () => ((await read('exports/one/exported')) === 'refused' ? true : undefined), 5000);
   assert.equal(await read('exports/two/exported'), 'exported');
   await left.service('nfs').restart();
   assert.equal(await read('exports/two/exported'), 'exported');
@@ -281,13 +282,4 @@ const portsOf = (state: SiteState): number[] => Object.values(state.ports);
 async function countProcesses(directory: string): Promise<number> {
   const { stdout } = await run('ps', ['-eo', 'args']);
   return stdout.split('\n').filter((line) => line.includes(directory)).length;
-}
-
-async function eventually<T>(ask: () => Promise<T | undefined>, timeoutMilliseconds = 60_000): Promise<T> {
-  for (const deadline = Date.now() + timeoutMilliseconds; Date.now() < deadline; ) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error('it did not happen in time');
 }
