@@ -25,6 +25,7 @@ const StagedSchema = z.strictObject({
     files: z.int(),
     bytes: z.int(),
     digest: z.string(),
+    units: z.int().optional(),
   }),
 });
 
@@ -33,8 +34,9 @@ export async function rememberStaged(
   stores: Stores,
   { source, target, manifest }: { source: Location; target: Location; manifest: ManifestRef },
 ): Promise<void> {
-  const staged: z.output<typeof StagedSchema> = { source, target, manifest };
-  await stores.warm.writeBytes(SYSTEM_BUCKET, recordKey(staged.target), Buffer.from(JSON.stringify(staged)), { contentType: 'application/json' });
+  await stores.warm.writeBytes(SYSTEM_BUCKET, recordKey(target), Buffer.from(JSON.stringify({ source, target, manifest })), {
+    contentType: 'application/json',
+  });
 }
 
 /** @returns bytes freed; less than asked for where the rest is held or exists nowhere else */
@@ -79,7 +81,8 @@ async function recordsOldestFirst(stores: Stores): Promise<{ key: string; modifi
 }
 
 /** Every file is still at its source as it was listed, and on the hot tier as it was staged. */
-async function liesAtSource(stores: Stores, { source, target, manifest }: z.output<typeof StagedSchema>, run: Run): Promise<boolean> {
+async function liesAtSource(stores: Stores, { source, target, manifest: { units, ...facts } }: z.output<typeof StagedSchema>, run: Run): Promise<boolean> {
+  const manifest: ManifestRef = { ...facts, ...(units === undefined ? {} : { units }) };
   const [from, to] = [endpointAt(stores, source), endpointAt(stores, target)];
   for (let page = 0; page < manifest.pages; page++) {
     for (const entry of await readManifestPage(stores.warm, manifest, page)) {

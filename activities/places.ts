@@ -1,9 +1,10 @@
 /** Where things of an allocation lie in each store. Paths are built from validated identifiers only, here and nowhere else. */
 
 import type { Endpoint } from '../datapath/transfer/endpoint.ts';
-import { createFileEndpoint } from '../datapath/transfer/file-endpoint.ts';
+import { createFileEndpoint, type FileEndpointOptions } from '../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../datapath/transfer/object-endpoint.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
 import type { Location } from '../model/location.ts';
 
@@ -25,9 +26,31 @@ export const scratchOwner = (key: AllocationKey): string => `${allocationWorkflo
 /** Both the node's and the rack's copy of a checkpoint lie below this path of their store. */
 export const checkpointDirectory = (key: AllocationKey, checkpointId: string): string => `checkpoints/${within(key)}/${checkpointId}`;
 
-export function endpointAt(stores: Stores, location: Location): Endpoint {
-  if (location.store === 'hot') return createFileEndpoint(stores.hotFiles, joinPath(location.bucket, location.prefix));
-  return createObjectEndpoint(location.store === 'warm' ? stores.warm : stores.cold, location.bucket, location.prefix);
+/** @throws PenstockError InvalidInput where the site has no such store for data */
+export function endpointAt(stores: Stores, location: Location, options: FileEndpointOptions = {}): Endpoint {
+  const { bucket, prefix } = location;
+  switch (location.store) {
+    case 'hot':
+      return createFileEndpoint(stores.hotFiles, joinPath(bucket, prefix), options);
+    case 'warm':
+      return createObjectEndpoint(stores.warm, bucket, prefix);
+    case 'cold':
+      return createObjectEndpoint(stores.cold, bucket, prefix);
+    default: {
+      const store = stores.external.get(knownStore(stores, location.store));
+      if (!store) throw new TypeError(`store ${location.store} is in the site file and was not opened`);
+      return store.kind === 'files' ? createFileEndpoint(store.files, joinPath(bucket, prefix), options) : createObjectEndpoint(store.objects, bucket, prefix);
+    }
+  }
+}
+
+/** The name again. @throws PenstockError InvalidInput, naming the stores there are */
+export function knownStore(stores: Stores, name: string): string {
+  const known = ['hot', 'warm', 'cold', ...Object.keys(stores.site.stores.external)];
+  if (known.includes(name)) return name;
+  throw new PenstockError('InvalidInput', `store: found ${JSON.stringify(name)}; accepted: ${known.join(', ')}`, {
+    nextStep: 'Name one of them, or add it to the site file under stores.external.',
+  });
 }
 
 /** The hot tier's own path of a bucket and prefix: "/bucket/prefix". */

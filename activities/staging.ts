@@ -135,7 +135,12 @@ const laterOf = (instant: string, otherMs: number): string => new Date(Math.max(
 async function surveyMount(stores: Stores, request: SurveyRequest, mount: ResolvedMount, mountIndex: number, run: Run): Promise<SurveyedMount> {
   const source = await locateSource(stores, mount, mountIndex);
   const target: Location = { store: 'hot', bucket: source.bucket, prefix: source.prefix };
-  const manifest = await listIntoManifest(stores, request, `mount-${mountIndex}`, endpointAt(stores, source), run);
+  const manifest = await listIntoManifest(
+    stores,
+    `${request.tenant}/${request.project}/${request.allocationId}/mount-${mountIndex}`,
+    endpointAt(stores, source),
+    run,
+  );
   const local = await stores.hot.locate(hotPath(target.bucket, target.prefix));
   return {
     mountIndex,

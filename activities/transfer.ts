@@ -1,27 +1,34 @@
-/** Moving what a manifest names, in segments of some minutes, and proving what arrived. */
+/** Moving what a manifest names, unit by unit, and proving what arrived. */
 import pLimit from 'p-limit';
 import { checkManifest } from '../datapath/transfer/check.ts';
-import { copyEntries } from '../datapath/transfer/copy.ts';
 import type { Endpoint } from '../datapath/transfer/endpoint.ts';
-import { readManifestPage } from '../datapath/transfer/manifest-store.ts';
-import { createRateLimiter, type RateLimiter } from '../datapath/transfer/rate-limiter.ts';
+import { readManifest, readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import type { AllocationKey } from '../model/identifiers.ts';
 import { formatLocation, type Location } from '../model/location.ts';
-import type { FailedEntry, ManifestEntry, ManifestRef, Progress } from '../model/manifest.ts';
+import type { ManifestEntry, ManifestRef } from '../model/manifest.ts';
 import { OUTPUT_RECORD } from '../model/output-record.ts';
-import type { TransferAnswer, TransferRequest, VerifyAnswer } from '../model/transfer.ts';
-import { effect, type Run } from './effect.ts';
+import type {
+  ListTransferRequest,
+  MoveAnswer,
+  MoveRequest,
+  TransferAnswer,
+  TransferRequest,
+  UnitAnswer,
+  UnitRequest,
+  VerifyAnswer,
+} from '../model/transfer.ts';
+import { effect } from './effect.ts';
 import { rememberStaged } from './eviction.ts';
-import { failedKey, findMovedPage, listIntoManifest, readMoved, writeMovedPage } from './manifests.ts';
+import { createLimitWatch } from './limits.ts';
+import { listIntoManifest, readMoved } from './manifests.ts';
+import { FILES_AT_ONCE, type Mover, movePages, moveUnit, unitOf } from './move-unit.ts';
+import { createMover, finish, moveWhole } from './mover.ts';
 import { endpointAt } from './places.ts';
-import { stagingReporter } from './reports.ts';
 import { attestLocks } from './retention.ts';
 
-const SEGMENT_MS = 5 * 60_000; // a lost worker costs at most so much; a day is then 288 segments, 1,800 events
-const FAILED_SHOWN = 20;
-const FILES_AT_ONCE = 16;
+const SEGMENT_MS = 5 * 60_000; // of the segments of workflows begun before 0.2
 
 export interface ListRequest extends AllocationKey {
   readonly source: Location;
@@ -30,6 +37,8 @@ export interface ListRequest extends AllocationKey {
 }
 export interface VerifyRequest {
   readonly manifest: ManifestRef;
+  /** What arrived, as the move's answer names it; absent where the move was begun before 0.2. */
+  readonly moved?: ManifestRef;
   readonly target: Location;
   readonly retention?: TransferRequest['retention'];
 }
@@ -37,23 +46,46 @@ export interface VerifyRequest {
 export type TransferActivities = ReturnType<typeof createTransferActivities>;
 
 export function createTransferActivities(stores: Stores) {
-  const { hot } = stores.site.stores;
-  // One bucket for all staging of this process: the share holds for the sum, however many allocations stage at once.
-  const staging = createRateLimiter(Math.floor(hot.bandwidth.write * stores.site.policies.stagingShare));
+  const watch = createLimitWatch(stores);
+  /** Under the limits of the transfer and of both stores for as long as the work takes. */
+  const moving = <T>(request: MoveRequest & Partial<Pick<UnitRequest, 'unit' | 'progressTo'>>, work: (mover: Mover) => Promise<T>): Promise<T> =>
+    effect(async (run) => {
+      const { limiter, done } = await watch.limiterFor(request);
+      try {
+        return await work(await createMover(stores, request, run, limiter));
+      } finally {
+        done();
+      }
+    });
 
   return {
     listPrefix: ({ source, exclude, name, ...key }: ListRequest): Promise<ManifestRef> =>
-      effect((run) => listIntoManifest(stores, key, name, endpointAt(stores, source), run, exclude)),
+      effect((run) => listIntoManifest(stores, `${key.tenant}/${key.project}/${key.allocationId}/${name}`, endpointAt(stores, source), run, exclude)),
 
-    transferSegment: (request: TransferRequest): Promise<TransferAnswer> =>
-      effect((run) => transferSegment(stores, request, run, request.lane === 'staging' ? staging : undefined)),
+    listTransfer: ({ name, source, exclude, symlinks }: ListTransferRequest): Promise<ManifestRef> =>
+      effect((run) => listIntoManifest(stores, name, endpointAt(stores, source, symlinks ? { symlinks } : {}), run, exclude)),
+
+    moveUnit: (request: UnitRequest): Promise<UnitAnswer> =>
+      moving(request, async (mover) => moveUnit(mover, request, await unitOf(stores, request.manifest, request.unit))),
+
+    /** Behind the last unit: publishes large entries, records what arrived. */
+    finishMove: (request: MoveRequest): Promise<MoveAnswer> => moving(request, (mover) => finish(mover, request)),
+
+    /** A manifest of one unit, in one activity. */
+    moveWhole: (request: MoveRequest): Promise<MoveAnswer> => moving(request, (mover) => moveWhole(mover, request)),
+
+    /** For workflows begun before 0.2. */
+    transferSegment: (request: TransferRequest): Promise<TransferAnswer> => {
+      const move: MoveRequest = { ...request, replace: request.lane === 'staging' };
+      return moving(move, (mover) => transferSegment(mover, request, move));
+    },
 
     /** Every entry is there with the checksum it was read with, and locked where that was promised. */
-    verifyTransfer: ({ manifest, target, retention }: VerifyRequest): Promise<VerifyAnswer> =>
+    verifyTransfer: ({ manifest, moved, target, retention }: VerifyRequest): Promise<VerifyAnswer> =>
       effect(async (run) => {
         if (manifest.files === 0) return { files: 0, bytes: 0 };
         const found = await checkManifest({
-          entries: readMoved(stores, manifest),
+          entries: moved ? readManifest(stores.warm, moved) : readMoved(stores, manifest),
           target: endpointAt(stores, target),
           read: 'always', // a store may answer the checksum it once computed over bytes that have rotted since
           concurrency: FILES_AT_ONCE,
@@ -62,10 +94,10 @@ export function createTransferActivities(stores: Stores) {
           onEntry: run.report,
         });
         if (found.same.count !== manifest.files) {
-          const examples = [...found.missing.examples, ...found.differing.examples].slice(0, 3).join(', ');
+          const examples = [...found.missing.examples, ...found.differing.examples, ...found.unreadable.examples].slice(0, 3).join(', ');
           throw new PenstockError(
             'CorruptSource',
-            `${found.missing.count} of ${manifest.files} files are missing and ${found.differing.count} differ in ${formatLocation(target)}, such as ${examples}.`,
+            `${found.missing.count} of ${manifest.files} files are missing, ${found.differing.count} differ and ${found.unreadable.count} cannot be read in ${formatLocation(target)}, such as ${examples}.`,
             { nextStep: 'The source is kept; look at the store, then reset the workflow.' },
           );
         }
@@ -88,70 +120,25 @@ export function createTransferActivities(stores: Stores) {
   };
 }
 
-async function transferSegment(stores: Stores, request: TransferRequest, run: Run, limiter: RateLimiter | undefined): Promise<TransferAnswer> {
-  const { manifest, report } = request;
-  const source = endpointAt(stores, request.source);
-  const target = endpointAt(stores, request.target);
-  // A segment is shorter than the grace: data that is still arriving keeps its pin, however long it takes.
-  if (report) await stores.hot.renewReservations(report.workflowId, new Date(Date.now() + stores.site.policies.leaseGraceSeconds * 1000).toISOString());
-  const tell = report ? stagingReporter(report.workflowId, report.mountIndex, stores.site.policies.readyThreshold) : undefined;
+async function transferSegment(mover: Mover, request: TransferRequest, move: MoveRequest): Promise<TransferAnswer> {
+  const { manifest, lane } = request;
   const endsAt = Date.now() + SEGMENT_MS;
-  let page = request.fromPage;
-  let done = request.done;
-  let bytesPerSecond = 0;
-  const failed: FailedEntry[] = [];
+  let { fromPage: page, done } = request;
   let failedCount = 0;
-
+  const failed: TransferAnswer['failed'][number][] = [];
   for (; page < manifest.pages && Date.now() < endsAt; page++) {
-    const before = done;
-    const onProgress = (moved: Progress): void => {
-      bytesPerSecond = moved.bytesPerSecond;
-      const progress = progressOf(manifest, { files: before.files + moved.doneFiles, bytes: before.bytes + moved.doneBytes }, bytesPerSecond);
-      run.report({ ...progress, page, pages: manifest.pages, ...(report ? { mountIndex: report.mountIndex } : {}) });
-      // A progress message is a courtesy: its failure must not fail the transfer.
-      void tell?.(progress).catch(() => undefined);
-    };
-    const moved = await findMovedPage(stores, manifest, page);
-    if (moved) {
-      // An earlier attempt got so far.
-      done = { files: before.files + moved.files, bytes: before.bytes + moved.bytes };
-      continue;
-    }
-    const result = await copyEntries({
-      source,
-      target,
-      entries: await readManifestPage(stores.warm, manifest, page),
-      attempt: run.attempt,
-      concurrency: FILES_AT_ONCE,
-      signal: run.signal,
-      onProgress,
-      replace: request.lane === 'staging', // a newer version of a data set replaces the one staged before; an archive never changes
-      ...(limiter ? { limiter } : {}),
-      ...(request.retention ? { retention: request.retention } : {}),
-    });
-    if (result.failed.length === 0) {
-      await writeMovedPage(stores, manifest, page, result.done);
-    } else {
-      await stores.warm.writeBytes(manifest.bucket, failedKey(manifest, page), Buffer.from(JSON.stringify(result.failed)));
-      failedCount += result.failed.length;
-      failed.push(...result.failed.slice(0, FAILED_SHOWN - failed.length));
-    }
-    done = { files: before.files + result.done.length, bytes: before.bytes + result.done.reduce((sum, entry) => sum + entry.bytes, 0) };
+    const moved = await movePages(mover, move, page, page + 1);
+    done = { files: done.files + moved.files, bytes: done.bytes + moved.bytes };
+    failedCount += moved.failedCount;
+    failed.push(...moved.failed.slice(0, 20 - failed.length));
   }
-  if (page >= manifest.pages && failedCount === 0 && request.lane === 'staging') await rememberStaged(stores, request);
-  return { nextPage: page < manifest.pages ? page : undefined, progress: progressOf(manifest, done, bytesPerSecond), failedCount, failed };
+  if (page >= manifest.pages && failedCount === 0 && lane === 'staging') await rememberStaged(mover.stores, request);
+  const progress = { files: manifest.files, bytes: manifest.bytes, doneFiles: done.files, doneBytes: done.bytes, bytesPerSecond: 0 };
+  return { nextPage: page < manifest.pages ? page : undefined, progress, failedCount, failed };
 }
-
-const progressOf = (manifest: ManifestRef, done: { files: number; bytes: number }, bytesPerSecond: number): Progress => ({
-  files: manifest.files,
-  bytes: manifest.bytes,
-  doneFiles: done.files,
-  doneBytes: done.bytes,
-  bytesPerSecond: Math.round(bytesPerSecond),
-});
 
 async function removeUnchanged(endpoint: Endpoint, entry: ManifestEntry, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const now = await endpoint.stat(entry.path);
-  if (now && now.bytes === entry.bytes && now.etag === entry.etag) await endpoint.remove(entry.path);
+  const now = await endpoint.stat(entry.path, signal);
+  if (now && now.bytes === entry.bytes && now.etag === entry.etag) await endpoint.remove(entry.path, signal);
 }

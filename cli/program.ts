@@ -2,8 +2,11 @@
 import { Command, Option } from 'commander';
 import type { Run } from './command.ts';
 import { addAllocationCommands } from './commands/allocation/index.ts';
+import { addCheckCommand } from './commands/check.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addLimitCommands } from './commands/limit.ts';
 import { addSiteCommands } from './commands/site.ts';
+import { addTransferCommands } from './commands/transfer/index.ts';
 import { exitCodeLines } from './exit-codes.ts';
 import { outputFormats } from './output/render.ts';
 import { LOCAL_SITE_FILE } from './session.ts';
@@ -32,6 +35,9 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
         .join('\n')}`,
     );
   addAllocationCommands(program, run);
+  addTransferCommands(program, run);
+  addCheckCommand(program, run);
+  addLimitCommands(program, run);
   addSiteCommands(program, run);
   addDoctorCommand(program, run);
   return program;

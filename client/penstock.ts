@@ -1,7 +1,5 @@
 /** The typed client: every call of the scheduler's contract, start-or-attach, and refusals as one kind of error. */
-import { createHash } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
-import { Client, Connection, isGrpcServiceError, WorkflowExecutionAlreadyStartedError, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
 import type * as z from 'zod';
 import {
   type AllocationInput,
@@ -17,22 +15,22 @@ import {
 import type { CheckpointKey, CheckpointReservation, CommittedCheckpoint } from '../model/checkpoint.ts';
 import { type AllocationKey, allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
-import { queryNames, TRY_AGAIN, updateNames, workflowTypes } from '../model/messages.ts';
+import { queryNames, updateNames, workflowTypes } from '../model/messages.ts';
 import type { MountPlan } from '../model/mount-plan.ts';
 import type { Readiness } from '../model/readiness.ts';
 import type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
 import { retentionWorkflowId } from '../model/retention.ts';
 import type { AllocationStatus } from '../model/status.ts';
+import { ask, sendUpdate } from './calls.ts';
+import { type Checks, checkCalls } from './checks.ts';
+import { type Limits, limitCalls } from './limits.ts';
 import { type AllocationRow, type ListFilter, listAllocations } from './list.ts';
 import { withLiveProgress } from './live-progress.ts';
 import { Refusal, toRefusal } from './refusal.ts';
+import { type Submission, startOrAttach } from './start-or-attach.ts';
+import { type Transfers, transferCalls } from './transfers.ts';
 
-export interface Submission {
-  readonly workflowId: string;
-  readonly runId: string;
-  /** True where the allocation existed already, running or released. */
-  readonly attached: boolean;
-}
+export type { Submission } from './start-or-attach.ts';
 
 export interface RestoredCheckpoint {
   readonly path: string;
@@ -59,6 +57,11 @@ export interface Penstock {
   list(filter?: ListFilter): Promise<AllocationRow[]>;
   /** Resolves with the last status when released; Refusal with the reason when failed or cancelled. */
   wait(key: AllocationKey): Promise<AllocationStatus>;
+  /** Ad hoc transfers, by operators. */
+  readonly transfers: Transfers;
+  readonly checks: Checks;
+  /** Of the stores; a transfer's own is set at the transfer. */
+  readonly limits: Limits;
   close(): Promise<void>;
 }
 
@@ -90,6 +93,9 @@ export async function connectPenstock(options: { address: string; namespace?: st
         throw reason ? new Refusal(reason.code, reason.message, error) : toRefusal(error, allocationWorkflowId(key));
       }
     },
+    transfers: transferCalls(client),
+    checks: checkCalls(client),
+    limits: limitCalls(client),
     close: () => connection.close(),
   };
 }
@@ -99,40 +105,15 @@ async function submit(client: Client, input: AllocationInput): Promise<Submissio
   const parsed = parseInput(AllocationRequestSchema, input);
   if (!parsed.ok) throw new Refusal('InvalidInput', formatIssues(parsed.issues));
   const request = parsed.value;
-  const workflowId = allocationWorkflowId(request);
-  const requestDigest = createHash('sha256').update(JSON.stringify(request)).digest('hex');
-  try {
-    const started = await client.workflow.start(workflowTypes.allocation, {
-      workflowId,
-      taskQueue: CONTROL_QUEUE,
-      args: [input],
-      workflowIdConflictPolicy: 'FAIL',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY', // failed and cancelled ones may be tried again, released ones are done
-      memo: { requestDigest },
-      staticSummary: `${request.tenant}/${request.project}/${request.allocationId}`,
-      staticDetails: `${request.data.mounts.length} declared mounts, walltime ${request.walltimeSeconds} s, checkpoints ${request.checkpoint}`,
-      priority: { fairnessKey: request.tenant },
-    });
-    return { workflowId, runId: started.firstExecutionRunId, attached: false };
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const known = await client.workflow.getHandle(workflowId).describe();
-    if (known.memo?.['requestDigest'] !== undefined && known.memo['requestDigest'] !== requestDigest) {
-      throw new Refusal('Conflict', `${workflowId} was submitted before with other input. Submit the same file to attach, or choose another allocationId.`);
-    }
-    return { workflowId, runId: known.runId, attached: true };
-  }
-}
-
-/** A question that no worker takes would otherwise hang for half a minute. */
-const QUERY_LIMIT_MS = 10_000;
-
-async function ask<T>(client: Client, handle: WorkflowHandle, query: string): Promise<T> {
-  try {
-    return await client.withDeadline(Date.now() + QUERY_LIMIT_MS, () => handle.query<T>(query));
-  } catch (error) {
-    throw toRefusal(error, handle.workflowId);
-  }
+  return await startOrAttach(client, workflowTypes.allocation, {
+    workflowId: allocationWorkflowId(request),
+    input,
+    request,
+    otherName: 'allocationId',
+    summary: `${request.tenant}/${request.project}/${request.allocationId}`,
+    details: `${request.data.mounts.length} declared mounts, walltime ${request.walltimeSeconds} s, checkpoints ${request.checkpoint}`,
+    fairnessKey: request.tenant,
+  });
 }
 
 /** Once the output is archived, its retention is watched over by a workflow of its own; before, the allocation remembers the wish. */
@@ -142,28 +123,6 @@ async function extendRetention(client: Client, key: AllocationKey, input: unknow
   } catch (error) {
     if (!(error instanceof Refusal && error.type === 'NotFound')) throw error;
     return sendUpdate(client.workflow.getHandle(allocationWorkflowId(key)), updateNames.extendRetention, input);
-  }
-}
-
-const LOST_ANSWER_TRIES = 3;
-const TRY_AGAIN_MS = 250;
-const TRY_AGAIN_TRIES = 240; // a minute: a new run begins as soon as the checkpoints under way are done
-
-/** One update id for all tries: an update that was accepted but whose answer was lost is not run twice. */
-async function sendUpdate<T>(handle: WorkflowHandle, name: string, input: unknown): Promise<T> {
-  const updateId = `${name}-${crypto.randomUUID()}`;
-  let lost = 0;
-  for (let turnedAway = 0; ; ) {
-    try {
-      return await handle.executeUpdate<T, [unknown]>(name, { args: [input], updateId });
-    } catch (error) {
-      const refusal = toRefusal(error, handle.workflowId);
-      const isLost = error instanceof Error && isGrpcServiceError(error.cause ?? error);
-      if (isLost) lost += 1;
-      const again = isLost ? lost < LOST_ANSWER_TRIES : refusal instanceof Refusal && refusal.type === TRY_AGAIN && turnedAway++ < TRY_AGAIN_TRIES;
-      if (!again) throw refusal;
-      await pause(TRY_AGAIN_MS);
-    }
   }
 }
 

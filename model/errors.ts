@@ -7,6 +7,8 @@ export const errorClasses = {
   StoreUnavailable: 'retryable',
   IoError: 'retryable',
   ChecksumMismatch: 'retryable',
+  /** What several workers were writing was ended by somebody: begun anew, it succeeds. */
+  SessionLost: 'retryable',
   OutOfSpace: 'waiting',
   FloorUnavailable: 'waiting',
   RestorePending: 'waiting',

@@ -10,6 +10,8 @@ export interface ManifestEntry {
   readonly etag: string;
   /** Base64 CRC32C of the whole content, once it has been moved or where the source knows it. */
   readonly crc32c?: string;
+  /** This is a symbolic link to that target; it has no content of its own. */
+  readonly linkTarget?: string;
 }
 
 /** Where a manifest lies: `{prefix}index.json` names its pages, zstd-compressed JSON lines of {@link ManifestEntry} (datapath/transfer/manifest-format.ts). */
@@ -23,6 +25,8 @@ export interface ManifestRef {
   readonly bytes: number;
   /** Hex SHA-256 over the pages' SHA-256s in order: equal lists have equal digests. */
   readonly digest: string;
+  /** Into how many units of work its move is cut (model/transfer-plan.ts); absent in references written before 0.2. */
+  readonly units?: number;
 }
 
 /** Progress of a transfer, as shown by queries, heartbeats and current details. */

@@ -1,7 +1,11 @@
-/** Names of the messages an allocation understands; the only thing clients and workflows share besides the schemas. */
+/** Names of the workflows and of the messages they understand; the only thing clients and workflows share besides the schemas. */
 export const workflowTypes = {
   allocation: 'allocation',
   restoreCheckpoint: 'restoreCheckpoint',
+  transfer: 'transfer',
+  check: 'check',
+  limits: 'limits',
+  sweep: 'sweep',
 } as const;
 
 export const updateNames = {
@@ -12,12 +16,15 @@ export const updateNames = {
   cancel: 'cancel',
   reschedule: 'reschedule',
   extendRetention: 'extendRetention',
+  setRate: 'setRate',
+  setStoreLimit: 'setStoreLimit',
+  storeLimits: 'storeLimits',
 } as const;
 
-export const queryNames = { status: 'status', readiness: 'readiness' } as const;
+export const queryNames = { status: 'status', readiness: 'readiness', transferStatus: 'transferStatus', storeLimits: 'storeLimits' } as const;
 
 /** Sent by Penstock's own activities and workflows, not by schedulers. */
-export const signalNames = { stagingReport: 'stagingReport', checkpointDrained: 'checkpointDrained' } as const;
+export const signalNames = { stagingReport: 'stagingReport', checkpointDrained: 'checkpointDrained', unitProgress: 'unitProgress' } as const;
 
 /** A refusal that ends by itself within moments: the same call again, with the same update id. */
 export const TRY_AGAIN = 'TryAgain';

@@ -2,6 +2,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { AllocationKey } from './identifiers.ts';
 import type { Phase } from './phase.ts';
+import type { TransferState } from './transfer-input.ts';
 
 const tenantKey = defineSearchAttributeKey('tenant', 'KEYWORD');
 const projectKey = defineSearchAttributeKey('project', 'KEYWORD');
@@ -16,5 +17,6 @@ export const identityAttributes = (key: AllocationKey, sensitivity: string) => [
   { key: allocationIdKey, value: key.allocationId },
   { key: sensitivityKey, value: sensitivity },
 ];
-export const phaseAttribute = (phase: Phase) => ({ key: phaseKey, value: phase });
+export const tenantAttribute = (tenant: string) => ({ key: tenantKey, value: tenant });
+export const phaseAttribute = (phase: Phase | TransferState) => ({ key: phaseKey, value: phase });
 export const rackAttribute = (racks: string[]) => ({ key: rackKey, value: racks });

@@ -4,7 +4,9 @@
  */
 import * as z from 'zod';
 import { IdentifierSchema } from './identifiers.ts';
+import { StoreNameSchema } from './location.ts';
 import { BandwidthSchema, BytesSchema } from './quantity.ts';
+import { LARGE_BYTES } from './transfer-plan.ts';
 
 const EMBEDDED = z.literal('embedded');
 const UrlSchema = z.url({ protocol: /^https?$/, message: '"embedded" or a URL such as "https://s3.example:9000"' });
@@ -66,6 +68,23 @@ export const S3StoreSchema = z.strictObject({
   ...s3Access,
 });
 
+const OWN_STORES: readonly string[] = ['hot', 'warm', 'cold', 'racks'];
+
+/** Stores that are not tiers: where ad hoc transfers come from or go to, and nothing else. */
+export const ExternalStoreSchema = z.discriminatedUnion('driver', [
+  z.strictObject({
+    driver: z.literal('s3').describe('Any product that speaks S3'),
+    endpoint: UrlSchema.describe('Where S3 is spoken'),
+    region: s3Access.region,
+    credentials: CredentialsSchema.describe('References to its keys'),
+    ca: SecretSchema.optional().describe("A reference to the PEM of the site's own certificate authority, trusted beside the usual ones"),
+  }),
+  z.strictObject({
+    driver: z.literal('posix').describe('A directory tree that every data worker sees at the same path'),
+    root: z.string().describe('Its root; the first directory below it is the bucket of a location. Relative paths are below the site directory'),
+  }),
+]);
+
 export const RackSchema = z.strictObject({
   id: IdentifierSchema.describe('Keeps at most one shard of an object'),
   room: IdentifierSchema.describe('Shards are spread over as many rooms as there are'),
@@ -89,7 +108,16 @@ export const PoliciesSchema = z.strictObject({
   snapshotHours: HoursSchema.default(168).describe('How long the snapshots taken at a start are kept'),
   archiveRetentionDays: z.number().positive().default(2557).describe('Retention of archived output where the request names none'),
   heartbeatSeconds: z.int().min(2).default(30).describe('A worker silent for so long is taken for dead and its activity runs elsewhere'),
-  eventsPerRun: z.int().min(50).max(20_000).default(5000).describe('History events after which a long allocation continues as new'),
+  sweepAfterHours: HoursSchema.default(168).describe(
+    'Age at which unfinished uploads and temporary files are swept: longer than any transfer may be stopped, for what it had begun is lost then',
+  ),
+  eventsPerRun: z
+    .int()
+    .min(50)
+    .max(20_000)
+    .default(5000)
+    .describe('History events after which a long allocation or transfer continues as new; a transfer at 2,000 at the latest'),
+  largeFile: BytesSchema.default(LARGE_BYTES).describe('From this size on a file is moved by several workers at once'),
   attestDays: z.number().positive().default(90).describe('How often archived output is attested to be still locked'),
   deadlines: z
     .strictObject({
@@ -127,6 +155,13 @@ export const SiteSchema = z.strictObject({
       warm: S3StoreSchema.describe('The warm tier'),
       cold: S3StoreSchema.describe('The cold tier; it must have Object Lock'),
       racks: S3StoreSchema.describe('The store that holds a bucket for each rack of the erasure set'),
+      external: z
+        .record(
+          StoreNameSchema.refine((name) => !OWN_STORES.includes(name), `a name other than ${OWN_STORES.join(', ')}`),
+          ExternalStoreSchema,
+        )
+        .default({})
+        .describe('Further stores by name, for ad hoc transfers only: data declarations cannot name them'),
     })
     .describe('The storage tiers'),
   erasureSet: z
@@ -144,6 +179,7 @@ export const SiteSchema = z.strictObject({
 export type Site = z.output<typeof SiteSchema>;
 export type HotStoreConfig = z.output<typeof HotStoreSchema>;
 export type S3StoreConfig = z.output<typeof S3StoreSchema>;
+export type ExternalStoreConfig = z.output<typeof ExternalStoreSchema>;
 export type RackConfig = z.output<typeof RackSchema>;
 export type NodeConfig = z.output<typeof NodeSchema>;
 export type Policies = z.output<typeof PoliciesSchema>;

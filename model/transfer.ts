@@ -28,6 +28,63 @@ export interface TransferAnswer {
   readonly failed: readonly FailedEntry[];
 }
 
+/** What links are to a transfer from a file system; see drivers/file-store/port.ts. */
+export type SymlinkPolicy = 'skip' | 'keep' | 'follow' | 'refuse';
+
+/**
+ * What is moved where, in as many units (model/transfer-plan.ts) as its manifest has. The same request goes to every unit and to the finish, so that any worker may do any of them.
+ */
+export interface MoveRequest {
+  readonly manifest: ManifestRef;
+  readonly source: Location;
+  readonly target: Location;
+  /** Staging shares the hot tier's write bandwidth; undefined for all other transfers. */
+  readonly lane?: Lane;
+  /** Different content under an entry's name is replaced; else it is that entry's Conflict. */
+  readonly replace: boolean;
+  /** Modes and extended attributes go along. */
+  readonly attributes?: boolean;
+  readonly symlinks?: SymlinkPolicy;
+  readonly retention?: TransferRequest['retention'];
+  /** Whose limit (model/limits.ts) holds: of the transfer's rate, each of its lanes may use its part. Absent: only the stores' limits. */
+  readonly limit?: { readonly transferId: string; readonly lanes: number };
+  readonly report?: TransferRequest['report'];
+}
+export interface UnitRequest extends MoveRequest {
+  /** 0 to `manifest.units` - 1. */
+  readonly unit: number;
+  /** The workflow to signal with progress now and then; absent where nobody waits for it. */
+  readonly progressTo?: string;
+}
+/** What one unit moved; a share of a large entry counts its bytes, and as a file only in the finish. */
+export interface UnitAnswer {
+  readonly files: number;
+  readonly bytes: number;
+  readonly failedCount: number;
+  /** The first 20 failures; the whole list lies beside the manifest. */
+  readonly failed: readonly FailedEntry[];
+}
+/** The end of a move: large entries are published, and what arrived is recorded as a manifest of its own. */
+export interface MoveAnswer extends UnitAnswer {
+  /** Every entry that arrived, as it lies at the target, with its CRC32C: what `check` holds the target to. */
+  readonly moved: ManifestRef;
+}
+export interface ListTransferRequest {
+  /** Where the manifest lies among Penstock's own: "transfers/{id}" or "{tenant}/{project}/{allocationId}/{name}". */
+  readonly name: string;
+  readonly source: Location;
+  /** Prefixes below the source that are left out. */
+  readonly exclude: readonly string[];
+  readonly symlinks?: SymlinkPolicy;
+}
+/** The answer of a unit under way, signalled to a transfer and carried by heartbeats. */
+export interface UnitProgress {
+  readonly unit: number;
+  readonly doneFiles: number;
+  readonly doneBytes: number;
+  readonly bytesPerSecond: number;
+}
+
 export interface SurveyedMount {
   readonly mountIndex: number;
   readonly source: Location;

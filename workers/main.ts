@@ -5,6 +5,7 @@ import { openStores } from '../drivers/open-site.ts';
 import { loadSiteFile } from '../drivers/site-file.ts';
 import { createWorkerLogger } from './logger.ts';
 import { isRole, roles, workerPlans } from './roles.ts';
+import { ensureSchedules } from './schedules.ts';
 
 const { values } = parseArgs({ options: { site: { type: 'string' }, role: { type: 'string' } } });
 if (!values.site || !isRole(values.role)) {
@@ -15,6 +16,7 @@ if (!values.site || !isRole(values.role)) {
 const site = await loadSiteFile(values.site);
 Runtime.install({ logger: createWorkerLogger(values.role) });
 const connection = await NativeConnection.connect({ address: site.temporal.address });
+if (values.role === 'control') await ensureSchedules(connection, site.temporal.namespace);
 const plans = await workerPlans(values.role, await openStores(site));
 const workers = await Promise.all(
   plans.map((plan) =>

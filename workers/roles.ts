@@ -1,7 +1,10 @@
 /** Which process polls which queues with which activities. Data workers run no workflows: bytes must not delay decisions. */
 import type { WorkerOptions } from '@temporalio/worker';
+import { createAdHocActivities } from '../activities/ad-hoc.ts';
 import { createAdmissionActivities } from '../activities/admission.ts';
+import { createCheckActivities } from '../activities/check.ts';
 import { createCheckpointActivities } from '../activities/checkpoint.ts';
+import { createLimitActivities } from '../activities/limits.ts';
 import { createLogActivities } from '../activities/logs.ts';
 import { createNodeActivities } from '../activities/node.ts';
 import { createOutputActivities } from '../activities/output.ts';
@@ -9,6 +12,7 @@ import { createReleaseActivities } from '../activities/release.ts';
 import { createRetentionActivities } from '../activities/retention.ts';
 import { createStagingActivities } from '../activities/staging.ts';
 import { createStartingActivities } from '../activities/starting.ts';
+import { createSweepActivities } from '../activities/sweep.ts';
 import { createTransferActivities } from '../activities/transfer.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { CONTROL_QUEUE, DATA_QUEUE, nodeQueue, rackQueue } from '../model/identifiers.ts';
@@ -34,6 +38,9 @@ async function controlPlan(stores: Stores): Promise<WorkerPlan> {
       ...createStagingActivities(stores),
       ...createStartingActivities(stores),
       ...createReleaseActivities(stores),
+      ...createAdHocActivities(stores),
+      ...createLimitActivities(stores),
+      planSweep: createSweepActivities(stores).planSweep,
     },
     maxConcurrentActivityTaskExecutions: 100, // management calls and waits: they hold no memory to speak of
     maxCachedWorkflows: 500,
@@ -43,7 +50,8 @@ async function controlPlan(stores: Stores): Promise<WorkerPlan> {
 function dataPlans(stores: Stores): WorkerPlan[] {
   const staging = createStagingActivities(stores);
   const checkpoints = createCheckpointActivities(stores);
-  const node = { ...createNodeActivities(stores), archiveNodeLogs: createLogActivities(stores).archiveNodeLogs };
+  const { sweepStores, sweepRack, sweepNode } = createSweepActivities(stores);
+  const node = { ...createNodeActivities(stores), archiveNodeLogs: createLogActivities(stores).archiveNodeLogs, sweepNode };
   const racks = [...new Set(stores.site.nodes.map((each) => each.rackId))];
   return [
     {
@@ -54,11 +62,15 @@ function dataPlans(stores: Stores): WorkerPlan[] {
         ...createLogActivities(stores),
         ...checkpoints,
         ...createRetentionActivities(stores),
+        ...createCheckActivities(stores),
         survey: staging.survey,
+        sweepStores,
       },
+      // A cancellation comes with the answer to a heartbeat; the default would let it wait for 80 % of the heartbeat timeout.
+      maxHeartbeatThrottleInterval: '5 seconds',
       maxConcurrentActivityTaskExecutions: 4, // each moves 16 files at once; more would only share the same disks
     },
-    ...racks.map((rackId) => ({ taskQueue: rackQueue(rackId), activities: checkpoints, maxConcurrentActivityTaskExecutions: 8 })),
+    ...racks.map((rackId) => ({ taskQueue: rackQueue(rackId), activities: { ...checkpoints, sweepRack }, maxConcurrentActivityTaskExecutions: 8 })),
     ...stores.site.nodes.map(({ id }) => ({ taskQueue: nodeQueue(id), activities: node, maxConcurrentActivityTaskExecutions: 2 })),
   ];
 }

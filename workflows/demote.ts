@@ -1,12 +1,14 @@
 /** Moves a prefix down a tier: list, copy, verify against what was read, record, and only then remove the source. */
-import { ApplicationFailure, CancellationScope } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, patched } from '@temporalio/workflow';
 import type { OutputActivities } from '../activities/output.ts';
 import type { TransferActivities } from '../activities/transfer.ts';
 import { type AllocationKey, DATA_QUEUE } from '../model/identifiers.ts';
 import { formatLocation, type Location } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
-import type { TransferAnswer, TransferRequest } from '../model/transfer.ts';
+import type { MoveRequest, TransferRequest } from '../model/transfer.ts';
+import { moveAll } from './moving.ts';
 import { activities } from './presets.ts';
+import { moveInSegments } from './segments.ts';
 
 export interface DemoteRequest extends AllocationKey {
   readonly source: Location;
@@ -25,6 +27,8 @@ export interface DemoteResult {
 }
 
 export async function demote(request: DemoteRequest): Promise<DemoteResult> {
+  // Remove after 2027-03-01: allocations started before 0.2 have ended by then.
+  const inUnits = patched('sliding-window');
   const { source, target, heartbeatSeconds } = request;
   const retention = request.retention ? { retention: request.retention } : {};
   const bulk = (summary: string) => ({ queue: DATA_QUEUE, heartbeatSeconds, summary });
@@ -37,27 +41,11 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
     exclude: request.exclude,
     name: `${source.store}-to-${target.store}`,
   });
-  let nextPage: number | undefined = 0;
-  let done = { files: 0, bytes: 0 };
-  while (nextPage !== undefined && manifest.files > 0) {
-    const answer: TransferAnswer = await activities<TransferActivities>(
-      'bulk',
-      bulk(`copy ${manifest.files} files ${formatLocation(source)} -> ${target.store}, from page ${nextPage + 1} of ${manifest.pages}`),
-    ).transferSegment({ manifest, source, target, lane: 'archive', fromPage: nextPage, done, ...retention });
-    if (answer.failedCount > 0) {
-      const [first] = answer.failed;
-      throw ApplicationFailure.nonRetryable(
-        `${answer.failedCount} of ${manifest.files} entries could not be copied, the first is ${first?.path}: ${first?.message}`,
-        'PartialTransfer',
-        answer.failed,
-      );
-    }
-    nextPage = answer.nextPage;
-    done = { files: answer.progress.doneFiles, bytes: answer.progress.doneBytes };
-  }
+  const moved = manifest.files > 0 ? await copy({ manifest, source, target, ...retention }, heartbeatSeconds, inUnits) : undefined;
   await activities<TransferActivities>('bulk', bulk(`verify ${formatLocation(target)} against its manifest`)).verifyTransfer({
     manifest,
     target,
+    ...(moved ? { moved } : {}),
     ...retention,
   });
   await activities<OutputActivities>('bulk', bulk(`record ${formatLocation(target)} as whole`)).writeOutputRecord({ ...request, manifest });
@@ -66,4 +54,22 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
     activities<TransferActivities>('bulk', bulk(`remove the verified source ${formatLocation(source)}`)).removeMoved({ manifest, source }),
   );
   return { files: manifest.files, bytes: manifest.bytes, manifest };
+}
+
+type Copy = Pick<MoveRequest, 'manifest' | 'source' | 'target' | 'retention'>;
+
+/** All or nothing: what is there in part is no archive. @returns what arrived, where the move puts that on record */
+async function copy({ retention, ...place }: Copy, heartbeatSeconds: number, inUnits: boolean): Promise<ManifestRef | undefined> {
+  const request = { ...place, ...(retention ? { retention } : {}) };
+  const answer =
+    inUnits && place.manifest.units !== undefined
+      ? await moveAll({ ...request, replace: false }, { heartbeatSeconds, name: place.target.store })
+      : { ...(await moveInSegments({ ...request, lane: 'archive' }, { heartbeatSeconds, endAtFailure: true })), moved: undefined };
+  if (answer.failedCount === 0) return answer.moved;
+  const [first] = answer.failed;
+  throw ApplicationFailure.nonRetryable(
+    `${answer.failedCount} of ${place.manifest.files} entries could not be copied, the first is ${first?.path}: ${first?.message}`,
+    'PartialTransfer',
+    answer.failed,
+  );
 }

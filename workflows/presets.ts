@@ -44,6 +44,14 @@ const presets = {
     retry: backoff,
     cancellationType: stopped,
   }),
+  /** Nobody waits for a sweep: what cannot be reached today is swept tomorrow, and must not hold up the rest. */
+  sweep: (heartbeatTimeout: Heartbeat) => ({
+    scheduleToStartTimeout: '10 minutes',
+    startToCloseTimeout: LONG,
+    heartbeatTimeout,
+    retry: { ...backoff, maximumAttempts: 3 },
+    cancellationType: stopped,
+  }),
 } satisfies Record<string, (heartbeatTimeout: Heartbeat) => ActivityOptions>;
 
 export interface Call {

@@ -1,13 +1,15 @@
 /** Brings what a job reads to the hot tier: survey, reserve and pin, then move what is missing. */
 
+import { patched } from '@temporalio/workflow';
 import type { StagingActivities } from '../activities/staging.ts';
-import type { TransferActivities } from '../activities/transfer.ts';
 import type { ResolvedMount } from '../model/data-declaration.ts';
 import { type AllocationKey, CONTROL_QUEUE, DATA_QUEUE } from '../model/identifiers.ts';
 import type { FailedEntry } from '../model/manifest.ts';
 import { formatBytes } from '../model/quantity.ts';
-import type { Survey, SurveyedMount, TransferAnswer } from '../model/transfer.ts';
+import type { Survey, SurveyedMount } from '../model/transfer.ts';
+import { moveAll } from './moving.ts';
 import { activities } from './presets.ts';
+import { moveInSegments } from './segments.ts';
 
 export interface PrestageRequest extends AllocationKey {
   /** The allocation that waits for the data; progress is reported to it. */
@@ -28,6 +30,8 @@ export interface PrestageResult {
 }
 
 export async function prestage(request: PrestageRequest): Promise<PrestageResult> {
+  // Remove after 2027-03-01: allocations started before 0.2 have ended by then.
+  const inUnits = patched('sliding-window');
   const { heartbeatSeconds, allocation, pinnedUntil } = request;
   const key: AllocationKey = { tenant: request.tenant, project: request.project, allocationId: request.allocationId };
   const survey = await activities<StagingActivities>('bulk', {
@@ -42,7 +46,7 @@ export async function prestage(request: PrestageRequest): Promise<PrestageResult
     summary: `reserve ${formatBytes(missingBytes(survey))} on the hot tier and pin it until ${pinnedUntil}`,
   }).reserveHot({ ...key, survey, pinnedUntil, allocation });
 
-  const moved = await Promise.all(survey.mounts.map((mount) => moveMount(mount, request)));
+  const moved = await Promise.all(survey.mounts.map((mount) => moveMount(mount, request, inUnits)));
   // One after the other, and after what is copied: each recall is given staging's whole share of the bandwidth.
   for (const recall of survey.recalls) {
     await activities<StagingActivities>('bulk', {
@@ -60,32 +64,14 @@ export async function prestage(request: PrestageRequest): Promise<PrestageResult
   };
 }
 
-/** Segments of some minutes each, so that a lost worker costs one segment and the history stays short. */
-async function moveMount(mount: SurveyedMount, request: PrestageRequest): Promise<Pick<PrestageResult, 'failedCount' | 'failed'>> {
-  let nextPage: number | undefined = 0;
-  let done = { files: 0, bytes: 0 };
-  let failedCount = 0;
-  const failed: FailedEntry[] = [];
-  while (nextPage !== undefined) {
-    const answer: TransferAnswer = await activities<TransferActivities>('bulk', {
-      queue: DATA_QUEUE,
-      heartbeatSeconds: request.heartbeatSeconds,
-      summary: `move s3://${mount.source.bucket}/${mount.source.prefix} ${mount.source.store} -> hot, from page ${nextPage + 1} of ${mount.manifest.pages}`,
-    }).transferSegment({
-      manifest: mount.manifest,
-      source: mount.source,
-      target: mount.target,
-      lane: 'staging',
-      fromPage: nextPage,
-      done,
-      report: { workflowId: request.allocation, mountIndex: mount.mountIndex },
-    });
-    nextPage = answer.nextPage;
-    done = { files: answer.progress.doneFiles, bytes: answer.progress.doneBytes };
-    failedCount += answer.failedCount;
-    failed.push(...answer.failed.slice(0, 20 - failed.length));
-  }
-  return { failedCount, failed };
+function moveMount(mount: SurveyedMount, request: PrestageRequest, inUnits: boolean): Promise<Pick<PrestageResult, 'failedCount' | 'failed'>> {
+  const { manifest, source, target, mountIndex } = mount;
+  const { heartbeatSeconds } = request;
+  const move = { manifest, source, target, lane: 'staging', report: { workflowId: request.allocation, mountIndex } } as const;
+  // A worker from before 0.2 may have written the manifest, and counts no units.
+  return inUnits && manifest.units !== undefined
+    ? moveAll({ ...move, replace: true }, { heartbeatSeconds, name: String(mountIndex) }) // a newer version replaces the one staged before
+    : moveInSegments(move, { heartbeatSeconds, endAtFailure: false });
 }
 
 const missingBytes = (survey: Survey): number =>

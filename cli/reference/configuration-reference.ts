@@ -54,6 +54,9 @@ function fieldsOf(schema: Node, path: string, optionalPart?: string): Field[] {
     const field = { path: here, schema: child, isRequired, optionalPart };
     const { items } = child;
     if (isNode(items) && items.properties) return [field, ...fieldsOf(items, `${here}[]`, optionalPart)];
+    // A map to one of several kinds: the fields of each, one kind after the other.
+    const kinds = isNode(child.additionalProperties) ? (child.additionalProperties.oneOf ?? []).filter(isNode) : [];
+    if (kinds.length > 0) return [field, ...kinds.flatMap((kind) => fieldsOf(kind, `${here}.NAME`))];
     return [field, ...fieldsOf(child, here, isRequired || child.default !== undefined ? optionalPart : here)];
   });
 }

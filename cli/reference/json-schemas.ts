@@ -10,7 +10,10 @@ import {
   RescheduleSchema,
   ReserveCheckpointSchema,
 } from '../../model/allocation.ts';
+import { CheckRequestSchema } from '../../model/check.ts';
+import { SetStoreLimitSchema } from '../../model/limits.ts';
 import { SiteSchema } from '../../model/site.ts';
+import { SetRateSchema, TransferRequestSchema } from '../../model/transfer-input.ts';
 import type { GeneratedFile } from './generated-file.ts';
 
 const contract = [
@@ -46,6 +49,30 @@ const contract = [
     schema: ExtendRetentionSchema,
     title: 'Extend the retention',
     description: 'Argument of the update `extendRetention`; it answers the new end.',
+  },
+  {
+    name: 'transfer',
+    schema: TransferRequestSchema,
+    title: 'Transfer',
+    description: 'Input of the workflow `transfer`, id `transfer/{transferId}` (`transfer-plan/{transferId}` with mode plan), task queue `control`.',
+  },
+  {
+    name: 'set-rate',
+    schema: SetRateSchema,
+    title: "Set a transfer's rate",
+    description: 'Argument of the update `setRate` of a transfer; it answers the limit that holds then.',
+  },
+  {
+    name: 'check',
+    schema: CheckRequestSchema,
+    title: 'Check',
+    description: 'Input of the workflow `check`, id `check/{checkId}`, task queue `control`; it answers counts and the first differences.',
+  },
+  {
+    name: 'set-store-limit',
+    schema: SetStoreLimitSchema,
+    title: "Set a store's limit",
+    description: 'Argument of the update `setStoreLimit` of the workflow `limits`, id `limits`; it answers all limits there are then.',
   },
   { name: 'site', schema: SiteSchema, title: 'Site', description: 'A site file; docs/configuration.md explains every field.' },
 ] as const;

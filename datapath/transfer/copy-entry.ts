@@ -1,28 +1,32 @@
-/** Moves one entry: skipped where the target already holds it, streamed through checksum and limiter otherwise, tried again once where its source misbehaved. */
-import { pipeline, Transform } from 'node:stream';
+/** Moves one entry: skipped where the target already holds it, tried again once where its source misbehaved. */
 import { type ErrorType, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
-import { bufferOf } from './crc32c.ts';
-import type { Endpoint, PublishOptions } from './endpoint.ts';
+import { crc32cOf } from './crc32c.ts';
+import { combineCrc32c } from './crc32c-combine.ts';
+import { BLOCK_BYTES, type CreateOptions, type Endpoint, type EntryReader, type EntryWriter, type PartReceipt } from './endpoint.ts';
+import { type MoveContext, moveParts, partCount } from './move-parts.ts';
 import { isIdentical, type Present } from './present.ts';
-import type { RateLimiter } from './rate-limiter.ts';
+import { causeOf, SourceFailure } from './source-failure.ts';
 
-export interface CopyContext {
+export interface CopyContext extends MoveContext {
   readonly source: Endpoint;
   readonly target: Endpoint;
-  readonly limiter?: RateLimiter;
-  readonly signal?: AbortSignal;
-  readonly publish: PublishOptions;
+  readonly create: CreateOptions;
   readonly present: Present;
-  readonly onBytes: (bytes: number) => void;
+  /** Whether modes and extended attributes are carried. */
+  readonly attributes: boolean;
 }
 
-/** @returns the entry as it lies at the target */
-export async function copyEntry(context: CopyContext, entry: ManifestEntry): Promise<ManifestEntry> {
+/** An entry on its way: whole at the target, and perhaps waiting there for a flush. */
+export interface Moved {
+  readonly published: Promise<ManifestEntry>;
+}
+
+export async function copyEntry(context: CopyContext, entry: ManifestEntry): Promise<Moved> {
   const there = await alreadyThere(context, entry);
   if (there) {
     context.onBytes(entry.bytes);
-    return there;
+    return { published: Promise.resolve(there) };
   }
   try {
     return await moveOnce(context, entry);
@@ -37,71 +41,131 @@ export async function copyEntry(context: CopyContext, entry: ManifestEntry): Pro
 async function alreadyThere(context: CopyContext, entry: ManifestEntry): Promise<ManifestEntry | undefined> {
   const held = await context.present(entry);
   if (!held) return undefined;
-  const { retention } = context.publish;
-  // Where it cannot be held, publish says so.
+  const { retention } = context.create;
+  // Where it cannot be held, create says so.
   if (retention && !context.target.retain) return undefined;
   const identical = await isIdentical(context, entry, held).catch((error: unknown) => {
     // One of the two cannot be read as listed: moving it finds out which, and says so.
     if (error instanceof PenstockError && (WORTH_A_SECOND_TRY.has(error.type) || error.type === 'NotFound')) return undefined;
     throw error;
   });
-  if (identical && retention) await context.target.retain?.(entry.path, retention);
+  if (identical && retention) await context.target.retain?.(entry.path, retention, context.signal);
   return identical;
 }
 
-async function moveOnce(context: CopyContext, entry: ManifestEntry): Promise<ManifestEntry> {
-  const { source, target, signal } = context;
+async function moveOnce(context: CopyContext, entry: ManifestEntry): Promise<Moved> {
   let counted = 0;
-  let sourceError: unknown;
-  try {
-    const content = await source.open(entry, signal ? { signal } : {}).catch((error: unknown) => {
-      throw new SourceFailure(error);
-    });
-    const metered = createMeter(context, (bytes) => {
+  const counting: CopyContext = {
+    ...context,
+    onBytes(bytes) {
       counted += bytes;
       context.onBytes(bytes);
-    });
-    // Where the target fails first, the pipeline hands its error on to the source.
-    content.once('error', (error) => {
-      if (!metered.destroyed) sourceError = error;
-    });
-    pipeline(content, metered, () => undefined);
-    return await target.publish(entry, metered, context.publish);
+    },
+  };
+  try {
+    // A small entry is one step, repeated as a whole; of a large one, each part is.
+    if (entry.bytes <= BLOCK_BYTES) return await context.patience.run(() => openAndMove(counting, entry), context.signal);
+    return await openAndMove(counting, entry);
   } catch (error) {
     context.onBytes(-counted);
-    if (error instanceof SourceFailure) throw error;
-    throw sourceError === undefined ? error : new SourceFailure(sourceError);
+    throw error;
   }
 }
 
-/** Tells a source's failure from the target's. */
-class SourceFailure extends Error {
-  constructor(cause: unknown) {
-    super('the source failed', { cause });
+async function openAndMove(context: CopyContext, entry: ManifestEntry): Promise<Moved> {
+  const { signal } = context;
+  const scope = context.create.scope;
+  const reader = await ofSource(context, context.source.open(entry, { ...(scope ? { scope } : {}), ...(signal ? { signal } : {}) }));
+  let writer: EntryWriter | undefined;
+  try {
+    const carried = context.attributes || entry.linkTarget !== undefined ? await ofSource(context, reader.attributes()) : undefined;
+    writer = await context.target.create(entry, { ...context.create, source: reader, ...(carried ? { attributes: carried } : {}) });
+    const parts = partCount(entry.bytes, writer.partBytes);
+    return parts > 1 ? await moveInParts(context, reader, writer, parts) : await moveWhole(context, reader, writer);
+  } catch (error) {
+    await writer?.abandon();
+    throw error;
+  } finally {
+    await reader.close();
   }
 }
 
-/** Counts, and lets pass what the limiter grants. */
-function createMeter({ limiter, signal }: CopyContext, count: (bytes: number) => void): Transform {
-  return new Transform({
-    transform(piece: unknown, _encoding, done) {
-      const chunk = bufferOf(piece);
-      count(chunk.length);
-      if (!limiter) return done(null, chunk);
-      limiter.take(chunk.length, signal).then(() => done(null, chunk), done);
-    },
+async function moveInParts(context: CopyContext, reader: EntryReader, writer: EntryWriter, parts: number): Promise<Moved> {
+  const receipts = await moveParts(context, reader, writer, { from: 0, to: parts });
+  return await context.patience.run(async () => {
+    const crc32c = await wholeChecksum(context, reader, receipts);
+    return await writer.seal(receipts, crc32c, context.signal);
+  }, context.signal);
+}
+
+/** One part or none; its buffer is held until it is sealed, for one request may do both. */
+async function moveWhole(context: CopyContext, reader: EntryReader, writer: EntryWriter): Promise<Moved> {
+  const { entry } = reader;
+  const { pool, limiter, signal } = context;
+  if (entry.bytes === 0) return await writer.seal([], NO_CONTENT, signal);
+  await limiter?.take(entry.bytes, signal);
+  const copied = await writer.copyPart?.(0, entry.bytes, signal);
+  if (copied) {
+    const moved = await writer.seal([copied], await wholeChecksum(context, reader, [copied]), signal);
+    context.onBytes(entry.bytes);
+    return moved;
+  }
+  const { buffer, release } = await pool.borrow(entry.bytes, signal);
+  try {
+    const known = await ofSource(context, reader.read(buffer, 0, signal));
+    await ofSource(context, reader.verify());
+    const crc32c = known ?? crc32cOf(buffer);
+    await wholeChecksum(context, reader, [{ number: 0, bytes: buffer.length, crc32c }]);
+    const receipt = await writer.writePart(0, { buffer, crc32c }, signal);
+    const moved = await writer.seal([receipt], crc32c, signal);
+    context.onBytes(entry.bytes);
+    return moved;
+  } finally {
+    release();
+  }
+}
+
+const NO_CONTENT = crc32cOf(Buffer.alloc(0));
+
+/**
+ * What was read, which must be what the list and the source's own record say.
+ * @returns undefined where a service copied by itself and neither tells
+ */
+export async function wholeChecksum(
+  context: Pick<CopyContext, 'source' | 'signal'>,
+  reader: EntryReader,
+  receipts: readonly PartReceipt[],
+): Promise<string | undefined> {
+  const pieces = receipts.flatMap(({ bytes, crc32c }) => (crc32c === undefined ? [] : [{ bytes, crc32c }]));
+  const recorded = await ofSource(context, reader.recordedCrc32c());
+  if (pieces.length < receipts.length) return reader.entry.crc32c ?? recorded;
+  const crc32c = combineCrc32c(pieces);
+  for (const expected of [reader.entry.crc32c, recorded]) {
+    if (expected === undefined || expected === crc32c) continue;
+    throw new SourceFailure(
+      new PenstockError('ChecksumMismatch', `${JSON.stringify(reader.entry.path)} was read with CRC32C ${crc32c} where ${expected} was expected.`, {
+        store: context.source.store,
+      }),
+    );
+  }
+  return crc32c;
+}
+
+function ofSource<T>({ signal }: Pick<CopyContext, 'signal'>, step: Promise<T>): Promise<T> {
+  return step.catch((error: unknown) => {
+    throw signal?.aborted || error instanceof SourceFailure ? error : new SourceFailure(error);
   });
 }
 
 /** Errors of one source entry that a second look may cure, or at least explain. */
-const WORTH_A_SECOND_TRY: ReadonlySet<ErrorType> = new Set<ErrorType>(['SourceChanged', 'ChecksumMismatch', 'IoError']);
+const WORTH_A_SECOND_TRY: ReadonlySet<ErrorType> = new Set<ErrorType>(['SourceChanged', 'ChecksumMismatch', 'IoError', 'SessionLost']);
 
 /** @returns the entry to try again with; throws where there is no sense in it */
 async function secondTry(context: CopyContext, entry: ManifestEntry, failure: unknown): Promise<ManifestEntry> {
   const error = causeOf(failure);
   if (!(error instanceof PenstockError) || !WORTH_A_SECOND_TRY.has(error.type)) throw error;
   if (error.type !== 'SourceChanged') return entry;
-  const fresh = await context.source.stat(entry.path);
+  const fresh = await context.source.stat(entry.path, context.signal);
   if (!fresh) throw new PenstockError('NotFound', `${JSON.stringify(entry.path)} is gone from ${context.source.label}.`, { cause: error });
   return fresh;
 }
@@ -110,13 +174,11 @@ async function secondTry(context: CopyContext, entry: ManifestEntry, failure: un
 function verdict(context: CopyContext, entry: ManifestEntry, failure: unknown): unknown {
   const error = causeOf(failure);
   if (!(error instanceof PenstockError)) return error;
-  const unreadable = failure instanceof SourceFailure && error.type === 'IoError';
-  if (error.type !== 'ChecksumMismatch' && !unreadable) return error;
+  const isUnreadable = failure instanceof SourceFailure && error.type === 'IoError';
+  if (error.type !== 'ChecksumMismatch' && !isUnreadable) return error;
   return new PenstockError('CorruptSource', `${JSON.stringify(entry.path)} cannot be read as it was written: ${error.message}`, {
     store: context.source.store,
     cause: error,
     nextStep: 'Restore it from another copy.',
   });
 }
-
-const causeOf = (error: unknown): unknown => (error instanceof SourceFailure ? error.cause : error);

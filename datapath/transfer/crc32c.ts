@@ -104,8 +104,10 @@ export function bufferOf(chunk: unknown): Buffer {
   throw new TypeError(`a byte stream gave a chunk of type ${typeof chunk}`);
 }
 
-function encodeCrc32c(value: number): string {
+export function encodeCrc32c(value: number): string {
   const bytes = Buffer.allocUnsafe(4);
   bytes.writeUInt32BE(value >>> 0);
   return bytes.toString('base64');
 }
+
+export const decodeCrc32c = (text: string): number => Buffer.from(text, 'base64').readUInt32BE();

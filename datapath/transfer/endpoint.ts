@@ -1,6 +1,5 @@
 /** One end of a transfer. An object store's prefix and a file store's directory are the two kinds; the engine knows only this. */
-import type { Readable } from 'node:stream';
-import type { PublishScope } from '../../drivers/file-store/port.ts';
+import type { FileAttributes, PublishScope } from '../../drivers/file-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 
 export interface Endpoint {
@@ -9,31 +8,31 @@ export interface Endpoint {
   /** The store's name in the site file. */
   readonly store: string;
 
-  /** Entries in path order. `after` starts behind that path. */
+  /** Entries in the byte order of their paths. `after` starts behind that path. */
   list(options?: { after?: string; limit?: number; signal?: AbortSignal }): Promise<EntryPage>;
+  /** Paths, in order, at which a listing may be cut to be read side by side; none where that does not pay. */
+  cuts(signal?: AbortSignal): Promise<readonly string[]>;
 
   /** The entry as it is now, with its CRC32C where it is known without reading; undefined where absent. */
-  stat(path: string): Promise<ManifestEntry | undefined>;
+  stat(path: string, signal?: AbortSignal): Promise<ManifestEntry | undefined>;
 
-  /** Streams exactly the listed version. SourceChanged where size or etag differ from the entry. */
-  open(entry: ManifestEntry, options?: { signal?: AbortSignal }): Promise<Readable>;
+  /** Exactly the listed version, to be read at any offset. SourceChanged where the entry is another one now, NotFound where it is gone. */
+  open(entry: ManifestEntry, options?: { scope?: BatchScope; signal?: AbortSignal }): Promise<EntryReader>;
 
-  /**
-   * Publishes the content under the entry's path when whole and its CRC32C (computed on the way) equals the entry's, where
-   * it has one; ChecksumMismatch otherwise, and nothing is left under the name. Equal content already there is success, different content is
-   * replaced only with `replace`, else Conflict. PolicyRefused where a retention is asked of an endpoint that has none. Answers the entry as it now lies
-   * here: this endpoint's etag, the source's time of modification, the CRC32C.
-   */
-  publish(entry: ManifestEntry, content: Readable, options: PublishOptions): Promise<ManifestEntry>;
+  /** Begins an entry that is not under its name before it is sealed. PolicyRefused where a retention is asked of an endpoint that has none. */
+  create(entry: ManifestEntry, options: CreateOptions): Promise<EntryWriter>;
 
   /** Holds what is published already; extends, never shortens. Absent where the endpoint has no retention. */
-  retain?(path: string, retention: Retention): Promise<void>;
+  retain?(path: string, retention: Retention, signal?: AbortSignal): Promise<void>;
 
   /** Gone afterwards. */
-  remove(path: string): Promise<void>;
+  remove(path: string, signal?: AbortSignal): Promise<void>;
 
-  /** For a batch: what is published under a scope is durable only after its flush. Absent where a publish is as durable as it gets. */
-  createScope?(): PublishScope;
+  /** For a batch: what is sealed under a scope is published by its flush at the latest. Absent where publishing one by one costs no more. */
+  createScope?(): BatchScope;
+
+  /** Ends what killed attempts began before the instant (ISO) and never published. @returns how many */
+  sweep(olderThan: string): Promise<number>;
 }
 
 export interface EntryPage {
@@ -41,15 +40,82 @@ export interface EntryPage {
   /** Give it as `after` for the next page; undefined at the end. */
   readonly next: string | undefined;
 }
-export interface PublishOptions {
+
+export interface EntryReader {
+  /** The version that is read. */
+  readonly entry: ManifestEntry;
+  /**
+   * Fills the buffer from the offset. SourceChanged where the entry ends before, StoreUnavailable or IoError where reading failed and may be
+   * tried again. @returns the CRC32C (base64) of what was read, where reading has computed it already
+   */
+  read(into: Buffer, offset: number, signal?: AbortSignal): Promise<string | undefined>;
+  /** SourceChanged where what was read may be of another version. Ask behind each read, before it is written anywhere. */
+  verify(): Promise<void>;
+  /** The CRC32C (base64) of the whole that this end has on record of that very version, behind the reads; undefined where it has none. */
+  recordedCrc32c(): Promise<string | undefined>;
+  /** The next range at or behind the offset that may hold something else than zeros; absent where every range does. */
+  nextData?(offset: number): Promise<{ readonly start: number; readonly end: number } | undefined>;
+  attributes(): Promise<FileAttributes>;
+  close(): Promise<void>;
+}
+
+export interface EntryWriter {
+  /** Every part but the last has this size, a whole number of blocks of {@link BLOCK_BYTES}. */
+  readonly partBytes: number;
+  /** Ranges that are not written read as zeros: a reader's holes need not be moved. */
+  readonly keepsHoles: boolean;
+  /** Names the unpublished content for other workers. */
+  readonly session: string;
+  /**
+   * Part `number`, counted from 0, in any order and side by side. A part larger than a block comes as blocks, in order. The same part may be written again. `crc32c` is of the
+   * buffer, computed by the caller.
+   */
+  writePart(number: number, content: PartContent, signal?: AbortSignal): Promise<PartReceipt>;
+  /** The same from the source given to `create`, without a byte passing here. Absent, or answers undefined, where these two ends cannot. */
+  copyPart?(number: number, bytes: number, signal?: AbortSignal): Promise<PartReceipt | undefined>;
+  /**
+   * Whole: publishes under the entry's name. ChecksumMismatch where `crc32c` is not what arrived. Equal content already there is success, different content is replaced only
+   * with `replace`, else Conflict. Settles when another entry may be begun; `published` settles, perhaps with the scope's flush, with the entry as it
+   * now lies here: this endpoint's etag, the source's time of modification, the CRC32C.
+   */
+  seal(receipts: readonly PartReceipt[], crc32c: string | undefined, signal?: AbortSignal): Promise<{ readonly published: Promise<ManifestEntry> }>;
+  /** This worker has written its parts; others go on with the session. */
+  close(): Promise<void>;
+  /** Gone, best effort; a sweep collects what stays. */
+  abandon(): Promise<void>;
+}
+
+/** What a reader fills and a writer takes at once: the unit of memory. 8 MiB, two at a time, were as fast as 64 MiB. */
+export const BLOCK_BYTES = 8 * 2 ** 20;
+
+export type PartContent = { readonly buffer: Buffer; readonly crc32c: string } | { readonly bytes: number; readonly blocks: AsyncIterable<Buffer> };
+
+export interface PartReceipt {
+  /** Counted from 0. */
+  readonly number: number;
+  readonly bytes: number;
+  /** Base64; undefined where it was copied by a service that tells none. */
+  readonly crc32c: string | undefined;
+  readonly etag?: string;
+}
+
+export interface CreateOptions {
   /** Names this attempt's temporary files, so that a zombie attempt cannot touch them. */
   readonly attempt: string;
+  /** Goes on with what another worker began. */
+  readonly session?: string;
+  /** Where the content comes from: an end of the same service may copy from it by itself. */
+  readonly source?: EntryReader;
   readonly replace?: boolean;
-  readonly scope?: PublishScope;
+  readonly scope?: BatchScope;
   readonly signal?: AbortSignal;
-  /** Set on the object or file from the moment it is published, where the store can lock. */
+  /** Set on the object from the moment it is published, where the store can lock. */
   readonly retention?: Retention;
+  /** Kept where the endpoint can: by a file system as such, by an object store as user metadata. */
+  readonly attributes?: FileAttributes;
 }
+export type BatchScope = PublishScope;
+
 export interface Retention {
   readonly mode: 'COMPLIANCE';
   /** ISO instant. */

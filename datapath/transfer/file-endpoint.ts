@@ -1,70 +1,70 @@
 /** A directory of a file store as one end of a transfer. A file system keeps no checksum, so equality is found by reading. */
-import type { FileFacts, FileStore } from '../../drivers/file-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import type { FileFacts, FileStore, SymlinkPolicy } from '../../drivers/file-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
-import { checkContent, crc32cOfStream } from './crc32c.ts';
-import type { Endpoint, PublishOptions } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import { openFileEntry } from './file-reader.ts';
+import { createFileEntry } from './file-writer.ts';
 
-export function createFileEndpoint(store: FileStore, path: string): Endpoint {
+export interface FileEndpointOptions {
+  /** What symbolic links are to the transfer; default `keep`: a link is an entry with a target instead of content. */
+  readonly symlinks?: SymlinkPolicy;
+}
+
+/** Where the files of an endpoint lie. */
+export interface FilePlace {
+  readonly store: FileStore;
+  readonly links: { readonly symlinks: SymlinkPolicy; readonly within: string };
+  inStore(entryPath: string): string;
+  toEntry(facts: FileFacts): ManifestEntry;
+}
+
+export function createFileEndpoint(store: FileStore, path: string, { symlinks = 'keep' }: FileEndpointOptions = {}): Endpoint {
   const base = path.replace(/\/+$/, '');
-  const inStore = (entryPath: string) => (base === '' ? entryPath : `${base}/${entryPath}`);
-  const toEntry = (facts: FileFacts): ManifestEntry => ({
-    path: base === '' ? facts.path : facts.path.slice(base.length + 1),
-    bytes: facts.bytes,
-    modifiedAt: facts.modifiedAt,
-    etag: facts.etag,
-  });
+  const place: FilePlace = {
+    store,
+    links: { symlinks, within: base },
+    inStore: (entryPath) => (base === '' ? entryPath : `${base}/${entryPath}`),
+    toEntry: (facts) => ({
+      path: base === '' ? facts.path : facts.path.slice(base.length + 1),
+      bytes: facts.bytes,
+      modifiedAt: facts.modifiedAt,
+      etag: facts.etag,
+      ...(facts.linkTarget === undefined ? {} : { linkTarget: facts.linkTarget }),
+    }),
+  };
+  const { inStore, toEntry } = place;
   return {
     label: `${store.name} ${inStore('')}`,
     store: store.name,
     createScope: () => store.createScope(),
     async list({ after, ...rest } = {}) {
-      const page = await store.list(base, { ...rest, ...(after === undefined ? {} : { after: inStore(after) }) });
+      const page = await store.list(base, { symlinks, ...rest, ...(after === undefined ? {} : { after: inStore(after) }) });
       const entries = page.entries.map(toEntry);
       return { entries, next: page.next === undefined ? undefined : entries.at(-1)?.path };
     },
+    async cuts() {
+      return (await store.listDirectories(base)).map((name) => `${name}/`);
+    },
     async stat(entryPath) {
-      const facts = await store.stat(inStore(entryPath));
+      if (isDirectory(entryPath)) return statDirectory(place, entryPath);
+      const facts = await store.stat(inStore(entryPath), place.links);
       return facts && toEntry(facts);
     },
-    open: (entry, { signal } = {}) => store.read(inStore(entry.path), { ifMatch: entry.etag, ...(signal ? { signal } : {}) }),
-    async publish(entry, content, options) {
-      if (options.retention) throw noRetention(store, entry);
-      const check = checkContent(content, { subject: entry.path, store: store.name, bytes: entry.bytes, crc32c: entry.crc32c });
-      try {
-        const facts = await store.write(inStore(entry.path), check.content, { ...fileOptions(options), modifiedAt: entry.modifiedAt });
-        return { ...toEntry(facts), crc32c: check.meter.crc32c() };
-      } catch (error) {
-        if (!(error instanceof PenstockError) || error.type !== 'Conflict') throw error;
-        return await sameOrThrow(store, inStore(entry.path), { ...entry, crc32c: check.meter.crc32c() }, error, toEntry);
-      }
-    },
-    remove: (entryPath) => store.remove(inStore(entryPath)),
+    open: (entry, { scope } = {}) => openFileEntry(place, entry, scope),
+    create: (entry, options) => createFileEntry(place, entry, options),
+    // A directory may hold what others put there.
+    remove: (entryPath) => (isDirectory(entryPath) ? Promise.resolve() : store.remove(inStore(entryPath))),
+    sweep: (olderThan) => store.sweep(base, olderThan),
   };
 }
 
-function fileOptions({ attempt, replace, scope, signal }: PublishOptions) {
-  return { attempt, replace: replace ?? false, ...(scope ? { scope } : {}), ...(signal ? { signal } : {}) };
-}
+/** Object stores show an empty directory as an empty object whose key ends in `/`. */
+export const isDirectory = (entryPath: string): boolean => entryPath.endsWith('/');
 
-/** The name is taken: by an earlier attempt's equal content, which is success, or by something else. */
-async function sameOrThrow(
-  store: FileStore,
-  path: string,
-  wanted: ManifestEntry,
-  conflict: PenstockError,
-  toEntry: (facts: FileFacts) => ManifestEntry,
-): Promise<ManifestEntry> {
-  const facts = await store.stat(path);
-  if (!facts || facts.bytes !== wanted.bytes) throw conflict;
-  const { crc32c } = await crc32cOfStream(await store.read(path, { ifMatch: facts.etag }));
-  if (crc32c !== wanted.crc32c) throw conflict;
-  return { ...toEntry(facts), crc32c };
-}
+/** Of directories only their being there is carried. */
+export const DIRECTORY_ETAG = 'directory';
 
-function noRetention(store: FileStore, entry: ManifestEntry): PenstockError {
-  return new PenstockError('PolicyRefused', `${JSON.stringify(entry.path)} cannot be retained: a file system has no Object Lock.`, {
-    store: store.name,
-    nextStep: 'Name an object store with Object Lock.',
-  });
+async function statDirectory({ store, inStore }: FilePlace, entryPath: string): Promise<ManifestEntry | undefined> {
+  const isThere = await store.hasDirectory(inStore(entryPath.slice(0, -1)));
+  return isThere ? { path: entryPath, bytes: 0, modifiedAt: new Date(0).toISOString(), etag: DIRECTORY_ETAG } : undefined;
 }

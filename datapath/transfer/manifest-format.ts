@@ -1,36 +1,58 @@
 /**
- * The format of a manifest, version 1: `{prefix}index.json` lists the pages in order; page n lies at
- * `{prefix}{n, 6 digits}-{first 16 hex of its SHA-256}.jsonl.zst`. A page's SHA-256 is over its unpacked lines; the manifest's digest is the
- * SHA-256 over the pages' (as raw bytes, in order), so that equal lists have equal digests whatever packed them. While a manifest comes to be page by page,
- * page n lies at `{prefix}open-{n, 6 digits}.jsonl.zst` and there is no index.
+ * The format of a manifest (docs/formats/manifest.md): `{prefix}index.json` lists the pages in order, each by its name, SHA-256 and counts; a page lies at
+ * `{prefix}{name}.jsonl.zst`. A page's SHA-256 is over its unpacked lines; the manifest's digest is the SHA-256 over the pages' (as raw bytes, in
+ * order), so that equal lists cut alike have equal digests whatever packed them. Version 1, still read, has no names: page n was
+ * `{n, 6 digits}-{first 16 hex of its SHA-256}`.
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { ManifestEntry } from '../../model/manifest.ts';
+import { planUnits, type Unit } from '../../model/transfer-plan.ts';
 
-const ManifestEntrySchema = z.strictObject({
+export const ManifestEntrySchema = z.strictObject({
   path: z.string().min(1),
   bytes: z.int().nonnegative(),
   modifiedAt: z.iso.datetime({ offset: true }),
   etag: z.string(),
   crc32c: z.string().optional(),
+  linkTarget: z.string().optional(),
 });
 
 const PageFactsSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w-]+(?:\/[\w-]+)*$/)
+    .optional(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   files: z.int().positive(),
   bytes: z.int().nonnegative(),
+  large: z.array(z.strictObject({ index: z.int().nonnegative(), bytes: z.int().positive() })).optional(),
 });
-const ManifestIndexSchema = z.strictObject({ version: z.literal(1), pages: z.array(PageFactsSchema) });
+const ManifestIndexSchema = z.strictObject({
+  version: z.literal([1, 2]),
+  /** From which size on entries are listed as `large`. */
+  largeBytes: z.int().positive().optional(),
+  pages: z.array(PageFactsSchema),
+});
 
 export type PageFacts = z.output<typeof PageFactsSchema>;
 export type ManifestIndex = z.output<typeof ManifestIndexSchema>;
 
 export const indexKey = (prefix: string): string => `${prefix}index.json`;
-export const pageKey = (prefix: string, page: number, sha256: string): string => `${prefix}${String(page).padStart(6, '0')}-${sha256.slice(0, 16)}.jsonl.zst`;
+export const pageKey = (prefix: string, name: string): string => `${prefix}${name}.jsonl.zst`;
 
-/** A page of a manifest that is still being written page by page. */
-export const openPageKey = (prefix: string, page: number): string => `${prefix}open-${String(page).padStart(6, '0')}.jsonl.zst`;
+export const six = (number: number): string => String(number).padStart(6, '0');
+
+/** The units that the move of such a list is cut into; the same for whoever asks. */
+export function unitsOf({ pages, largeBytes }: ManifestIndex): Unit[] {
+  const planned = pages.map(({ files, bytes, large }) => ({ files, bytes, ...(large ? { large } : {}) }));
+  return planUnits({ pages: planned, ...(largeBytes === undefined ? {} : { largeBytes }) });
+}
+
+/** Where the page of an index lies. */
+export function keyOfPage(prefix: string, number: number, { name, sha256 }: PageFacts): string {
+  return pageKey(prefix, name ?? `${six(number)}-${sha256.slice(0, 16)}`);
+}
 
 export function digestOf(index: ManifestIndex): string {
   const hash = createHash('sha256');
@@ -40,7 +62,9 @@ export function digestOf(index: ManifestIndex): string {
 
 /** Fields in a fixed order, absent ones left out: equal entries are equal bytes. */
 export function toLines(entries: readonly ManifestEntry[]): Buffer {
-  const lines = entries.map(({ path, bytes, modifiedAt, etag, crc32c }) => `${JSON.stringify({ path, bytes, modifiedAt, etag, crc32c })}\n`);
+  const lines = entries.map(
+    ({ path, bytes, modifiedAt, etag, crc32c, linkTarget }) => `${JSON.stringify({ path, bytes, modifiedAt, etag, crc32c, linkTarget })}\n`,
+  );
   return Buffer.from(lines.join(''));
 }
 
@@ -53,9 +77,12 @@ export function parseLines(lines: Buffer, fault: (reason: string) => Error): Man
     .map((line, number) => {
       const parsed = ManifestEntrySchema.safeParse(parseJson(line));
       if (!parsed.success) throw fault(`line ${number + 1} is no manifest entry`);
-      const { crc32c, ...entry } = parsed.data;
-      return crc32c === undefined ? entry : { ...entry, crc32c };
+      return withoutUndefined(parsed.data);
     });
+}
+
+export function withoutUndefined({ crc32c, linkTarget, ...entry }: z.output<typeof ManifestEntrySchema>): ManifestEntry {
+  return { ...entry, ...(crc32c === undefined ? {} : { crc32c }), ...(linkTarget === undefined ? {} : { linkTarget }) };
 }
 
 /** Undefined where it is no index. */

@@ -1,69 +1,89 @@
 /**
- * Manifests in an object store (manifest-format.ts). Pages first, each named by its number and content, then the index, whose conditional write is the
+ * Manifests in an object store (manifest-format.ts). Pages first, each named by its content, then the index, whose conditional write is the
  * commit: a manifest exists when its index does. Names by content let a rival or zombie attempt write what it likes and change nothing.
  */
-import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry, ManifestRef } from '../../model/manifest.ts';
-import { digestOf, indexKey, type ManifestIndex, openPageKey, type PageFacts, pageKey, parseIndex, parseLines, toLines } from './manifest-format.ts';
+import { LARGE_BYTES } from '../../model/transfer-plan.ts';
+import { inLanes } from './lanes.ts';
+import { digestOf, indexKey, keyOfPage, type ManifestIndex, type PageFacts, parseIndex, six, unitsOf } from './manifest-format.ts';
+import { corrupt, MAX_PAGE_SIZE, type PagePlace, readPage, writePage } from './manifest-page.ts';
 
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
-
-/** 10,000 entries are about 2 MB of JSON; one page is held in memory at a time. */
-const MAX_PAGE_SIZE = 10_000;
-/** What a page may hold unpacked: 10,000 entries with the longest paths. A crafted page must not fill memory. */
-const MAX_PAGE_BYTES = 64 * 2 ** 20;
-/** 100 bytes a page: 100,000 pages, a thousand million entries. */
+/** 150 bytes a page: 100,000 pages, a thousand million entries. */
 const MAX_INDEX_BYTES = 16 * 2 ** 20;
 
-export interface ManifestPlace {
-  readonly store: ObjectStore;
-  readonly bucket: string;
-  readonly prefix: string;
-}
-export interface WriteManifestOptions extends ManifestPlace {
+export interface ManifestPlace extends PagePlace {
   /** The store's name in the site file, for the reference. */
   readonly storeName: string;
+}
+export interface WriteManifestOptions extends ManifestPlace {
   /** In path order. */
   readonly entries: AsyncIterable<ManifestEntry> | Iterable<ManifestEntry>;
   /** 1 to 10,000; default 10,000. */
   readonly pageSize?: number;
+  /** From which size on an entry is moved by several workers; default {@link LARGE_BYTES}. */
+  readonly largeBytes?: number;
   readonly signal?: AbortSignal;
   /** Called after each page, for a heartbeat. */
   readonly onPage?: (written: { readonly pages: number; readonly files: number; readonly bytes: number }) => void;
 }
+export interface WriteRangesOptions extends Omit<WriteManifestOptions, 'entries'> {
+  /** Each in path order, and all of it before the next range's first. */
+  readonly ranges: readonly (() => AsyncIterable<ManifestEntry> | Iterable<ManifestEntry>)[];
+  /** Ranges read side by side; default 4. */
+  readonly concurrency?: number;
+}
+
+const DEFAULT_CONCURRENCY = 4;
 
 /** Writing the same list again answers the same reference. @throws Conflict where another list is committed there: see {@link findManifest} */
-export async function writeManifest(options: WriteManifestOptions): Promise<ManifestRef> {
-  const pages: PageFacts[] = [];
-  for await (const entries of batches(options.entries, Math.min(MAX_PAGE_SIZE, Math.max(1, options.pageSize ?? MAX_PAGE_SIZE)))) {
-    pages.push(await writePage(options, pages.length, entries));
-    options.onPage?.({ pages: pages.length, files: sum(pages, 'files'), bytes: sum(pages, 'bytes') });
-  }
-  const index: ManifestIndex = { version: 1, pages };
-  const ref = refOf(options, options.storeName, index);
+export function writeManifest({ entries, ...options }: WriteManifestOptions): Promise<ManifestRef> {
+  return writeManifestRanges({ ...options, ranges: [() => entries] });
+}
+
+/** The same from a list cut in ranges, which are read and written side by side; a page of each at a time is in memory. */
+export async function writeManifestRanges(options: WriteRangesOptions): Promise<ManifestRef> {
+  const written: PageFacts[][] = options.ranges.map(() => []);
+  const total = { pages: 0, files: 0, bytes: 0 };
+  const { largeBytes = LARGE_BYTES } = options;
+  const pageSize = Math.min(MAX_PAGE_SIZE, Math.max(1, options.pageSize ?? MAX_PAGE_SIZE));
+  await inLanes(options.ranges.entries(), options.concurrency ?? DEFAULT_CONCURRENCY, async ([range, open]) => {
+    const pages = written[range] ?? [];
+    for await (const entries of batches(open(), pageSize)) {
+      const facts = await writePage(options, `${six(range)}-${six(pages.length)}`, entries, { largeBytes, ...withSignal(options.signal) });
+      pages.push(facts);
+      total.pages += 1;
+      total.files += facts.files;
+      total.bytes += facts.bytes;
+      options.onPage?.({ ...total });
+    }
+  });
+  return await commitIndex(options, { pages: written.flat(), largeBytes }, options.signal);
+}
+
+/** The commit: pages must lie there already. A repeat finds its own. */
+export async function commitIndex(place: ManifestPlace, list: Pick<ManifestIndex, 'pages' | 'largeBytes'>, signal?: AbortSignal): Promise<ManifestRef> {
+  const index: ManifestIndex = { version: 2, ...list };
+  const ref = refOf(place, index);
   try {
-    await options.store.writeBytes(options.bucket, indexKey(options.prefix), Buffer.from(JSON.stringify(index)), {
+    await place.store.writeBytes(place.bucket, indexKey(place.prefix), Buffer.from(JSON.stringify(index)), {
       ifNoneMatch: true,
       contentType: 'application/json',
-      ...withSignal(options.signal),
+      ...withSignal(signal),
     });
   } catch (error) {
     if (!(error instanceof PenstockError) || error.type !== 'Conflict') throw error;
-    const committed = await findManifest(options, options.storeName);
+    const committed = await findManifest(place);
     if (committed?.digest !== ref.digest) throw error;
   }
   return ref;
 }
 
 /** The manifest committed there, if one is: what a repeated activity asks before it lists its source again. */
-export async function findManifest(place: ManifestPlace, storeName: string): Promise<ManifestRef | undefined> {
+export async function findManifest(place: ManifestPlace): Promise<ManifestRef | undefined> {
   const index = await readIndex(place).catch(absent);
-  return index && refOf(place, storeName, index);
+  return index && refOf(place, index);
 }
 
 function absent(error: unknown): undefined {
@@ -78,72 +98,23 @@ export async function* readManifest(store: ObjectStore, ref: ManifestRef, signal
   for (let page = 0; page < ref.pages; page += 1) yield* await readManifestPage(store, ref, page, signal);
 }
 
-/** One page of a manifest, counted from 0. A manifest still being written page by page has no digest to hold it to yet; see {@link writeManifestPage}. */
+/** One page of a manifest, counted from 0. */
 export async function readManifestPage(store: ObjectStore, ref: ManifestRef, page: number, signal?: AbortSignal): Promise<readonly ManifestEntry[]> {
-  const index = await readVerifiedIndex(store, ref);
-  if (!index) return readPage(store, ref, openPageKey(ref.prefix, page), undefined, signal);
-  const facts = index.pages[page];
+  const facts = (await readManifestIndex(store, ref)).pages[page];
   if (!facts) throw new PenstockError('InvalidInput', `The manifest ${ref.prefix} has ${ref.pages} pages, so there is no page ${page}.`, { store: ref.store });
-  return readPage(store, ref, pageKey(ref.prefix, page, facts.sha256), facts, signal);
-}
-
-/**
- * Writes one page of a manifest that comes to be page by page, such as that of what has moved so far. It may be written again. Such pages have names of
- * their own, so that a manifest that lost its index is never taken for one. Closed by {@link writeManifest} from what {@link readManifest} yields.
- */
-export async function writeManifestPage(
-  store: ObjectStore,
-  place: Pick<ManifestRef, 'bucket' | 'prefix'>,
-  page: number,
-  entries: readonly ManifestEntry[],
-): Promise<void> {
-  await store.writeBytes(place.bucket, openPageKey(place.prefix, page), await pack(toLines(entries)), { contentType: 'application/zstd' });
-}
-
-async function writePage(place: WriteManifestOptions, page: number, entries: readonly ManifestEntry[]): Promise<PageFacts> {
-  const lines = toLines(entries);
-  const facts = {
-    sha256: createHash('sha256').update(lines).digest('hex'),
-    files: entries.length,
-    bytes: entries.reduce((total, entry) => total + entry.bytes, 0),
-  };
-  const body = await pack(lines);
-  // Replacing is harmless: under this name only this content can lie, however another release of zstd may pack it.
-  await place.store.writeBytes(place.bucket, pageKey(place.prefix, page, facts.sha256), body, {
-    contentType: 'application/zstd',
-    ...withSignal(place.signal),
-  });
-  return facts;
-}
-
-const pack = (lines: Buffer): Promise<Buffer> => compress(lines, { params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 } });
-
-async function readPage(
-  store: ObjectStore,
-  ref: ManifestRef,
-  key: string,
-  facts: PageFacts | undefined,
-  signal: AbortSignal | undefined,
-): Promise<ManifestEntry[]> {
-  const packed = await store.readBytes(ref.bucket, key, { limitBytes: MAX_PAGE_BYTES, ...withSignal(signal) });
-  const lines = await decompress(packed, { maxOutputLength: MAX_PAGE_BYTES }).catch((error: unknown) => {
-    throw corrupt(ref, `${key} cannot be unpacked`, error);
-  });
-  if (facts && createHash('sha256').update(lines).digest('hex') !== facts.sha256) throw corrupt(ref, `${key} is not the page the index names`);
-  return parseLines(lines, (reason) => corrupt(ref, `${key}: ${reason}`));
+  return readPage(store, ref, keyOfPage(ref.prefix, page, facts), facts.sha256, signal);
 }
 
 /** Verified indexes by place and digest, which names their content: a cache that cannot be stale. */
 const verifiedIndexes = new Map<string, ManifestIndex>();
 const REMEMBERED_INDEXES = 16;
 
-/** Undefined where there is none (yet). */
-async function readVerifiedIndex(store: ObjectStore, ref: ManifestRef): Promise<ManifestIndex | undefined> {
+/** @throws NotFound, and CorruptSource where it is not the one the reference names */
+export async function readManifestIndex(store: ObjectStore, ref: ManifestRef): Promise<ManifestIndex> {
   const place = `${ref.store}/${ref.bucket}/${ref.prefix}#${ref.digest}`;
   const known = verifiedIndexes.get(place);
   if (known) return known;
-  const index = await readIndex({ store, bucket: ref.bucket, prefix: ref.prefix }).catch(absent);
-  if (!index) return undefined;
+  const index = await readIndex({ store, bucket: ref.bucket, prefix: ref.prefix });
   if (digestOf(index) !== ref.digest) throw corrupt(ref, 'its index is not the one the reference names');
   verifiedIndexes.set(place, index);
   const oldest = verifiedIndexes.keys().next();
@@ -151,13 +122,13 @@ async function readVerifiedIndex(store: ObjectStore, ref: ManifestRef): Promise<
   return index;
 }
 
-async function readIndex({ store, bucket, prefix }: ManifestPlace): Promise<ManifestIndex> {
+async function readIndex({ store, bucket, prefix }: PagePlace): Promise<ManifestIndex> {
   const index = parseIndex(await store.readBytes(bucket, indexKey(prefix), { limitBytes: MAX_INDEX_BYTES }));
   if (index) return index;
   throw new PenstockError('CorruptSource', `s3://${bucket}/${indexKey(prefix)} is no manifest index.`, { store: store.name });
 }
 
-function refOf({ bucket, prefix }: ManifestPlace, storeName: string, index: ManifestIndex): ManifestRef {
+function refOf({ bucket, prefix, storeName }: ManifestPlace, index: ManifestIndex): ManifestRef {
   return {
     store: storeName,
     bucket,
@@ -166,6 +137,7 @@ function refOf({ bucket, prefix }: ManifestPlace, storeName: string, index: Mani
     files: sum(index.pages, 'files'),
     bytes: sum(index.pages, 'bytes'),
     digest: digestOf(index),
+    units: unitsOf(index).length,
   };
 }
 
@@ -178,14 +150,6 @@ async function* batches<T>(items: AsyncIterable<T> | Iterable<T>, size: number):
     batch = [];
   }
   if (batch.length > 0) yield batch;
-}
-
-function corrupt(ref: ManifestRef, reason: string, cause?: unknown): PenstockError {
-  return new PenstockError('CorruptSource', `The manifest s3://${ref.bucket}/${ref.prefix} is damaged: ${reason}.`, {
-    store: ref.store,
-    cause,
-    nextStep: 'Write it again from its source, or read another copy.',
-  });
 }
 
 const sum = (pages: readonly PageFacts[], field: 'files' | 'bytes'): number => pages.reduce((total, page) => total + page[field], 0);

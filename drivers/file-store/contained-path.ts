@@ -3,10 +3,11 @@
  * relative to it through `/proc/self/fd/{fd}/{step}`, which is what openat() does. A link planted before or while we walk is met with
  * an error, never followed; a directory moved away meanwhile stays the one we opened.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
 import { errnoOf, posixError, quoted } from './posix-errors.ts';
+import { dropFd, openFd, statFd, statLink, syncFd } from './raw-fs.ts';
 
 /** Names an attempt's unfinished file. Never listed, and refused as a name of content. */
 export const TEMPORARY_PREFIX = '.penstock-tmp-';
@@ -17,8 +18,12 @@ const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O
 export interface HeldDirectory {
   /** Relative to the root; empty for the root. */
   readonly path: string;
-  readonly handle: FileHandle;
+  readonly fd: number;
   child(name: string): string;
+  /** Device and inode: tells whether two walks met the same directory. */
+  identity(): Promise<string>;
+  sync(): Promise<void>;
+  close(): void;
 }
 
 export interface WalkOptions {
@@ -70,34 +75,48 @@ export async function withDirectory<T>(
   options: WalkOptions,
   use: (directory: HeldDirectory) => Promise<T>,
 ): Promise<T> {
-  let held = hold('', await openRoot(root, store));
+  let held = await openRoot(root, store);
   try {
     for (const step of steps) {
       const next: HeldDirectory = await enter(held, step, store, options);
-      await held.handle.close();
+      held.close();
       held = next;
     }
     return await use(held);
   } finally {
-    await held.handle.close();
+    held.close();
   }
 }
 
+/** Opens directories on the way to where something is done: one walk after another, or held open for many. */
+export type Directories = <T>(steps: readonly string[], options: WalkOptions, use: (directory: HeldDirectory) => Promise<T>) => Promise<T>;
+
 /** Opens a child directory. The caller closes it. */
 export async function openChildDirectory(parent: HeldDirectory, name: string): Promise<HeldDirectory> {
-  return hold(joinPath(parent.path, name), await open(parent.child(name), DIRECTORY_FLAGS));
+  return hold(joinPath(parent.path, name), await openFd(parent.child(name), DIRECTORY_FLAGS));
+}
+
+/**
+ * All results, once every one has settled, or the first error. A held directory may be closed only then: a call that comes later would find another
+ * file under its number.
+ */
+export async function settled<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(calls);
+  return Promise.all(calls);
 }
 
 export const joinPath = (directory: string, name: string): string => (directory === '' ? name : `${directory}/${name}`);
 
-async function openRoot(root: string, store: string): Promise<FileHandle> {
+export async function openRoot(root: string, store: string): Promise<HeldDirectory> {
   // The root itself is the operator's word; it may be a link.
-  return open(root, constants.O_RDONLY | constants.O_DIRECTORY).catch((error: unknown) => {
+  const fd = await openFd(root, constants.O_RDONLY | constants.O_DIRECTORY).catch((error: unknown) => {
     throw posixError(error, store, root);
   });
+  return hold('', fd);
 }
 
-async function enter(parent: HeldDirectory, step: string, store: string, options: WalkOptions): Promise<HeldDirectory> {
+/** One step down, made where it is missing and may be. The caller closes both. @throws as {@link withDirectory} */
+export async function enter(parent: HeldDirectory, step: string, store: string, options: WalkOptions): Promise<HeldDirectory> {
   const { create } = options;
   try {
     return await openChildDirectory(parent, step);
@@ -119,7 +138,7 @@ async function enter(parent: HeldDirectory, step: string, store: string, options
 async function explained(error: unknown, parent: HeldDirectory, step: string, store: string, { wanted }: WalkOptions): Promise<Error> {
   const path = joinPath(parent.path, step);
   if (errnoOf(error) !== 'ENOTDIR' && errnoOf(error) !== 'ELOOP') return posixError(error, store, path);
-  const facts = await lstat(parent.child(step)).catch(() => undefined);
+  const facts = await statLink(parent.child(step)).catch(() => undefined);
   if (facts?.isSymbolicLink()) {
     return new PenstockError('Denied', `${quoted(path)} is a symbolic link, which is never followed.`, { store, cause: error });
   }
@@ -127,6 +146,21 @@ async function explained(error: unknown, parent: HeldDirectory, step: string, st
   return new PenstockError('Conflict', `${quoted(path)} is a file, so ${below}.`, { store, cause: error, nextStep: 'Rename one of them.' });
 }
 
-function hold(path: string, handle: FileHandle): HeldDirectory {
-  return { path, handle, child: (name) => `/proc/self/fd/${handle.fd}/${name}` };
+/** Tells one file or directory from any other of this host. */
+export const identityOf = ({ dev, ino }: BigIntStats): string => `${dev}-${ino}`;
+
+function hold(path: string, fd: number): HeldDirectory {
+  const inFd = `/proc/self/fd/${fd}/`;
+  let identity: Promise<string> | undefined;
+  return {
+    path,
+    fd,
+    child: (name) => inFd + name,
+    identity() {
+      identity ??= statFd(fd).then(identityOf);
+      return identity;
+    },
+    sync: () => syncFd(fd),
+    close: () => dropFd(fd),
+  };
 }

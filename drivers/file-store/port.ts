@@ -11,15 +11,22 @@ export interface FileStore {
   readonly root: string;
 
   /**
-   * Regular files below the path in pages, ordered by the bytes of their paths as S3 orders keys; symbolic links, special files and temporary
-   * names are skipped. `after` starts behind that path. Empty where there is no such directory, as a prefix without objects is.
+   * Regular files below the path in pages, ordered by the bytes of their paths as S3 orders keys; special files and temporary
+   * names are skipped, symbolic links treated as `symlinks` says. `after` starts behind that path. Empty where there is no such directory, as a prefix without objects is.
    * Memory is bounded whatever a directory holds.
    */
-  list(path: string, options?: { after?: string; limit?: number; signal?: AbortSignal }): Promise<FilePage>;
-  /** Undefined where there is no regular file. */
-  stat(path: string): Promise<FileFacts | undefined>;
+  list(path: string, options?: FileListOptions): Promise<FilePage>;
+  /** Names of the directories directly below the path, in order, at most 1,000: where a listing may be cut. */
+  listDirectories(path: string): Promise<readonly string[]>;
+  /** Undefined where there is no regular file, nor, with `symlinks: 'keep'`, a link. With `follow`, a link inside the root is followed. */
+  stat(path: string, options?: LinkOptions): Promise<FileFacts | undefined>;
   /** NotFound where absent; Denied through a link. Both ends of the range are inclusive. SourceChanged where `ifMatch` is not, or no longer at the end, the file's etag. */
   read(path: string, options?: FileReadOptions): Promise<Readable>;
+  /**
+   * For reading at any position; close it. The version is the one at the time of opening: `ifMatch` as for `read`. NotFound where absent or no regular file,
+   * Denied through a link. With a scope, directories are opened once for many files.
+   */
+  openFile(path: string, options?: LinkOptions & { ifMatch?: string; scope?: PublishScope }): Promise<OpenFile>;
   readBytes(path: string, options?: { limitBytes?: number }): Promise<Buffer>;
 
   /**
@@ -28,6 +35,13 @@ export interface FileStore {
    * directory entry is durable only after the scope's flush: one sync per directory instead of one per file.
    */
   write(path: string, content: Readable | Buffer, options?: FileWriteOptions): Promise<FileFacts>;
+  /**
+   * Begins a file under a temporary name of the attempt, or, with `session`, goes on with one that another worker began. Nothing is under its own name
+   * before it is sealed and published.
+   */
+  createFile(path: string, options: FileCreateOptions): Promise<UnpublishedFile>;
+  /** Whether there is a directory of that name, met without following a link. */
+  hasDirectory(path: string): Promise<boolean>;
   ensureDirectory(path: string, options?: { mode?: number }): Promise<void>;
   /** Every regular file below the path and every directory on the way is on stable storage afterwards. */
   sync(path: string): Promise<void>;
@@ -42,19 +56,101 @@ export interface FileStore {
   sweep(path: string, olderThan: string): Promise<number>;
 }
 
-/** Directories whose entries are not yet durable. */
+/** A batch: its directories are held open, its files made durable together. Flush it, then close it. */
 export interface PublishScope {
   defer(directory: string): void;
-  /** Everything written under the scope so far is durable afterwards. */
+  /** Everything sealed or written under the scope so far is published and durable afterwards; what could not be is told by each file's own promise. */
   flush(): Promise<void>;
+  /** Gives back what it holds open; what was sealed and not flushed is abandoned. */
+  close(): Promise<void>;
 }
 
+export interface OpenFile {
+  readonly facts: FileFacts;
+  /** Fills the buffer. SourceChanged where the file ends before, IoError where the device fails. */
+  read(into: Buffer, position: number): Promise<void>;
+  /** SourceChanged where the file is no longer the one that was opened: ask behind the last read, before believing what was read. */
+  verify(): Promise<void>;
+  /** The next range at or behind the position that may hold something else than zeros; undefined where none follows. */
+  nextData(position: number): Promise<{ readonly start: number; readonly end: number } | undefined>;
+  attributes(): Promise<FileAttributes>;
+  close(): Promise<void>;
+}
+export interface UnpublishedFile {
+  /** What other workers go on with. */
+  readonly session: string;
+  /** Any order, side by side. Ranges never written read as zeros and take no space. */
+  write(from: Buffer, position: number): Promise<void>;
+  /**
+   * The same from another file without a byte passing here: reflink where the file system can, copy_file_range else. @returns whether it was done; false
+   * where these two cannot
+   */
+  copyFrom(source: OpenFile, position: number, bytes: number, signal?: AbortSignal): Promise<boolean>;
+  /** For checking what was written. */
+  read(into: Buffer, position: number): Promise<void>;
+  /**
+   * No more writes. Settles as soon as another file may be begun; `published` settles when this one is durable under its own name: at once without a scope,
+   * else with the scope's next flush. Conflict where the name is taken.
+   */
+  seal(options: FileSealOptions): Promise<{ readonly published: Promise<FileFacts> }>;
+  /** This worker is done with it; others go on. */
+  close(): Promise<void>;
+  /** Gone. */
+  abandon(): Promise<void>;
+}
+export interface FileCreateOptions {
+  /** Distinguishes zombie attempts' temporary names. */
+  readonly attempt: string;
+  /** Made known to the file system beforehand, so that a full one says so early and large files lie together. */
+  readonly bytes?: number;
+  readonly session?: string;
+  /** Permission bits while it is written, default 0o644 less the umask, so that unfinished content is not wider open than the finished. */
+  readonly mode?: number;
+  readonly scope?: PublishScope;
+}
+export interface FileSealOptions {
+  readonly bytes: number;
+  readonly modifiedAt?: string;
+  readonly replace?: boolean;
+  readonly attributes?: FileAttributes;
+}
+/** What a file system keeps beside the content. */
+export interface FileAttributes {
+  /** Permission bits, such as 0o644; set-id bits are never carried. */
+  readonly mode?: number;
+  /** The `user.` namespace, without that prefix: name to base64 value. */
+  readonly xattrs?: Readonly<Record<string, string>>;
+  /** This is a symbolic link, with no content of its own. */
+  readonly linkTarget?: string;
+}
+
+/**
+ * `skip` (default) leaves links out. `keep` lists them with their target. `follow` treats a link as what it leads to inside, a
+ * directory too, each only once on a path; one that leads outside, nowhere or in a circle is listed as `keep` would, with `refused` saying why. `refuse` lists
+ * every link as refused.
+ */
+export type SymlinkPolicy = 'skip' | 'keep' | 'follow' | 'refuse';
+export interface LinkOptions {
+  readonly symlinks?: SymlinkPolicy;
+  /** A directory that no followed link may lead out of; default the root. A listing keeps to the directory it lists. */
+  readonly within?: string;
+}
+export interface FileListOptions {
+  readonly after?: string;
+  readonly limit?: number;
+  readonly symlinks?: SymlinkPolicy;
+  readonly signal?: AbortSignal;
+}
 export interface FileFacts {
   readonly path: string;
   readonly bytes: number;
   readonly modifiedAt: string;
   /** `size-mtime` in nanoseconds; tells a changed file. */
   readonly etag: string;
+  /** Of a symbolic link, as it is written; its `bytes` are 0. */
+  readonly linkTarget?: string;
+  /** Why this link is not to be moved, as a clause. */
+  readonly refused?: string;
 }
 export interface FilePage {
   readonly entries: readonly FileFacts[];

@@ -1,30 +1,25 @@
 /**
- * Lists a tree in the byte order of whole paths, the order S3 lists keys in. A directory is read in windows of bounded size: the smallest names behind the last
- * one given. Where the next page follows, the walk goes on from memory instead of reading the directories again.
+ * Lists a tree in the byte order of whole paths, the order S3 lists keys in. Where the next page follows, the walk goes on from memory instead of reading the
+ * directories again.
  */
-import type { Dirent } from 'node:fs';
-import { lstat, opendir } from 'node:fs/promises';
-import { type HeldDirectory, isNoDirectory, joinPath, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
-import type { FileFacts, FilePage } from './port.ts';
-import { isMissing, posixError } from './posix-errors.ts';
-import { factsOf } from './posix-read.ts';
+import { PenstockError } from '../../model/errors.ts';
+import { type HeldDirectory, joinPath, settled, splitPath } from './contained-path.ts';
+import type { FileFacts, FileListOptions, FilePage } from './port.ts';
+import { isMissing, posixError, quoted } from './posix-errors.ts';
+import { type Child, compare, inDirectory, type Listing, linkScope, NOT_UTF8, readWindow } from './posix-list-window.ts';
+import { walkFrom } from './posix-scope.ts';
+import { follow, statIn } from './posix-stat.ts';
 
-/** Names of one directory held at a time, about 10 MB; a directory of 100,000 is read twice. */
-const WINDOW_NAMES = 50_000;
 const DEFAULT_PAGE = 1_000;
 /** stat calls in flight; libuv has four threads. */
 const STAT_BATCH = 64;
 /** Walks that may be resumed: as many listings as run at once in one process. */
 const SUSPENDED_WALKS = 4;
 
-interface Child {
-  /** UTF-8, with a `/` behind a directory's name: what its paths sort by. */
-  readonly sortKey: Buffer;
-  readonly name: string;
-  readonly isDirectory: boolean;
-}
 interface Level {
+  /** As it is listed; where a link was followed, another than the steps to it. */
   readonly path: string;
+  readonly steps: readonly string[];
   /** Ascending; the walk takes from `index` on. */
   children: readonly Child[];
   index: number;
@@ -33,21 +28,17 @@ interface Level {
 }
 type Walk = Level[];
 
-export interface ListOptions {
-  readonly after?: string;
-  readonly limit?: number;
-  readonly signal?: AbortSignal;
-}
-
-export function createLister(root: string, store: string): (path: string, options: ListOptions) => Promise<FilePage> {
+export function createLister(root: string, store: string): (path: string, options: FileListOptions) => Promise<FilePage> {
   const suspended = new Map<string, Walk>();
   return async (path, options) => {
+    const listing: Listing = { root, store, walk: walkFrom(root, store), symlinks: options.symlinks ?? 'skip', within: splitPath(path, store) };
+    const keyOf = (after: string) => `${listing.symlinks}\0${path}\0${after}`;
     try {
-      const resumeKey = `${path}\0${options.after ?? ''}`;
-      const walk = suspended.get(resumeKey) ?? (await startWalk(root, store, path, options.after));
+      const resumeKey = keyOf(options.after ?? '');
+      const walk = suspended.get(resumeKey) ?? (await startWalk(listing, path, options.after));
       suspended.delete(resumeKey);
-      const { entries, next } = await takePage(root, store, walk, options);
-      if (next !== undefined) remember(suspended, `${path}\0${next}`, walk);
+      const { entries, next } = await takePage(listing, walk, options);
+      if (next !== undefined) remember(suspended, keyOf(next), walk);
       return { entries, next };
     } catch (error) {
       throw posixError(error, store, path);
@@ -61,61 +52,93 @@ function remember(suspended: Map<string, Walk>, key: string, walk: Walk): void {
   if (suspended.size > SUSPENDED_WALKS && !oldest.done) suspended.delete(oldest.value);
 }
 
-async function startWalk(root: string, store: string, path: string, after: string | undefined): Promise<Walk> {
-  await refuseLink(root, store, path);
+async function startWalk(listing: Listing, path: string, after: string | undefined): Promise<Walk> {
   const base = path === '' ? '' : `${path}/`;
-  if (after === undefined || !after.startsWith(base)) {
-    // A path outside the listed one is before or behind all of it.
-    const behindAll = after !== undefined && base !== '' && compare(Buffer.from(after), Buffer.from(base)) > 0;
-    return behindAll ? [] : [await readWindow(root, store, path, undefined)];
-  }
   const walk: Walk = [];
   let directory = path;
-  const steps = after.slice(base.length).split('/');
-  for (const [depth, step] of steps.entries()) {
-    const isLast = depth === steps.length - 1;
-    walk.push(await readWindow(root, store, directory, Buffer.from(isLast ? step : `${step}/`)));
+  let steps = await startingSteps(listing, path);
+  if (after === undefined || !after.startsWith(base)) {
+    // A path outside the listed one is before or behind all of it.
+    const isBehindAll = after !== undefined && base !== '' && compare(Buffer.from(after), Buffer.from(base)) > 0;
+    if (!isBehindAll) await descend(listing, walk, directory, steps, undefined);
+    return walk;
+  }
+  const below = after.slice(base.length).split('/');
+  for (const [depth, step] of below.entries()) {
+    const isLast = depth === below.length - 1;
+    await descend(listing, walk, directory, steps, Buffer.from(isLast ? step : `${step}/`));
     directory = joinPath(directory, step);
+    steps = isLast ? steps : await stepsInto(listing, steps, step);
   }
   return walk;
 }
 
-/** Below the path links are skipped; on the way to it one is an error, or a listing would be empty and look complete. */
-async function refuseLink(root: string, store: string, path: string): Promise<void> {
-  await withDirectory(root, store, splitPath(path, store), {}, () => Promise.resolve()).catch((error: unknown) => {
-    if (!isMissing(error)) throw error;
-  });
+async function descend(listing: Listing, walk: Walk, path: string, steps: readonly string[], after: Buffer | undefined): Promise<void> {
+  const above = [...walk.map((level) => level.steps), steps];
+  walk.push({ path, steps, index: 0, ...(await readWindow(listing, steps, after, above)) });
 }
 
-async function takePage(root: string, store: string, walk: Walk, options: ListOptions): Promise<FilePage> {
+/** Below the path links are treated as told; on the way to it one is an error, or a listing would be empty and look complete. */
+async function startingSteps(listing: Listing, path: string): Promise<readonly string[]> {
+  const { store, walk, symlinks } = listing;
+  const steps = splitPath(path, store);
+  if (symlinks === 'follow') {
+    const led = await follow(linkScope(listing), [], path);
+    if ('steps' in led) return led.steps;
+    // Nothing there is as good as empty; another reason is a link's.
+    if (await exists(walk(steps.slice(0, -1), {}, (held) => statIn(held, steps.at(-1) ?? '', path, 'keep')))) {
+      throw new PenstockError('Denied', `${quoted(path)} is not followed: ${led.refused}.`, { store });
+    }
+    return steps;
+  }
+  await exists(walk(steps, {}, () => Promise.resolve(true)));
+  return steps;
+}
+
+async function exists(found: Promise<unknown>): Promise<boolean> {
+  try {
+    return (await found) !== undefined;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+async function stepsInto(listing: Listing, steps: readonly string[], step: string): Promise<readonly string[]> {
+  const led = listing.symlinks === 'follow' ? await follow(linkScope(listing), steps, step) : undefined;
+  return led && 'steps' in led ? led.steps : [...steps, step];
+}
+
+async function takePage(listing: Listing, walk: Walk, options: FileListOptions): Promise<FilePage> {
   const limit = Math.max(1, options.limit ?? DEFAULT_PAGE);
   const entries: FileFacts[] = [];
   for (let level = walk.at(-1); level; level = walk.at(-1)) {
     options.signal?.throwIfAborted();
     const child = level.children[level.index];
     if (!child) {
-      await refill(root, store, walk, level);
+      await refill(listing, walk, level);
     } else if (child.isDirectory) {
       level.index += 1;
-      walk.push(await readWindow(root, store, joinPath(level.path, child.name), undefined));
+      await descend(listing, walk, joinPath(level.path, child.name), child.leadsTo ?? [...level.steps, child.name], undefined);
     } else if (entries.length >= limit) {
       return { entries, next: entries.at(-1)?.path };
     } else {
       const files = filesFrom(level, Math.min(STAT_BATCH, limit - entries.length));
       level.index += files.length;
-      entries.push(...(await statAll(root, store, level.path, files)));
+      entries.push(...(await statAll(listing, level, files)));
     }
   }
   return { entries, next: undefined };
 }
 
-async function refill(root: string, store: string, walk: Walk, level: Level): Promise<void> {
+async function refill(listing: Listing, walk: Walk, level: Level): Promise<void> {
   const last = level.children.at(-1);
   if (!level.truncated || !last) {
     walk.pop();
     return;
   }
-  Object.assign(level, await readWindow(root, store, level.path, last.sortKey));
+  const above = walk.map(({ steps }) => steps);
+  Object.assign(level, { index: 0, ...(await readWindow(listing, level.steps, last.sortKey, above)) });
 }
 
 function filesFrom(level: Level, most: number): Child[] {
@@ -127,63 +150,20 @@ function filesFrom(level: Level, most: number): Child[] {
   return files;
 }
 
-async function statAll(root: string, store: string, directory: string, files: readonly Child[]): Promise<FileFacts[]> {
-  return inDirectory(root, store, directory, [], async (held) => {
-    const found = await Promise.all(files.map(({ name }) => statOne(held, name)));
+async function statAll(listing: Listing, level: Level, files: readonly Child[]): Promise<FileFacts[]> {
+  return inDirectory(listing, level.steps, [], async (held) => {
+    const found = await settled(files.map((child) => statOne(listing, held, joinPath(level.path, child.name), child)));
     return found.filter((facts) => facts !== undefined);
   });
 }
 
-/** What vanished since it was read, or is no regular file any more, is left out. */
-async function statOne(held: HeldDirectory, name: string): Promise<FileFacts | undefined> {
-  const path = joinPath(held.path, name);
-  const stats = await lstat(held.child(name), { bigint: true }).catch(ignoreMissing);
-  if (stats) return stats.isFile() ? factsOf(path, stats) : undefined;
-  // A name that is not UTF-8 cannot be opened by its decoded form. Listed, it fails by itself and is reported; left out, it would be lost in silence.
-  return name.includes('\uFFFD') ? { path, bytes: 0, modifiedAt: new Date(0).toISOString(), etag: 'name-not-utf8' } : undefined;
-}
-
-async function readWindow(root: string, store: string, directory: string, after: Buffer | undefined): Promise<Level> {
-  const empty: Level = { path: directory, children: [], index: 0, truncated: false };
-  return inDirectory(root, store, directory, empty, async (held) => {
-    let kept: Child[] = [];
-    let truncated = false;
-    for await (const found of await opendir(held.child('.'), { bufferSize: 1024 })) {
-      const child = toChild(found);
-      if (!child || (after && compare(child.sortKey, after) <= 0)) continue;
-      kept.push(child);
-      if (kept.length < 2 * WINDOW_NAMES) continue;
-      kept = smallest(kept);
-      truncated = true;
-    }
-    if (kept.length > WINDOW_NAMES) truncated = true;
-    return { path: directory, children: smallest(kept), index: 0, truncated };
-  });
-}
-
-/** A directory that vanished or turned into something else is as good as empty. */
-async function inDirectory<T>(root: string, store: string, directory: string, absent: T, use: (held: HeldDirectory) => Promise<T>): Promise<T> {
+/** What vanished since it was read, or is no longer to be listed, is left out. */
+async function statOne(listing: Listing, held: HeldDirectory, path: string, { leadsTo, name, refused }: Child): Promise<FileFacts | undefined> {
   try {
-    return await withDirectory(root, store, splitPath(directory, store), {}, use);
+    if (leadsTo) return await listing.walk(leadsTo.slice(0, -1), {}, (parent) => statIn(parent, leadsTo.at(-1) ?? '', path, 'skip'));
+    return await statIn(held, name, path, listing.symlinks, refused);
   } catch (error) {
-    if (isNoDirectory(error)) return absent;
-    throw error;
+    if (!isMissing(error)) throw error;
+    return refused !== NOT_UTF8 ? undefined : { path, bytes: 0, modifiedAt: new Date(0).toISOString(), etag: 'name-not-utf8', refused };
   }
-}
-
-const smallest = (children: Child[]): Child[] => children.sort((one, other) => compare(one.sortKey, other.sortKey)).slice(0, WINDOW_NAMES);
-
-function toChild(found: Dirent): Child | undefined {
-  const isDirectory = found.isDirectory();
-  if (!isDirectory && !found.isFile()) return undefined;
-  const { name } = found;
-  if (name.startsWith(TEMPORARY_PREFIX)) return undefined;
-  return { sortKey: Buffer.from(isDirectory ? `${name}/` : name), name, isDirectory };
-}
-
-const compare = (one: Buffer, other: Buffer): number => Buffer.compare(one, other);
-
-function ignoreMissing(error: unknown): undefined {
-  if (isMissing(error)) return undefined;
-  throw error;
 }

@@ -35,7 +35,7 @@ async function removeChild(parent: HeldDirectory, name: string): Promise<void> {
     // By a directory's end, what was removed while it was read may have hidden an entry; rmdir tells, and the next round finds it.
     for await (const entry of await opendir(held.child('.'))) await removeChild(held, entry.name).catch(ignoreMissing);
   } finally {
-    await held.handle.close();
+    held.close();
   }
   await rmdir(parent.child(name));
 }
@@ -44,7 +44,7 @@ async function sweepDirectory(held: HeldDirectory, before: number): Promise<numb
   let swept = 0;
   for await (const entry of await opendir(held.child('.'))) {
     if (entry.isDirectory()) swept += await sweepChild(held, entry.name, before);
-    else if (entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX)) swept += await sweepFile(held, entry.name, before);
+    else if ((entry.isFile() || entry.isSymbolicLink()) && entry.name.startsWith(TEMPORARY_PREFIX)) swept += await sweepFile(held, entry.name, before);
   }
   return swept;
 }
@@ -54,7 +54,7 @@ async function sweepChild(parent: HeldDirectory, name: string, before: number): 
   try {
     return await sweepDirectory(held, before);
   } finally {
-    await held.handle.close();
+    held.close();
   }
 }
 

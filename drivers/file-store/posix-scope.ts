@@ -1,25 +1,52 @@
-/** Syncs each changed directory once for a batch of files, instead of once per file. */
-import { splitPath, withDirectory } from './contained-path.ts';
+/** A batch: directories held open, files published together, each changed directory synced once. */
+import { type Directories, withDirectory } from './contained-path.ts';
+import { createDirectoryCache } from './directory-cache.ts';
+import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { PublishScope } from './port.ts';
-import { posixError } from './posix-errors.ts';
 
-export function createPosixScope(root: string, store: string): PublishScope {
+const internals = Symbol('what a scope holds');
+
+/** A scope of this driver. The symbol goes along where a scope is copied to wrap one of its functions. */
+export interface PosixScope extends PublishScope {
+  readonly [internals]: ScopeInternals;
+}
+export interface ScopeInternals {
+  readonly root: string;
+  readonly directories: Directories;
+  readonly batch: GroupCommit;
+}
+
+export const walkFrom =
+  (root: string, store: string): Directories =>
+  (steps, options, use) =>
+    withDirectory(root, store, steps, options, use);
+
+export function createPosixScope(root: string, store: string): PosixScope {
   let changed = new Set<string>();
+  const cache = createDirectoryCache(root, store);
+  const batch = createGroupCommit({ root, store, directories: cache.within, walk: walkFrom(root, store) });
   return {
+    [internals]: { root, directories: cache.within, batch },
     defer: (directory) => void changed.add(directory),
     async flush() {
-      const directories = changed;
+      const deferred = changed;
       changed = new Set();
-      for (const directory of directories) {
-        await syncDirectory(root, store, directory).catch((error: unknown) => {
-          changed = new Set([...directories, ...changed]);
-          throw posixError(error, store, directory);
-        });
-      }
+      const failures = await batch.flush(deferred);
+      for (const directory of failures.keys()) changed.add(directory);
+      const [failure] = failures.values();
+      if (failure) throw failure;
+    },
+    async close() {
+      await batch.close();
+      cache.close();
     },
   };
 }
 
-async function syncDirectory(root: string, store: string, directory: string): Promise<void> {
-  await withDirectory(root, store, splitPath(directory, store), {}, (held) => held.handle.sync());
+/** Undefined for no scope, and for one of another store: a batch is of one. */
+export function internalsOf(scope: PublishScope | undefined, root: string): ScopeInternals | undefined {
+  if (!scope || !isPosixScope(scope)) return undefined;
+  return scope[internals].root === root ? scope[internals] : undefined;
 }
+
+const isPosixScope = (scope: PublishScope): scope is PosixScope => internals in scope;

@@ -1,7 +1,7 @@
 /** Brings to stable storage what others wrote: a checkpoint is committed only behind this. */
 import { constants } from 'node:fs';
 import { lstat, open, opendir } from 'node:fs/promises';
-import { type HeldDirectory, openChildDirectory, splitPath, withDirectory } from './contained-path.ts';
+import { type HeldDirectory, openChildDirectory, settled, splitPath, withDirectory } from './contained-path.ts';
 import { isMissing, posixError } from './posix-errors.ts';
 
 const FILE_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -21,7 +21,7 @@ export async function syncBelow(root: string, store: string, path: string): Prom
     });
     // A name is durable once its directory is, and so on up to the root.
     for (let depth = steps.length; depth >= 0; depth -= 1) {
-      await withDirectory(root, store, steps.slice(0, depth), {}, (held) => held.handle.sync());
+      await withDirectory(root, store, steps.slice(0, depth), {}, (held) => held.sync());
     }
   } catch (error) {
     throw posixError(error, store, path);
@@ -36,7 +36,7 @@ async function syncTree(held: HeldDirectory): Promise<void> {
     if (files.length >= SYNC_BATCH) files = await syncFiles(held, files);
   }
   await syncFiles(held, files);
-  await held.handle.sync();
+  await held.sync();
 }
 
 async function syncChildTree(parent: HeldDirectory, name: string): Promise<void> {
@@ -44,13 +44,13 @@ async function syncChildTree(parent: HeldDirectory, name: string): Promise<void>
   try {
     await syncTree(held);
   } finally {
-    await held.handle.close();
+    held.close();
   }
 }
 
 /** @returns an empty list, to go on with */
 async function syncFiles(held: HeldDirectory, names: readonly string[]): Promise<string[]> {
-  await Promise.all(
+  await settled(
     names.map((name) =>
       syncFile(held, name).catch((error: unknown) => {
         // Removed while we walked.

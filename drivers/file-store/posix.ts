@@ -1,45 +1,65 @@
 /** A POSIX directory tree as a {@link FileStore}. Linux only: containment needs `/proc/self/fd`. */
-import { lstat, statfs } from 'node:fs/promises';
-import { bufferOf } from '../../datapath/transfer/crc32c.ts';
+import { statfs } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
-import { splitParent, splitPath, withDirectory } from './contained-path.ts';
-import type { FileFacts, FileStore, PublishScope } from './port.ts';
-import { isMissing, posixError, quoted } from './posix-errors.ts';
+import { splitPath } from './contained-path.ts';
+import type { FileStore, PublishScope } from './port.ts';
+import { createFileAt } from './posix-create.ts';
+import { posixError, quoted } from './posix-errors.ts';
 import { createLister } from './posix-list.ts';
-import { factsOf, readFileAt } from './posix-read.ts';
+import { listDirectoriesAt } from './posix-list-window.ts';
+import { openFileAt } from './posix-open.ts';
+import { readFileAt } from './posix-read.ts';
 import { removeAt, sweepBelow } from './posix-remove.ts';
-import { createPosixScope } from './posix-scope.ts';
+import { createPosixScope, internalsOf, walkFrom } from './posix-scope.ts';
+import { hasDirectoryAt, statAt } from './posix-stat.ts';
 import { syncBelow } from './posix-sync.ts';
 import { writeFileAt } from './posix-write.ts';
+import type { Writing } from './posix-writing.ts';
 
 const DEFAULT_LIMIT_BYTES = 16 * 2 ** 20;
 const DEFAULT_DIRECTORY_MODE = 0o755;
 
 export function createPosixFileStore({ name: store, root }: { readonly name: string; readonly root: string }): FileStore {
   const list = createLister(root, store);
+  const walk = walkFrom(root, store);
   const createScope = () => createPosixScope(root, store);
+  const writing = (scope: PublishScope | undefined): Writing => {
+    const held = internalsOf(scope, root);
+    return {
+      store,
+      walk,
+      directories: held?.directories ?? walk,
+      batch: held?.batch,
+      defer: held && scope ? (directory) => scope.defer(directory) : undefined,
+    };
+  };
   return {
     name: store,
     root,
     list: (path, options = {}) => list(path, options),
-    stat: (path) => stat(root, store, path),
-    read: (path, options = {}) => readFileAt(root, store, path, options),
+    listDirectories: (path) => listDirectoriesAt(root, store, path),
+    stat: (path, { symlinks = 'skip', within = '' } = {}) => statAt({ root, store, directories: walk, within: splitPath(within, store) }, path, symlinks),
+    read: (path, options = {}) => readFileAt(root, store, walk, path, options),
+    openFile: (path, { scope, ...options } = {}) => openFileAt(root, store, internalsOf(scope, root)?.directories ?? walk, path, options),
     async readBytes(path, { limitBytes = DEFAULT_LIMIT_BYTES } = {}) {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      for await (const chunk of await readFileAt(root, store, path, {})) {
-        const buffer = bufferOf(chunk);
-        bytes += buffer.length;
+      const file = await openFileAt(root, store, walk, path, {});
+      try {
+        const { bytes } = file.facts;
         if (bytes > limitBytes) throw new PenstockError('InvalidInput', `${quoted(path)} is larger than the ${limitBytes} bytes expected here.`, { store });
-        chunks.push(buffer);
+        const content = Buffer.allocUnsafe(bytes);
+        await file.read(content, 0);
+        return content;
+      } finally {
+        await file.close();
       }
-      return Buffer.concat(chunks, bytes);
     },
-    write: (path, content, options = {}) => within(createScope, options.scope, (scope) => writeFileAt(root, store, scope, path, content, options)),
+    write: (path, content, options = {}) => writeFileAt({ ...writing(options.scope), batch: undefined }, path, content, options),
+    createFile: (path, options) => createFileAt(writing(options.scope), path, options),
+    hasDirectory: (path) => hasDirectoryAt(store, walk, path),
     ensureDirectory: (path, { mode = DEFAULT_DIRECTORY_MODE } = {}) =>
-      within(createScope, undefined, async (scope) => {
-        const walk = { create: { mode, changed: (directory: string) => scope.defer(directory) } };
-        await withDirectory(root, store, splitPath(path, store), walk, () => Promise.resolve()).catch((error: unknown) => {
+      flushed(createScope(), async (scope) => {
+        const options = { create: { mode, changed: (directory: string) => scope.defer(directory) } };
+        await walk(splitPath(path, store), options, () => Promise.resolve()).catch((error: unknown) => {
           throw posixError(error, store, path);
         });
       }),
@@ -51,31 +71,18 @@ export function createPosixFileStore({ name: store, root }: { readonly name: str
       // bavail: what is reserved for root is not for us, whoever we run as.
       return facts.bavail * facts.bsize;
     },
-    remove: (path) => within(createScope, undefined, (scope) => removeAt(root, store, scope, path)),
+    remove: (path) => flushed(createScope(), (scope) => removeAt(root, store, scope, path)),
     createScope,
     sweep: (path, olderThan) => sweepBelow(root, store, path, olderThan),
   };
 }
 
-/** Under the caller's scope, or under one of its own that is flushed before the call returns. */
-async function within<T>(create: () => PublishScope, given: PublishScope | undefined, work: (scope: PublishScope) => Promise<T>): Promise<T> {
-  if (given) return work(given);
-  const own = create();
-  const result = await work(own);
-  await own.flush();
-  return result;
-}
-
-async function stat(root: string, store: string, path: string): Promise<FileFacts | undefined> {
-  const { directory, name } = splitParent(path, store);
+/** What the work changed is durable when it returns. */
+async function flushed(scope: PublishScope, work: (scope: PublishScope) => Promise<void>): Promise<void> {
   try {
-    const stats = await withDirectory(root, store, directory, {}, (parent) => lstat(parent.child(name), { bigint: true }));
-    return stats.isFile() ? factsOf(path, stats) : undefined;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    const mapped = posixError(error, store, path);
-    // A file where a directory would have to be: nothing lies below it.
-    if (mapped instanceof PenstockError && mapped.type === 'Conflict') return undefined;
-    throw mapped;
+    await work(scope);
+    await scope.flush();
+  } finally {
+    await scope.close();
   }
 }

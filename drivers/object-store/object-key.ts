@@ -7,7 +7,7 @@ import { PenstockError } from '../../model/errors.ts';
 /** S3's own limit. */
 const MAX_KEY_BYTES = 1024;
 
-/** @throws InvalidInput naming the key and the reason */
+/** One final `/` is a directory's marker, an object without bytes. @throws InvalidInput naming the key and the reason */
 export function assertObjectKey(key: string, store: string): void {
   const reason = refusal(key);
   if (reason) throw new PenstockError('InvalidInput', `The key ${JSON.stringify(key)} ${reason}.`, { store, nextStep: 'Rename it at the source.' });
@@ -16,7 +16,7 @@ export function assertObjectKey(key: string, store: string): void {
 /** A prefix is a key's beginning: empty, or steps that may end in `/`. */
 export function assertKeyPrefix(prefix: string, store: string): void {
   if (prefix === '') return;
-  assertObjectKey(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix, store);
+  assertObjectKey(prefix, store);
 }
 
 function refusal(key: string): string | undefined {
@@ -24,8 +24,8 @@ function refusal(key: string): string | undefined {
   if (/\p{Cc}/u.test(key)) return 'holds a control character';
   if (!key.isWellFormed()) return 'is not valid Unicode';
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `is longer than ${MAX_KEY_BYTES} bytes`;
-  for (const step of key.split('/')) {
-    if (step === '') return 'has an empty step (a leading, doubled or final "/")';
+  for (const step of (key.endsWith('/') ? key.slice(0, -1) : key).split('/')) {
+    if (step === '') return 'has an empty step (a leading or doubled "/")';
     if (step === '.' || step === '..') return `has the step "${step}"`;
   }
   return undefined;

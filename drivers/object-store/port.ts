@@ -7,6 +7,8 @@ import type { Readable } from 'node:stream';
 
 export interface ObjectStore {
   readonly name: string;
+  /** Equal for two stores that are one service with the same rights: between them objects are copied without a byte passing here. */
+  readonly service: string;
 
   /** The bucket exists afterwards. `objectLock` must be asked for at creation; Conflict where it exists without. */
   ensureBucket(bucket: string, options?: { objectLock?: boolean }): Promise<void>;
@@ -14,8 +16,11 @@ export interface ObjectStore {
   /** One page in key order, at most 1,000 entries. `after` starts behind that key. */
   list(bucket: string, prefix: string, options?: ListOptions): Promise<ListPage>;
 
+  /** The names directly below a prefix that have keys below them, each with its final `/`, in order; at most 1,000: where a listing may be cut. */
+  listPrefixes(bucket: string, prefix: string, options?: { signal?: AbortSignal }): Promise<readonly string[]>;
+
   /** Undefined where there is no such object. */
-  head(bucket: string, key: string): Promise<ObjectFacts | undefined>;
+  head(bucket: string, key: string, options?: { signal?: AbortSignal | undefined }): Promise<ObjectFacts | undefined>;
 
   /**
    * Streams an object or a byte range (both ends inclusive); end or destroy the stream, it holds a connection. NotFound where absent. `ifMatch`: SourceChanged where
@@ -23,6 +28,12 @@ export interface ObjectStore {
    * own CRC32C denies its content: some stores serve rotten bytes with a 200.
    */
   read(bucket: string, key: string, options?: ReadOptions): Promise<Readable>;
+  /**
+   * Fills `into` from byte `start` of the object (default 0) in one request; the bulk path. Answers how many bytes the object had for it: fewer than `into`
+   * holds only where the object ends there. `ifMatch`: SourceChanged where the etag differs. StoreUnavailable where the answer is cut short; where the
+   * whole object was read and the store keeps its CRC32C, ChecksumMismatch where that denies it.
+   */
+  readInto(bucket: string, key: string, into: Buffer, options?: ReadIntoOptions): Promise<ReadAnswer>;
   /** A whole small object in memory. `limitBytes` guards against a surprise; default 16 MiB. */
   readBytes(bucket: string, key: string, options?: ReadOptions & { limitBytes?: number }): Promise<Buffer>;
 
@@ -31,19 +42,42 @@ export interface ObjectStore {
    * caller's own write whose answer was lost: compare before believing in a rival.
    */
   writeBytes(bucket: string, key: string, body: Buffer, options?: WriteOptions): Promise<WrittenObject>;
-  /** Any size up to 1 TB, in bounded memory (multipart where large). Nothing is left under the name where the content is not the expected one. */
+  /** Of every part but the last, for an object of that size: 8 MiB or a multiple, so that 10,000 parts suffice. InvalidInput above 5 TiB. */
+  partBytesFor(bytes: number): number;
+  /**
+   * An upload in parts, for many workers at once: its id is all they share. Nothing is under the name before `completeUpload`, whose `ifNoneMatch` decides between
+   * rivals. A part sent twice counts once, the last one. SessionLost where somebody ended the upload.
+   */
+  beginUpload(bucket: string, key: string, options?: UploadOptions): Promise<Upload>;
+  /** Part 1 to 10,000, each of 5 MiB or more but the last. The store verifies the CRC32C: sent before a buffer, behind a stream of blocks. */
+  writePart(upload: Upload, number: number, body: Buffer | PartBody, options?: { crc32c?: string; signal?: AbortSignal }): Promise<UploadedPart>;
+  /**
+   * The same from an object of the same service, without a byte passing here; for an upload begun with `isCopied`. SourceChanged where it is not of that etag.
+   * PolicyRefused where the store would keep a wrong CRC32C of it.
+   */
+  copyPart(upload: Upload, number: number, source: CopySource & { start: number; bytes: number }, options?: { signal?: AbortSignal }): Promise<UploadedPart>;
+  /** What has arrived so far, by part number. */
+  listParts(upload: Upload, options?: { signal?: AbortSignal }): Promise<UploadedPart[]>;
+  /** All parts in order. The store compares the whole with `crc32c` where it is given and every part has its own. */
+  completeUpload(upload: Upload, parts: readonly UploadedPart[], whole: CompleteOptions): Promise<StoredObject>;
+  /** Ended, its parts freed. Best effort: the sweep collects what stays. */
+  abandonUpload(upload: Upload): Promise<void>;
+  /** Up to 5 GiB from an object of the same service, metadata replaced by the options'. SourceChanged where it is not of that etag. */
+  copyObject(source: CopySource, bucket: string, key: string, options?: WriteOptions): Promise<StoredObject>;
+
+  /** Up to 1 TB where `expected.bytes` tells the length, else 78 GiB; in bounded memory (multipart where large). Nothing is left under the name where the content is not the expected one. */
   writeStream(bucket: string, key: string, body: Readable, options?: WriteOptions): Promise<WrittenObject>;
 
   /**
    * Gone afterwards, or was never there. Denied where a retention holds it, even where the store would merely hide it behind a delete
    * marker. Names a version only where one is given.
    */
-  remove(bucket: string, key: string, options?: { versionId?: string }): Promise<void>;
+  remove(bucket: string, key: string, options?: { versionId?: string; signal?: AbortSignal | undefined }): Promise<void>;
 
   /** Sets or extends retention. Denied where that would shorten it. */
-  retain(bucket: string, key: string, retention: ObjectRetention, versionId?: string): Promise<void>;
+  retain(bucket: string, key: string, retention: ObjectRetention, versionId?: string, signal?: AbortSignal): Promise<void>;
   /** Undefined where the object has none. */
-  retention(bucket: string, key: string, versionId?: string): Promise<ObjectRetention | undefined>;
+  retention(bucket: string, key: string, versionId?: string, signal?: AbortSignal): Promise<ObjectRetention | undefined>;
 
   /**
    * Ends uploads in parts that were begun before the instant and never finished: what killed attempts left, paid for and unseen. Absent where a
@@ -53,6 +87,7 @@ export interface ObjectStore {
 }
 
 export interface ListOptions {
+  /** Starts behind this key. */
   readonly after?: string;
   readonly limit?: number;
   readonly signal?: AbortSignal;
@@ -83,10 +118,70 @@ export interface WriteOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly contentType?: string;
   readonly ifNoneMatch?: boolean;
+  /** Base64 CRC32C of the body where the caller computed it over this very buffer; the store verifies it, so it is not computed again. */
+  readonly crc32c?: string;
   /** Set from the moment the object exists and read back; PolicyRefused where the store took the object but not the retention. */
   readonly retention?: ObjectRetention;
   /** What a stream must turn out to be: StoreUnavailable where shorter, SourceChanged where longer, ChecksumMismatch where other. */
   readonly expected?: { readonly bytes?: number | undefined; readonly crc32c?: string | undefined };
+  readonly signal?: AbortSignal;
+}
+export type UploadOptions = Omit<WriteOptions, 'expected' | 'ifNoneMatch' | 'crc32c'> & {
+  /**
+   * Its parts will come by `copyPart`. Then the store is asked for no CRC32C, for versitygw 1.8.0 keeps the whole source's as that of each
+   * part, and refuses the whole, or believes a wrong one.
+   */
+  readonly isCopied?: boolean;
+};
+export interface ReadIntoOptions {
+  readonly start?: number;
+  /**
+   * What the object is believed to have: SourceChanged where it has another size. Where `into` holds it all, the whole is asked for instead of a range,
+   * and only then do all stores tell the CRC32C.
+   */
+  readonly totalBytes?: number;
+  readonly ifMatch?: string;
+  readonly signal?: AbortSignal;
+}
+export interface ReadAnswer {
+  /** Bytes now in the buffer. */
+  readonly bytes: number;
+  /** Of the whole object. */
+  readonly totalBytes: number;
+  readonly etag: string;
+  /** Base64 CRC32C of the whole object where the store keeps one and told it with this answer. */
+  readonly crc32c: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+export interface Upload {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+}
+/** A part larger than one buffer; blocks are drawn as the store takes them. A buffer handed out is free again when the next one is asked for. */
+export interface PartBody {
+  readonly bytes: number;
+  readonly blocks: AsyncIterable<Buffer>;
+}
+export interface UploadedPart {
+  readonly number: number;
+  readonly bytes: number;
+  readonly etag: string;
+  /** Base64 CRC32C; undefined where the store does not tell it of a copied part. */
+  readonly crc32c: string | undefined;
+}
+export interface CopySource {
+  readonly bucket: string;
+  readonly key: string;
+  readonly etag: string;
+  /** Of the whole object. */
+  readonly totalBytes: number;
+}
+export interface CompleteOptions {
+  readonly bytes: number;
+  readonly crc32c?: string;
+  readonly ifNoneMatch?: boolean;
+  readonly retention?: ObjectRetention;
   readonly signal?: AbortSignal;
 }
 export interface WrittenObject {
@@ -96,6 +191,8 @@ export interface WrittenObject {
   readonly etag: string;
   readonly versionId: string | undefined;
 }
+/** What the store itself put together; it may tell no CRC32C of it. */
+export type StoredObject = Omit<WrittenObject, 'crc32c'> & { readonly crc32c: string | undefined };
 export interface ObjectRetention {
   readonly mode: 'COMPLIANCE' | 'GOVERNANCE';
   /** ISO instant. */

@@ -1,5 +1,7 @@
 /** The SDK's client as Penstock uses it: path style, our own CRC32C instead of the SDK's, few retries, bounded sockets. */
+import type { SecureContext } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
+import { trustAlso } from './raw/endpoint.ts';
 
 export interface S3StoreOptions {
   /** The store's name in the site file; it begins every error. */
@@ -9,6 +11,8 @@ export interface S3StoreOptions {
   readonly credentials: S3Credentials;
   /** Default {@link DEFAULT_MAX_SOCKETS}. */
   readonly maxSockets?: number;
+  /** An authority of the site's own, in PEM, trusted beside those Node trusts (NODE_EXTRA_CA_CERTS included). */
+  readonly ca?: string;
 }
 export interface S3Credentials {
   readonly accessKeyId: string;
@@ -17,7 +21,7 @@ export interface S3Credentials {
 }
 
 /** A transfer runs 8 entries of 2 parts, both ends may be one store: 32, and as many again for control calls. */
-const DEFAULT_MAX_SOCKETS = 64;
+export const DEFAULT_MAX_SOCKETS = 64;
 
 /** A listener answers within a second or is down. */
 const CONNECTION_TIMEOUT_MS = 5_000;
@@ -30,6 +34,7 @@ const MAX_ATTEMPTS = 2;
 
 export function createS3Client(options: S3StoreOptions): S3Client {
   const sockets = { keepAlive: true, maxSockets: options.maxSockets ?? DEFAULT_MAX_SOCKETS };
+  const secureContext = secureContextOf(options);
   const client = new S3Client({
     endpoint: options.endpoint,
     region: options.region,
@@ -41,13 +46,18 @@ export function createS3Client(options: S3StoreOptions): S3Client {
     maxAttempts: MAX_ATTEMPTS,
     requestHandler: {
       httpAgent: sockets,
-      httpsAgent: sockets,
+      httpsAgent: { ...sockets, ...(secureContext ? { secureContext } : {}) },
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       socketTimeout: SILENCE_TIMEOUT_MS,
     },
   });
   setBulkHeaders(client);
   return client;
+}
+
+/** Undefined where Node's own trust serves. */
+export function secureContextOf({ ca }: S3StoreOptions): SecureContext | undefined {
+  return ca === undefined ? undefined : trustAlso(ca);
 }
 
 /**

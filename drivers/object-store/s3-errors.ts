@@ -18,7 +18,7 @@ const typesByCode: Readonly<Record<string, ErrorType>> = {
   ConditionalRequestConflict: 'StoreUnavailable',
   OperationAborted: 'StoreUnavailable',
   // A multipart upload that a sweep or a second attempt ended: a new one succeeds.
-  NoSuchUpload: 'StoreUnavailable',
+  NoSuchUpload: 'SessionLost',
   // The bytes were cut on their way; S3 stored nothing.
   IncompleteBody: 'StoreUnavailable',
   NoSuchKey: 'NotFound',
@@ -83,7 +83,8 @@ export function s3ErrorType(error: unknown): ErrorType {
   const byCode = typesByCode[s3ErrorCode(error)];
   if (byCode) return byCode;
   if (status === undefined) return 'StoreUnavailable'; // no answer at all: refused, reset, timed out, no such host
-  return typesByStatus[status] ?? (status >= 500 ? 'StoreUnavailable' : 'InvalidInput');
+  // A success that cannot be read was damaged on its way.
+  return typesByStatus[status] ?? (status >= 500 || status < 300 ? 'StoreUnavailable' : 'InvalidInput');
 }
 
 export function s3ErrorCode(error: unknown): string {

@@ -11,27 +11,40 @@ export interface Part {
 const MIB = 2 ** 20;
 /** Content up to this size is one PUT. 8 MiB parts, two at a time, were as fast as 64 MiB parts. */
 export const SMALLEST_PART_BYTES = 8 * MIB;
-/** Bounds memory: parts in flight x this. */
-const LARGEST_PART_BYTES = 128 * MIB;
-/** S3's own limit. */
+/** Of a stream, parts are buffered: this bounds memory, and a stream to 1.2 TiB. */
+const LARGEST_BUFFERED_PART_BYTES = 128 * MIB;
+/** S3's own limits. */
 export const MAX_PARTS = 10_000;
-/** Where the size is unknown, parts double after so many: 8 + 16 + 32 + 64 GiB x 0.98, then 128 MiB each, close to 0.9 TB in all. */
-const PARTS_PER_SIZE = 1_000;
+const MAX_OBJECT_BYTES = 5 * 2 ** 40;
+/**
+ * The size of every part but the last: 8 MiB up to 78 GiB, then the smallest multiple of 8 MiB of which 10,000 suffice; 528 MiB for 5 TiB.
+ * @throws InvalidInput above S3's limit of 5 TiB
+ */
+export function partBytesFor(totalBytes: number, store: string): number {
+  if (totalBytes > MAX_OBJECT_BYTES) {
+    throw new PenstockError('InvalidInput', `${totalBytes} bytes are more than the 5 TiB an object of S3 may have.`, { store, nextStep: 'Split the file.' });
+  }
+  return SMALLEST_PART_BYTES * Math.max(1, Math.ceil(totalBytes / MAX_PARTS / SMALLEST_PART_BYTES));
+}
 
 /** @returns parts in order; the last one is marked, so that a single part needs no upload of several */
 export async function* partsOf(body: Readable, expectedBytes: number | undefined, store: string): AsyncGenerator<Part, undefined> {
+  const size = expectedBytes === undefined ? SMALLEST_PART_BYTES : partBytesFor(expectedBytes, store);
+  if (size > LARGEST_BUFFERED_PART_BYTES) {
+    throw new PenstockError('InvalidInput', `A stream of ${expectedBytes} bytes needs parts of ${size / MIB} MiB, too large to hold.`, {
+      store,
+      nextStep: 'Write it in parts of blocks.',
+    });
+  }
   let pending: Buffer[] = [];
   let pendingBytes = 0;
-  let number = 1;
   for await (const piece of body) {
     let chunk = bufferOf(piece);
     while (chunk.length > 0) {
-      const size = partBytes(number, expectedBytes, store);
       if (pendingBytes === size) {
         yield { content: Buffer.concat(pending, pendingBytes), last: false };
         pending = [];
         pendingBytes = 0;
-        number += 1;
         continue;
       }
       const taken = chunk.subarray(0, size - pendingBytes);
@@ -41,19 +54,4 @@ export async function* partsOf(body: Readable, expectedBytes: number | undefined
     }
   }
   if (pendingBytes > 0) yield { content: Buffer.concat(pending, pendingBytes), last: true };
-}
-
-/** @throws InvalidInput where the content is larger than parts of bounded size can hold */
-export function partBytes(number: number, expectedBytes: number | undefined, store: string): number {
-  const size =
-    expectedBytes === undefined
-      ? Math.min(LARGEST_PART_BYTES, SMALLEST_PART_BYTES * 2 ** Math.floor((number - 1) / PARTS_PER_SIZE))
-      : Math.max(SMALLEST_PART_BYTES, Math.ceil(expectedBytes / MAX_PARTS / MIB) * MIB);
-  if (size > LARGEST_PART_BYTES || number > MAX_PARTS) {
-    throw new PenstockError('InvalidInput', `An object may have at most ${MAX_PARTS} parts of ${LARGEST_PART_BYTES / MIB} MiB.`, {
-      store,
-      nextStep: 'Split the file.',
-    });
-  }
-  return size;
 }

@@ -3,6 +3,7 @@ import { GetObjectLockConfigurationCommand, GetObjectRetentionCommand, PutObject
 import { PenstockError } from '../../model/errors.ts';
 import type { ObjectRetention } from './port.ts';
 import { s3Error, s3ErrorCode } from './s3-errors.ts';
+import { sendOptions } from './s3-target.ts';
 
 /** A listing of the codes that mean "no lock here": of the bucket, of the object, or of the whole product. */
 const NO_RETENTION_CODES = new Set(['NoSuchObjectLockConfiguration', 'ObjectLockConfigurationNotFoundError', 'InvalidRequest', 'NotImplemented']);
@@ -13,11 +14,12 @@ interface Target {
   readonly bucket: string;
   readonly key: string;
   readonly versionId: string | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export async function readRetention(target: Target): Promise<ObjectRetention | undefined> {
   try {
-    const { Retention } = await target.client.send(new GetObjectRetentionCommand(objectOf(target)));
+    const { Retention } = await target.client.send(new GetObjectRetentionCommand(objectOf(target)), sendOptions(target.signal));
     if (!Retention?.RetainUntilDate || (Retention.Mode !== 'COMPLIANCE' && Retention.Mode !== 'GOVERNANCE')) return undefined;
     return { mode: Retention.Mode, retainUntil: Retention.RetainUntilDate.toISOString() };
   } catch (error) {
@@ -39,6 +41,7 @@ export async function applyRetention(target: Target, wanted: ObjectRetention): P
         ...objectOf(target),
         Retention: { Mode: wanted.mode, RetainUntilDate: new Date(wanted.retainUntil) },
       }),
+      sendOptions(target.signal),
     );
   } catch (error) {
     if (NO_RETENTION_CODES.has(s3ErrorCode(error))) throw refused(target, wanted, error);

@@ -1,180 +1,101 @@
 /** Any S3: AWS, versitygw, and whatever else speaks the protocol. What a product cannot do shows as an error, never as a success. */
-import {
-  BucketLocationConstraint,
-  CreateBucketCommand,
-  DeleteObjectCommand,
-  HeadObjectCommand,
-  type HeadObjectCommandOutput,
-  ListObjectsV2Command,
-  type S3Client,
-} from '@aws-sdk/client-s3';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { PenstockError } from '../../model/errors.ts';
-import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ListOptions, ListPage, ObjectFacts, ObjectStore } from './port.ts';
+import { assertObjectKey } from './object-key.ts';
+import type { CopySource, ObjectStore, Upload } from './port.ts';
+import { createLockMemory, ensureBucket, ignoreAbsent } from './s3-bucket.ts';
 import { createS3Client, type S3StoreOptions } from './s3-client.ts';
-import { httpStatus, s3Error, s3ErrorCode } from './s3-errors.ts';
+import { copyObject, copyPart } from './s3-copy.ts';
+import { s3Error } from './s3-errors.ts';
+import { headObject } from './s3-head.ts';
+import { list, listPrefixes } from './s3-list.ts';
+import { partBytesFor } from './s3-parts.ts';
+import { createRawPath } from './s3-raw.ts';
 import { readObject, readObjectBytes } from './s3-read.ts';
-import { applyRetention, bucketHasObjectLock, noObjectLock, readRetention } from './s3-retention.ts';
+import { readInto } from './s3-read-into.ts';
+import { applyRetention, noObjectLock, readRetention } from './s3-retention.ts';
 import { sweepUploads } from './s3-sweep.ts';
+import { label, location, type S3Store, type S3Target, sendOptions } from './s3-target.ts';
+import { abandonUpload, beginUpload, completeUpload, listParts, writePart } from './s3-uploads.ts';
 import { writeObject, writeObjectStream } from './s3-write.ts';
 
 export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
   const client = createS3Client(options);
   const store = options.name;
+  const access: S3Store = { client, raw: createRawPath(client, options), store };
   const lockedBuckets = createLockMemory(client, store);
-  const checked = (bucket: string, key: string) => {
+  const target = (bucket: string, key: string): S3Target => {
     assertObjectKey(key, store);
-    return { client, store, bucket, key };
+    return { ...access, bucket, key };
   };
-  // versitygw 1.8.0 answers such a PUT with an error, but keeps the object, unlocked: ask first.
-  const refuseUnlockable = async (bucket: string): Promise<void> => {
-    if (!(await lockedBuckets.has(bucket))) throw noObjectLock(store, bucket);
+  /** For a write: versitygw 1.8.0 answers one that cannot be locked with an error, but keeps the object, unlocked: ask first. */
+  const writable = async (bucket: string, key: string, isLocked: boolean): Promise<S3Target> => {
+    const checked = target(bucket, key);
+    if (isLocked && !(await lockedBuckets.has(bucket))) throw noObjectLock(store, bucket);
+    return checked;
+  };
+  const checkedUpload = (upload: Upload): Upload => {
+    assertObjectKey(upload.key, store);
+    return upload;
+  };
+  const checkedSource = <T extends CopySource>(source: T): T => {
+    assertObjectKey(source.key, store);
+    return source;
   };
   return {
     name: store,
+    service: `${new URL(options.endpoint).href} as ${options.credentials.accessKeyId}`,
     ensureBucket: (bucket, wanted = {}) => ensureBucket(client, store, bucket, options.region, wanted.objectLock ?? false),
-    list: (bucket, prefix, listOptions = {}) => list(client, store, bucket, prefix, listOptions),
-    async head(bucket, key) {
-      checked(bucket, key);
-      const answer = await head(client, store, bucket, key);
-      return answer && factsOf(key, answer);
+    list: (bucket, prefix, listOptions = {}) => list(access, bucket, prefix, listOptions),
+    listPrefixes: (bucket, prefix, { signal } = {}) => listPrefixes(access, bucket, prefix, signal),
+
+    async head(bucket, key, { signal } = {}) {
+      const found = await headObject(target(bucket, key), signal ? { signal } : {});
+      if (!found) return undefined;
+      const { retainedUntil: _until, onLegalHold: _hold, ...facts } = found;
+      return facts;
     },
-    async read(bucket, key, readOptions = {}) {
-      checked(bucket, key);
+    read: async (bucket, key, readOptions = {}) => {
+      target(bucket, key);
       return readObject(client, store, bucket, key, readOptions);
     },
-    async readBytes(bucket, key, readOptions = {}) {
-      checked(bucket, key);
+    readInto: async (bucket, key, into, readOptions = {}) => readInto(target(bucket, key), into, readOptions),
+    readBytes: async (bucket, key, readOptions = {}) => {
+      target(bucket, key);
       return readObjectBytes(client, store, bucket, key, readOptions);
     },
-    async writeBytes(bucket, key, body, writeOptions = {}) {
-      const target = checked(bucket, key);
-      if (writeOptions.retention) await refuseUnlockable(bucket);
-      return writeObject(target, body, writeOptions);
-    },
-    async writeStream(bucket, key, body, writeOptions = {}) {
-      const target = checked(bucket, key);
-      if (writeOptions.retention) await refuseUnlockable(bucket);
-      return writeObjectStream(target, body, writeOptions);
-    },
-    async remove(bucket, key, { versionId } = {}) {
-      checked(bucket, key);
+
+    writeBytes: async (bucket, key, body, write = {}) => writeObject(await writable(bucket, key, write.retention !== undefined), body, write),
+    writeStream: async (bucket, key, body, write = {}) => writeObjectStream(await writable(bucket, key, write.retention !== undefined), body, write),
+
+    partBytesFor: (bytes) => partBytesFor(bytes, store),
+    beginUpload: async (bucket, key, upload = {}) => beginUpload(await writable(bucket, key, upload.retention !== undefined), upload),
+    writePart: async (upload, number, body, part = {}) => writePart(access, checkedUpload(upload), number, body, part),
+    copyPart: async (upload, number, source, part = {}) => copyPart(access, checkedUpload(upload), number, checkedSource(source), part),
+    listParts: async (upload, parts = {}) => listParts(access, checkedUpload(upload), parts),
+    completeUpload: async (upload, parts, whole) => completeUpload(access, checkedUpload(upload), parts, whole),
+    abandonUpload: (upload) => abandonUpload(access, upload),
+    copyObject: async (source, bucket, key, write = {}) => copyObject(await writable(bucket, key, write.retention !== undefined), checkedSource(source), write),
+
+    async remove(bucket, key, { versionId, signal } = {}) {
+      const object = target(bucket, key);
       // Without a version, a lock bucket would answer a delete marker: the object hidden, still paid for, and nobody told.
-      if (!versionId && (await lockedBuckets.has(bucket))) await refuseRetained(client, store, bucket, key);
+      if (!versionId && (await lockedBuckets.has(bucket))) await refuseRetained(object, signal);
       await client
-        .send(new DeleteObjectCommand({ Bucket: bucket, Key: key, ...(versionId ? { VersionId: versionId } : {}) }))
-        .catch((error: unknown) => ignoreAbsent(s3Error(error, store, `removing s3://${bucket}/${key}`)));
+        .send(new DeleteObjectCommand({ ...location(object), ...(versionId ? { VersionId: versionId } : {}) }), sendOptions(signal))
+        .catch((error: unknown) => ignoreAbsent(s3Error(error, store, `removing ${label(object)}`)));
     },
-    retain: async (bucket, key, retention, versionId) => applyRetention({ ...checked(bucket, key), versionId }, retention),
+    retain: async (bucket, key, retention, versionId, signal) => applyRetention({ ...target(bucket, key), versionId, signal }, retention),
     sweep: (bucket, prefix, olderThan) => sweepUploads(client, store, { bucket, prefix, olderThan }),
-    retention: async (bucket, key, versionId) => readRetention({ ...checked(bucket, key), versionId }),
+    retention: async (bucket, key, versionId, signal) => readRetention({ ...target(bucket, key), versionId, signal }),
   };
 }
 
-async function ensureBucket(client: S3Client, store: string, bucket: string, region: string, objectLock: boolean): Promise<void> {
-  try {
-    await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: objectLock, ...locationConstraint(region) }));
-  } catch (error) {
-    if (s3ErrorCode(error) !== 'BucketAlreadyOwnedByYou') throw s3Error(error, store, `bucket ${bucket}`);
-  }
-  if (!objectLock) return;
-  const locked = await bucketHasObjectLock(client, bucket).catch((error: unknown) => {
-    throw s3Error(error, store, `bucket ${bucket}`);
-  });
-  if (locked) return;
-  throw new PenstockError('Conflict', `The bucket ${bucket} exists without Object Lock, which can only be had at creation.`, {
-    store,
-    nextStep: 'Name another bucket.',
-  });
-}
-
-/** AWS wants its own regions named here (its first has no name); what a gateway calls its region is its own affair. */
-function locationConstraint(region: string) {
-  const constraint = Object.values(BucketLocationConstraint).find((known) => known === region);
-  return constraint ? { CreateBucketConfiguration: { LocationConstraint: constraint } } : {};
-}
-
-async function list(client: S3Client, store: string, bucket: string, prefix: string, options: ListOptions): Promise<ListPage> {
-  assertKeyPrefix(prefix, store);
-  try {
-    const answer = await client.send(
-      new ListObjectsV2Command({
-        Bucket: bucket,
-        Prefix: prefix,
-        MaxKeys: Math.min(1000, Math.max(1, options.limit ?? 1000)),
-        // A key XML cannot carry, such as one with a control character, must not make a whole listing unreadable.
-        EncodingType: 'url',
-        ...(options.after ? { StartAfter: options.after } : {}),
-      }),
-      options.signal ? { abortSignal: options.signal } : {},
-    );
-    const decode = answer.EncodingType === 'url' ? decodeKey : (key: string) => key;
-    const entries = (answer.Contents ?? []).map((object) => ({
-      key: decode(object.Key ?? ''),
-      bytes: object.Size ?? 0,
-      etag: object.ETag ?? '',
-      modifiedAt: (object.LastModified ?? new Date(0)).toISOString(),
-    }));
-    return { entries, next: answer.IsTruncated ? entries.at(-1)?.key : undefined };
-  } catch (error) {
-    throw s3Error(error, store, `listing s3://${bucket}/${prefix}`);
-  }
-}
-
-const decodeKey = (key: string): string => decodeURIComponent(key.replaceAll('+', ' '));
-
-async function head(client: S3Client, store: string, bucket: string, key: string): Promise<HeadObjectCommandOutput | undefined> {
-  try {
-    return await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' }));
-  } catch (error) {
-    if (httpStatus(error) === 404) return undefined;
-    throw s3Error(error, store, `s3://${bucket}/${key}`);
-  }
-}
-
-function factsOf(key: string, answer: HeadObjectCommandOutput): ObjectFacts {
-  return {
-    key,
-    bytes: answer.ContentLength ?? 0,
-    etag: answer.ETag ?? '',
-    modifiedAt: (answer.LastModified ?? new Date(0)).toISOString(),
-    versionId: answer.VersionId,
-    // A composite checksum is one of checksums; it says nothing a reader of the bytes could compare.
-    crc32c: answer.ChecksumType === 'COMPOSITE' ? undefined : answer.ChecksumCRC32C,
-    metadata: answer.Metadata ?? {},
-  };
-}
-
-async function refuseRetained(client: S3Client, store: string, bucket: string, key: string): Promise<void> {
-  const answer = await head(client, store, bucket, key);
-  const until = answer?.ObjectLockRetainUntilDate;
-  const onHold = answer?.ObjectLockLegalHoldStatus === 'ON';
-  if (!onHold && (!until || until.getTime() <= Date.now())) return;
-  const reason = onHold ? 'a legal hold' : `its retention until ${until?.toISOString()}`;
-  throw new PenstockError('Denied', `s3://${bucket}/${key} cannot be removed: ${reason} holds it.`, { store });
-}
-
-/** Whether a bucket has Object Lock never changes once it has; only a "yes" is remembered for good. */
-function createLockMemory(client: S3Client, store: string): { has(bucket: string): Promise<boolean> } {
-  const known = new Map<string, { locked: boolean; askedAt: number }>();
-  const trustMs = 60_000;
-  return {
-    async has(bucket) {
-      const memory = known.get(bucket);
-      if (memory && (memory.locked || Date.now() - memory.askedAt < trustMs)) return memory.locked;
-      const locked = await bucketHasObjectLock(client, bucket).catch((error: unknown) => {
-        const mapped = s3Error(error, store, `bucket ${bucket}`);
-        // Not allowed to ask: look at each object instead.
-        if (mapped instanceof PenstockError && mapped.type === 'Denied') return true;
-        return ignoreAbsent(mapped) ?? false;
-      });
-      known.set(bucket, { locked, askedAt: Date.now() });
-      return locked;
-    },
-  };
-}
-
-function ignoreAbsent(error: Error): undefined {
-  if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
-  throw error;
+async function refuseRetained(target: S3Target, signal: AbortSignal | undefined): Promise<void> {
+  const facts = await headObject(target, signal ? { signal } : {});
+  if (!facts) return;
+  const { retainedUntil: until } = facts;
+  if (!facts.onLegalHold && !(until !== undefined && Date.parse(until) > Date.now())) return;
+  const reason = facts.onLegalHold ? 'a legal hold' : `its retention until ${until}`;
+  throw new PenstockError('Denied', `${label(target)} cannot be removed: ${reason} holds it.`, { store: target.store });
 }

@@ -80,10 +80,18 @@ describe('a write', () => {
   it('of several parts has one checksum of the whole, which the store verified', async () => {
     const content = Buffer.alloc(19 * MIB + 3, 'penstock');
     for (let index = 0; index + 4 <= content.length; index += 4096) content.writeUInt32LE(index, index);
-    const written = await store.writeStream('data', 'w/large', Readable.from([content]));
+    const written = await store.writeStream('data', 'w/large', Readable.from([content]), { expected: { bytes: content.length } });
     assert.deepEqual([written.bytes, written.crc32c], [content.length, crc32cOf(content)]);
     assert.equal((await store.head('data', 'w/large'))?.crc32c, crc32cOf(content));
     assert.ok((await store.readBytes('data', 'w/large', { limitBytes: 32 * MIB })).equals(content));
+  });
+
+  it('of a length nobody knows has a checksum of each part', async () => {
+    const content = Buffer.alloc(19 * MIB + 3, 'penstock');
+    const written = await store.writeStream('data', 'w/unknown', Readable.from([content]));
+    assert.deepEqual([written.bytes, written.crc32c], [content.length, crc32cOf(content)]);
+    assert.equal((await store.head('data', 'w/unknown'))?.crc32c, undefined);
+    assert.ok((await store.readBytes('data', 'w/unknown', { limitBytes: 32 * MIB })).equals(content));
   });
 
   it('that must be the first has one winner of many, small or in parts', async () => {

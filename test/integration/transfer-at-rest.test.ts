@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { copy, fill, listPages, MODIFIED_AT, type Places, startPlaces } from '../support/transfer-places.ts';
+import { MODIFIED_AT } from '../support/transfer-content.ts';
+import { copy, fill, listPages, type Places, startPlaces } from '../support/transfer-places.ts';
 
 let places: Places;
 
@@ -65,8 +66,13 @@ describe('what lies at rest', () => {
     await symlink(secret, join(source.onDisk, 'dir/link'));
     await symlink(places.directory, join(source.onDisk, 'tree'));
     assert.deepEqual(
-      (await listPages(source.endpoint)).map((entry) => entry.path),
-      ['dir/real', 'plain'],
+      (await listPages(source.endpoint)).map((entry) => [entry.path, entry.linkTarget]),
+      [
+        ['dir/link', secret],
+        ['dir/real', undefined],
+        ['plain', undefined],
+        ['tree', places.directory],
+      ],
     );
     for (const path of ['dir/link', 'tree/secret']) {
       await assert.rejects(source.endpoint.open({ path, bytes: 17, modifiedAt: MODIFIED_AT, etag: 'x' }), { name: 'Denied' });

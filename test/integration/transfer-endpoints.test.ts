@@ -1,15 +1,14 @@
 /** One contract for both kinds of endpoint, and for the engine between each two of them, against a real S3 gateway and a real file system. */
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { copyEntries } from '../../datapath/transfer/copy.ts';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import type { Endpoint } from '../../datapath/transfer/endpoint.ts';
 import { createRateLimiter } from '../../datapath/transfer/rate-limiter.ts';
 import { TEMPORARY_PREFIX } from '../../drivers/file-store/contained-path.ts';
-import type { ManifestEntry } from '../../model/manifest.ts';
-import { copy, fill, kinds, listPages, MODIFIED_AT, type Places, put, startPlaces, textOf } from '../support/transfer-places.ts';
+import { contentOf, MODIFIED_AT, textOf } from '../support/transfer-content.ts';
+import { copy, fill, kinds, listPages, type Places, put, startPlaces } from '../support/transfer-places.ts';
 
 let places: Places;
 
@@ -20,7 +19,7 @@ after(() => places.stop());
 
 const UNUSUAL = ['.dot/.x', '100%', 'a file with spaces', 'a+b', 'a-b', 'a.b', 'a/b', 'a0', 'e=1&f;g', 'quo"te\'', 'ünïcödé', '日本/語', '😀', '\uFF5E'];
 
-for (const kind of kinds) {
+for (const kind of kinds.filter((each) => each !== 'elsewhere')) {
   describe(`an ${kind} endpoint`, () => {
     it('keeps unusual names apart and lists them in the byte order of their paths, page by page', async () => {
       const { endpoint } = places.place(kind);
@@ -64,11 +63,20 @@ for (const kind of kinds) {
 
     it('publishes nothing where the content is not the one announced', async () => {
       const { endpoint, onDisk } = places.place(kind);
-      const entry = { path: 'x', bytes: 5, modifiedAt: MODIFIED_AT, etag: 'none' };
-      const publish = (announced: ManifestEntry, content: string) => endpoint.publish(announced, Readable.from([Buffer.from(content)]), { attempt: '1' });
-      await assert.rejects(publish({ ...entry, crc32c: crc32cOf(Buffer.from('hello')) }, 'jello'), { name: 'ChecksumMismatch' });
-      await assert.rejects(publish(entry, 'hell'), { name: 'StoreUnavailable' });
-      await assert.rejects(publish(entry, 'hello!'), { name: 'SourceChanged' });
+      const source = places.place(kind);
+      const [entry] = await fill(source.endpoint, { x: 'jello' });
+      assert.ok(entry);
+      const { failed } = await copyEntries({
+        source: source.endpoint,
+        target: endpoint,
+        entries: [{ ...entry, crc32c: crc32cOf(Buffer.from('hello')) }],
+        attempt: '1',
+        concurrency: 1,
+      });
+      assert.deepEqual(
+        failed.map(({ path, type }) => [path, type]),
+        [['x', 'CorruptSource']],
+      );
       assert.equal(await endpoint.stat('x'), undefined);
       assert.deepEqual(await readdir(onDisk).catch(() => []), []);
     });
@@ -99,7 +107,7 @@ for (const kind of kinds) {
 
     it('refuses paths that could mean another place', async () => {
       const { endpoint } = places.place(kind);
-      for (const path of ['', '/x', '../x', 'a/../x', './x', 'a//x', 'x/', '..', 'nul\0']) {
+      for (const path of ['', '/x', '../x', 'a/../x', './x', 'a//x', 'x/', '..', '../', 'nul\0']) {
         await assert.rejects(put(endpoint, path, 'x'), { name: 'InvalidInput' }, JSON.stringify(path));
       }
     });
@@ -150,8 +158,8 @@ for (const from of kinds) {
           progress.at(-1),
           entries.reduce((sum, entry) => sum + entry.bytes, 0),
         );
-        for (const entry of done) assert.equal(crc32cOf(Buffer.concat(await (await target.endpoint.open(entry)).toArray())), entry.crc32c);
-        const unwritable: Endpoint = { ...target.endpoint, publish: () => Promise.reject(new Error('nothing is to be published again')) };
+        for (const entry of done) assert.equal(crc32cOf(await contentOf(target.endpoint, entry)), entry.crc32c);
+        const unwritable: Endpoint = { ...target.endpoint, create: () => Promise.reject(new Error('nothing is to be published again')) };
         const again = await copyEntries({ source: source.endpoint, target: unwritable, entries, attempt: '2', concurrency: 4 });
         assert.deepEqual(
           again.done.map((entry) => entry.crc32c),
@@ -191,13 +199,17 @@ for (const from of kinds) {
         const entries = await fill(source.endpoint, { large: Buffer.alloc(30 * 2 ** 20, 'x') });
         const controller = new AbortController();
         const limiter = createRateLimiter(4 * 2 ** 20);
+        // Copied by their store, nothing of them is seen before they are there: called off while they wait for their window.
+        if (from === to && from !== 'file') await limiter.take(2 ** 30);
         let cancelledAt = 0;
         const onProgress = ({ doneBytes }: { readonly doneBytes: number }) => {
           if (doneBytes === 0 || cancelledAt > 0) return;
           cancelledAt = performance.now();
           controller.abort();
         };
-        await assert.rejects(copy(source, target, entries, { signal: controller.signal, limiter, onProgress }), { name: 'AbortError' });
+        const moving = copy(source, target, entries, { signal: controller.signal, limiter, onProgress });
+        if (from === to && from !== 'file') setImmediate(() => onProgress({ doneBytes: 1 }));
+        await assert.rejects(moving, { name: 'AbortError' });
         assert.ok(performance.now() - cancelledAt < 1000);
         assert.equal(await target.endpoint.stat('large'), undefined);
         const left = await readdir(target.onDisk, { recursive: true }).catch(() => []);

@@ -1,6 +1,5 @@
 /** Archiving: what arrives is locked from its first moment, and a repeated attempt locks what lies there without sending it again. */
 import assert from 'node:assert/strict';
-import { Readable } from 'node:stream';
 import { after, before, it } from 'node:test';
 import { copyEntries } from '../../datapath/transfer/copy.ts';
 import type { Endpoint } from '../../datapath/transfer/endpoint.ts';
@@ -8,6 +7,7 @@ import { createFileEndpoint } from '../../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
+import { contentOf, publish } from '../support/transfer-content.ts';
 
 let gateway: TestGateway;
 let source: Endpoint;
@@ -18,8 +18,7 @@ before(async () => {
   await gateway.store.ensureBucket('archive', { objectLock: true });
   source = createObjectEndpoint(gateway.store, 'data', 'set');
   for (const path of ['a', 'b/c']) {
-    const bytes = Buffer.from(`content of ${path}`);
-    await source.publish({ path, bytes: bytes.length, modifiedAt: '2026-03-04T05:06:07.000Z', etag: 'none' }, Readable.from([bytes]), { attempt: '1' });
+    await publish(source, path, `content of ${path}`);
   }
 });
 after(() => gateway.stop());
@@ -33,7 +32,7 @@ it('locks what it moves, and extends but never shortens what was moved before', 
   const target = createObjectEndpoint(gateway.store, 'archive', 'kept');
   assert.equal((await archive(target, 3600)).done.length, 2);
   assert.ok((await heldSeconds('kept/b/c')) > 3500);
-  const silent: Endpoint = { ...target, publish: () => Promise.reject(new Error('nothing is to be sent again')) };
+  const silent: Endpoint = { ...target, create: () => Promise.reject(new Error('nothing is to be sent again')) };
   assert.equal((await archive(silent, 7200)).done.length, 2);
   assert.ok((await heldSeconds('kept/b/c')) > 7100);
   assert.equal((await archive(silent, 60)).done.length, 2);
@@ -45,9 +44,10 @@ it('locks what an earlier attempt published without its answer being heard', asy
   const target = createObjectEndpoint(gateway.store, 'archive', 'late');
   const [entry] = (await source.list()).entries;
   assert.ok(entry);
-  await target.publish(entry, await source.open(entry), { attempt: '1' });
+  const content = await contentOf(source, entry);
+  await publish(target, entry.path, content);
   assert.equal(await gateway.store.retention('archive', 'late/a'), undefined);
-  await target.publish(entry, await source.open(entry), { attempt: '2', retention: until(3600) });
+  await publish(target, entry.path, content, { attempt: '2', retention: until(3600) });
   assert.ok((await heldSeconds('late/a')) > 3500);
 });
 

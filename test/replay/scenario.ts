@@ -30,6 +30,7 @@ const slowStaging = { bandwidth: { read: '2GB/s', write: '500kB/s' } }; // stagi
 export const sites = {
   usual: { hot: slowStaging, policies: { attestDays: 0.00003 } }, // attested every three seconds
   impatient: { hot: slowStaging, policies: { eventsPerRun: 60, leaseGraceSeconds: 1, readyThreshold: 0.05 } },
+  units: { hot: {}, policies: { largeFile: '100kB', eventsPerRun: 100 } },
   tiny: { hot: { capacity: '1MB' }, policies: {} },
 } as const;
 export type SiteName = keyof typeof sites;

@@ -20,13 +20,22 @@ export interface TestSite {
 
 type Settings = Record<string, unknown>;
 
-/** Policies such that deadlines and heartbeats fit a test; `policies` and `stores` are merged over temporal-dev.yaml's. */
-export async function startTestSite(options: { policies?: Settings; hot?: Settings; services?: readonly SiteService[] } = {}): Promise<TestSite> {
+export interface TestSiteOptions {
+  readonly policies?: Settings;
+  readonly hot?: Settings;
+  /** Stores beside the tiers; relative roots are below the site directory. */
+  readonly external?: Settings;
+  readonly services?: readonly SiteService[];
+}
+
+/** Policies such that deadlines and heartbeats fit a test; `policies` and `hot` are merged over temporal-dev.yaml's. */
+export async function startTestSite(options: TestSiteOptions = {}): Promise<TestSite> {
   const directory = await mkdtemp(join(tmpdir(), 'penstock-test-'));
   const configFile = join(directory, 'config.yaml');
   const config = parse(await readFile('temporal-dev.yaml', 'utf8'));
   config.policies = { ...config.policies, heartbeatSeconds: 4, ...options.policies };
   config.stores.hot = { ...config.stores.hot, ...options.hot };
+  config.stores.external = options.external ?? {};
   await writeFile(configFile, stringify(config));
   const running = await startSite({
     configFile,

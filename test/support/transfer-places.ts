@@ -2,16 +2,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { type CopyOptions, copyEntries } from '../../datapath/transfer/copy.ts';
-import type { Endpoint, EntryPage, PublishOptions } from '../../datapath/transfer/endpoint.ts';
+import type { Endpoint, EntryPage } from '../../datapath/transfer/endpoint.ts';
 import { createFileEndpoint } from '../../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { startTestGateway } from './s3-gateway.ts';
+import { publish } from './transfer-content.ts';
 
-export type Kind = 'object' | 'file';
+/** `elsewhere`: objects of another service, so that nothing is copied without passing here. */
+export type Kind = 'object' | 'elsewhere' | 'file';
 export interface Place {
   readonly endpoint: Endpoint;
   readonly onDisk: string;
@@ -24,24 +25,27 @@ export interface Places {
   stop(): Promise<void>;
 }
 
-export const kinds: readonly Kind[] = ['object', 'file'];
-export const MODIFIED_AT = '2026-03-04T05:06:07.891Z';
+export const kinds: readonly Kind[] = ['object', 'elsewhere', 'file'];
 
 export async function startPlaces(): Promise<Places> {
-  const gateway = await startTestGateway();
+  const [gateway, other] = await Promise.all([startTestGateway(), startTestGateway('elsewhere')]);
   const directory = await mkdtemp(join(tmpdir(), 'penstock-files-'));
-  await gateway.store.ensureBucket('data');
+  for (const { store } of [gateway, other]) await store.ensureBucket('data');
   let serial = 0;
   return {
     directory,
     place(kind) {
       serial += 1;
       const name = `set-${serial}`;
-      if (kind === 'object') return { endpoint: createObjectEndpoint(gateway.store, 'data', name), onDisk: join(gateway.root, 'data', name) };
+      if (kind !== 'file') {
+        const { store, root } = kind === 'object' ? gateway : other;
+        return { endpoint: createObjectEndpoint(store, 'data', name), onDisk: join(root, 'data', name) };
+      }
       return { endpoint: createFileEndpoint(createPosixFileStore({ name: 'scratch', root: directory }), name), onDisk: join(directory, name) };
     },
     async stop() {
       await gateway.stop();
+      await other.stop();
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -53,11 +57,7 @@ export async function fill(endpoint: Endpoint, contents: Readonly<Record<string,
   return listPages(endpoint);
 }
 
-export function put(endpoint: Endpoint, path: string, content: string | Buffer, options: Partial<PublishOptions> = {}): Promise<ManifestEntry> {
-  const bytes = Buffer.from(content);
-  const entry = { path, bytes: bytes.length, modifiedAt: MODIFIED_AT, etag: 'none' };
-  return endpoint.publish(entry, Readable.from([bytes]), { attempt: '1', ...options });
-}
+export const put = publish;
 
 export async function listPages(endpoint: Endpoint, limit?: number): Promise<ManifestEntry[]> {
   const entries: ManifestEntry[] = [];
@@ -67,10 +67,6 @@ export async function listPages(endpoint: Endpoint, limit?: number): Promise<Man
     if (page.next === undefined) return entries;
     after = page.next;
   }
-}
-
-export async function textOf(endpoint: Endpoint, entry: ManifestEntry): Promise<string> {
-  return Buffer.concat(await (await endpoint.open(entry)).toArray()).toString();
 }
 
 export function copy(source: Place, target: Place, entries: readonly ManifestEntry[], options: Partial<CopyOptions> = {}) {

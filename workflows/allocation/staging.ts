@@ -11,6 +11,7 @@ import {
 } from '@temporalio/workflow';
 import type { StagingActivities } from '../../activities/staging.ts';
 import { CONTROL_QUEUE } from '../../model/identifiers.ts';
+import type { Progress } from '../../model/manifest.ts';
 import type { StagingReport } from '../../model/reports.ts';
 import { activities } from '../presets.ts';
 import { prestage } from '../prestage.ts';
@@ -132,11 +133,17 @@ function pinTarget(state: AllocationState): string {
 
 export function noteStaging(state: AllocationState, report: StagingReport): void {
   const { staging } = state;
-  for (const { mountIndex, progress } of report.mounts ?? []) if (staging.state !== 'ready') staging.mounts[mountIndex] = progress;
+  for (const { mountIndex, progress } of report.mounts ?? [])
+    if (staging.state !== 'ready') staging.mounts[mountIndex] = ahead(staging.mounts[mountIndex], progress);
   if (report.state && staging.state !== 'ready' && staging.state !== 'expired') {
     staging.state = report.state;
     staging.reason = report.reason;
   }
   if (state.phase === 'queued' && report.state === 'staging') enter(state, 'staging', later(planOf(state).policies.deadlines.stagingHours * 3600));
   else show(state);
+}
+
+/** A unit knows only its own part of a mount, and may report after the whole has been told. */
+function ahead(known: Progress | undefined, told: Progress): Progress {
+  return { ...told, doneFiles: Math.max(known?.doneFiles ?? 0, told.doneFiles), doneBytes: Math.max(known?.doneBytes ?? 0, told.doneBytes) };
 }

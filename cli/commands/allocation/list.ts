@@ -1,12 +1,11 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { IdentifierSchema, TenantSchema } from '../../../model/identifiers.ts';
 import { type Phase, phases } from '../../../model/phase.ts';
 import { addCommand, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { formatKey } from '../../input/allocation-name.ts';
+import { parseLimit } from '../../input/limit.ts';
 import { renderTable } from '../../output/table.ts';
-
-const LIMIT = 10_000;
 
 interface ListOptions {
   tenant?: string;
@@ -42,10 +41,4 @@ export function addListCommand(parent: Command, run: Run): void {
         };
       }),
     );
-}
-
-function parseLimit(text: string): number {
-  const limit = Number(text);
-  if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT) throw new InvalidArgumentError(`accepted: 1 to ${LIMIT}`);
-  return limit;
 }

@@ -2,6 +2,7 @@
 import type { Scenario } from '../scenario.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
 import { continuedAsNew, earlyStart, fullTier, lapsedPin, refusedFloor, workersKilled } from './rough.ts';
+import { adHoc, inUnits } from './transfers.ts';
 import { retention, wholeLife } from './whole-life.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -20,4 +21,6 @@ export const scenarios: readonly Scenario[] = [
   lapsedPin,
   earlyStart,
   continuedAsNew,
+  adHoc,
+  inUnits,
 ];

@@ -30,7 +30,9 @@ export function recordingStores(site: Site, contents: Contents = {}): { stores: 
     hotObjects: recordingObjects('hotObjects', note, {}),
     warm: recordingObjects('warm', note, contents.warm ?? {}),
     cold: recordingObjects('cold', note, contents.cold ?? {}),
+    external: new Map(),
     shardRacks: [],
+    shardObjects: recordingObjects('racks', note, {}),
     rackFiles: () => recordingFiles('rack', note),
     nodeFiles: () => recordingFiles('node', note),
   };
@@ -94,12 +96,26 @@ function recordingObjects(name: string, note: Note, buckets: NonNullable<Content
   const written = { bytes: 0, crc32c: '', etag: '', versionId: undefined };
   return {
     name,
+    service: name,
     ensureBucket: async (bucket) => note(`${name}.ensureBucket`, bucket, undefined),
     list: async (bucket, prefix) => {
       note(`${name}.list`, `s3://${bucket}/${prefix}`, undefined);
       const keys = Object.entries(buckets[bucket] ?? {}).filter(([key]) => key.startsWith(prefix));
       return { entries: keys.map(([key, bytes]) => ({ key, bytes, etag: 'etag', modifiedAt: '2026-01-01T00:00:00Z' })), next: undefined };
     },
+    listPrefixes: async () => [],
+    readInto: async (bucket, key, into) => {
+      const totalBytes = buckets[bucket]?.[key] ?? into.length;
+      return { bytes: into.length, totalBytes, etag: 'etag', crc32c: undefined, metadata: {} };
+    },
+    partBytesFor: () => 8 * 2 ** 20,
+    beginUpload: async (bucket, key) => ({ bucket, key, uploadId: 'upload' }),
+    writePart: async (_upload, number) => ({ number, bytes: 0, etag: '', crc32c: undefined }),
+    copyPart: async (_upload, number) => ({ number, bytes: 0, etag: '', crc32c: undefined }),
+    listParts: async () => [],
+    completeUpload: async ({ bucket, key }) => note(`${name}.completeUpload`, `s3://${bucket}/${key}`, written),
+    abandonUpload: async () => undefined,
+    copyObject: async (_source, bucket, key) => note(`${name}.copyObject`, `s3://${bucket}/${key}`, written),
     head: async () => undefined,
     read: () => Promise.resolve(Readable.from([])),
     readBytes: (bucket, key) => Promise.reject(new PenstockError('NotFound', `s3://${bucket}/${key}`)),
@@ -123,6 +139,25 @@ function recordingFiles(name: string, note: Note): FileStore {
     root: `/${name}`,
     list: async () => ({ entries: [], next: undefined }),
     stat: async () => undefined,
+    listDirectories: async () => [],
+    hasDirectory: async () => false,
+    openFile: async (path) => ({
+      facts: { ...facts, path },
+      read: async () => undefined,
+      verify: async () => undefined,
+      nextData: async () => undefined,
+      attributes: async () => ({}),
+      close: async () => undefined,
+    }),
+    createFile: async (path) => ({
+      session: path,
+      write: async () => undefined,
+      copyFrom: async () => false,
+      read: async () => undefined,
+      seal: async () => ({ published: Promise.resolve(note(`${name}.createFile`, path, facts)) }),
+      close: async () => undefined,
+      abandon: async () => undefined,
+    }),
     read: () => Promise.resolve(Readable.from([])),
     readBytes: async () => Buffer.alloc(0),
     write: async (path) => note(`${name}.write`, path, facts),
@@ -130,7 +165,7 @@ function recordingFiles(name: string, note: Note): FileStore {
     sync: async (path) => note(`${name}.sync`, path, undefined),
     freeBytes: async () => 1e12,
     remove: async (path) => note(`${name}.remove`, path, undefined),
-    createScope: () => ({ defer: () => undefined, flush: () => Promise.resolve() }),
+    createScope: () => ({ defer: () => undefined, flush: () => Promise.resolve(), close: () => Promise.resolve() }),
     sweep: async () => 0,
   };
 }

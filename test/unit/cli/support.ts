@@ -62,6 +62,9 @@ function fakePenstock(known: Partial<Penstock>): Penstock {
     extendRetention: unexpected,
     list: unexpected,
     wait: unexpected,
+    transfers: { start: unexpected, plan: unexpected, status: unexpected, setRate: unexpected, cancel: unexpected, list: unexpected, wait: unexpected },
+    checks: { start: unexpected, status: unexpected, wait: unexpected },
+    limits: { set: unexpected, show: unexpected },
     close: () => Promise.resolve(),
     ...known,
   };

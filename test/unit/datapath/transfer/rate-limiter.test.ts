@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createRateLimiter, type LimiterClock, refill, waitMs } from '../../../../datapath/transfer/rate-limiter.ts';
+import { createFairLimiter, createRateLimiter, type LimiterClock, refill, waitMs } from '../../../../datapath/transfer/rate-limiter.ts';
 
 /** Time that passes only when told. */
 function fakeClock(): LimiterClock & { advance(milliseconds: number): Promise<void> } {
@@ -152,5 +152,52 @@ describe('the limiter', () => {
   it('refuses a rate that is none', () => {
     assert.throws(() => createRateLimiter(-1), RangeError);
     assert.throws(() => createRateLimiter(Number.NaN), RangeError);
+  });
+});
+
+describe('a limiter with queues', () => {
+  it('serves them in turn, however many wait in each', async () => {
+    const clock = fakeClock();
+    const limiter = createFairLimiter(100, clock);
+    const order: string[] = [];
+    for (const key of ['many', 'many', 'many', 'many', 'one', 'two', 'two'])
+      void limiter
+        .queue(key)
+        .take(100)
+        .then(() => order.push(key));
+    await clock.advance(10_000);
+    assert.deepEqual(order, ['many', 'many', 'one', 'two', 'many', 'two', 'many'], 'the first came before there was anybody to share with');
+  });
+
+  it('gives each its equal part, and the rest to those who still want it', async () => {
+    const clock = fakeClock();
+    const limiter = createFairLimiter(1000, clock);
+    const passed = { greedy: 0, modest: 0 };
+    const draw = async (key: 'greedy' | 'modest', times: number): Promise<void> => {
+      for (let time = 0; time < times; time += 1) {
+        await limiter.queue(key).take(100);
+        passed[key] += 100;
+      }
+    };
+    for (let stream = 0; stream < 20; stream += 1) void draw('greedy', 1000);
+    void draw('modest', 20);
+    await clock.advance(3000);
+    assert.ok(Math.abs(passed.greedy - passed.modest) <= 300, JSON.stringify(passed));
+    await clock.advance(7000);
+    assert.equal(passed.modest, 2000);
+    assert.ok(passed.greedy >= 7800, JSON.stringify(passed));
+  });
+
+  it('lets go of whoever gives up, and forgets his queue', async () => {
+    const clock = fakeClock();
+    const limiter = createFairLimiter(100, clock);
+    await limiter.queue('a').take(100);
+    const controller = new AbortController();
+    const impatient = limiter.queue('a').take(100, controller.signal);
+    const patient = limiter.queue('b').take(100);
+    controller.abort();
+    await assert.rejects(impatient, { name: 'AbortError' });
+    await clock.advance(2000);
+    await patient;
   });
 });

@@ -1,0 +1,167 @@
+/** Holds a target to a manifest, part by part; each page's findings are on record, so that a lost worker costs a page. */
+import { Readable } from 'node:stream';
+import * as z from 'zod';
+import { checkManifest, type PathFinding } from '../datapath/transfer/check.ts';
+import type { PathRange } from '../datapath/transfer/list-all.ts';
+import { findManifest, readManifestPage } from '../datapath/transfer/manifest-store.ts';
+import type { ObjectStore } from '../drivers/object-store/port.ts';
+import type { Stores } from '../drivers/open-site.ts';
+import {
+  addCounts,
+  type CheckAnswer,
+  type CheckPart,
+  type CheckRequest,
+  type CheckResult,
+  checkKinds,
+  checkSymbols,
+  differences,
+  LINES_SHOWN,
+  noCounts,
+} from '../model/check.ts';
+import { PenstockError } from '../model/errors.ts';
+import { formatLocation, type Location, SYSTEM_BUCKET } from '../model/location.ts';
+import type { ManifestRef } from '../model/manifest.ts';
+import { effect, type Run } from './effect.ts';
+import { endpointAt } from './places.ts';
+
+const FILES_AT_ONCE = 16;
+/** A page of 10,000 entries with the longest paths, each with a message. */
+const MAX_RECORD_BYTES = 64 * 2 ** 20;
+
+export interface OpenedCheck {
+  readonly manifest: ManifestRef;
+  readonly heartbeatSeconds: number;
+  readonly eventsPerRun: number;
+}
+export interface CheckPartRequest extends CheckPart {
+  readonly manifest: ManifestRef;
+  readonly target: Location;
+  readonly read: CheckRequest['read'];
+  readonly extra: boolean;
+  /** Below which the records of this check lie. */
+  readonly records: string;
+}
+export interface CheckReportRequest {
+  readonly manifest: ManifestRef;
+  readonly records: string;
+}
+
+const CountSchema = z.int().nonnegative();
+const PageRecordSchema = z.strictObject({
+  counts: z.strictObject({
+    same: CountSchema,
+    sameSize: CountSchema,
+    missing: CountSchema,
+    extra: CountSchema,
+    differing: CountSchema,
+    unreadable: CountSchema,
+  } satisfies Record<(typeof checkKinds)[number], typeof CountSchema>),
+  lines: z.array(z.string()),
+});
+type PageRecord = z.output<typeof PageRecordSchema>;
+
+export type CheckActivities = ReturnType<typeof createCheckActivities>;
+
+export function createCheckActivities(stores: Stores) {
+  return {
+    /** NotFound where no manifest lies there; InvalidInput where a store is none of the site. */
+    openCheck: ({ manifest, target }: Pick<CheckRequest, 'manifest' | 'target'>): Promise<OpenedCheck> =>
+      effect(async () => {
+        endpointAt(stores, target);
+        const { heartbeatSeconds, eventsPerRun } = stores.site.policies;
+        return { manifest: await manifestAt(stores, manifest), heartbeatSeconds, eventsPerRun };
+      }),
+
+    checkPart: (request: CheckPartRequest): Promise<CheckAnswer> =>
+      effect(async (run) => {
+        let answer: CheckAnswer = { counts: noCounts, lines: [] };
+        for (const page of pagesOf(request)) {
+          const { counts, lines } = (await findRecord(stores.warm, request.records, page)) ?? (await checkPage(stores, request, page, answer, run));
+          answer = { counts: addCounts(answer.counts, counts), lines: [...answer.lines, ...lines].slice(0, LINES_SHOWN) };
+        }
+        return answer;
+      }),
+
+    /** Joins the pages' findings into one list. */
+    writeCheckReport: ({ manifest, records }: CheckReportRequest): Promise<NonNullable<CheckResult['report']>> =>
+      effect(async (run) => {
+        const key = `${records}report.txt`;
+        const lines = Readable.from(linesOf(stores.warm, records, Math.max(1, manifest.pages), run));
+        await stores.warm.writeStream(SYSTEM_BUCKET, key, lines, { contentType: 'text/plain; charset=utf-8', signal: run.signal });
+        return { store: 'warm', bucket: SYSTEM_BUCKET, key };
+      }),
+  };
+}
+
+async function manifestAt(stores: Stores, place: Location): Promise<ManifestRef> {
+  // Penstock's own records lie in the warm store and nowhere else.
+  const found = place.store === 'warm' ? await findManifest({ store: stores.warm, storeName: 'warm', bucket: place.bucket, prefix: place.prefix }) : undefined;
+  if (found) return found;
+  throw new PenstockError(
+    'NotFound',
+    `manifest: found ${formatLocation(place)}, where no manifest lies; accepted: a prefix of the warm store with an index.json.`,
+    {
+      nextStep: 'Take the one that `penstock transfer status` names.',
+    },
+  );
+}
+
+/** A manifest without pages still has a target to look at. */
+const pagesOf = ({ fromPage, toPage }: CheckPart): number[] => Array.from({ length: Math.max(1, toPage - fromPage) }, (_, index) => fromPage + index);
+
+async function checkPage(stores: Stores, request: CheckPartRequest, page: number, before: CheckAnswer, run: Run): Promise<PageRecord> {
+  const { manifest, extra, records } = request;
+  const entries = page < manifest.pages ? await readManifestPage(stores.warm, manifest, page, run.signal) : [];
+  const found: PathFinding[] = [];
+  const result = await checkManifest({
+    entries,
+    target: endpointAt(stores, request.target),
+    read: request.read,
+    concurrency: FILES_AT_ONCE,
+    listed: 0,
+    signal: run.signal,
+    onEntry: (counts) => run.report({ page, pages: manifest.pages, ...addCounts(before.counts, counts) }),
+    onFinding: (finding) => found.push(finding),
+    ...(extra ? { extra: await rangeOf(stores, manifest, page, run) } : {}),
+  });
+  const counts = Object.fromEntries(checkKinds.map((kind) => [kind, result[kind].count]));
+  const lines = found.toSorted((one, other) => Buffer.compare(Buffer.from(one.path), Buffer.from(other.path))).map(lineOf);
+  const record = PageRecordSchema.parse({ counts, lines });
+  await stores.warm.writeBytes(SYSTEM_BUCKET, recordKey(records, page), Buffer.from(JSON.stringify(record)), { contentType: 'application/json' });
+  return record;
+}
+
+/** From behind the page before to the end of this one, so that the pages' ranges cover all of the target, and no path twice. */
+async function rangeOf(stores: Stores, manifest: ManifestRef, page: number, run: Run): Promise<PathRange> {
+  const lastOf = async (number: number): Promise<string | undefined> => (await readManifestPage(stores.warm, manifest, number, run.signal)).at(-1)?.path;
+  const after = page > 0 ? await lastOf(page - 1) : undefined;
+  const until = page < manifest.pages - 1 ? await lastOf(page) : undefined;
+  return { ...(after === undefined ? {} : { after }), ...(until === undefined ? {} : { until }) };
+}
+
+/** Control characters would forge lines and fields. */
+const unsafe = /[\p{Cc}\u2028\u2029]/gu;
+const escaped = (text: string): string => text.replace(unsafe, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+const lineOf = ({ kind, path, detail }: PathFinding): string => `${checkSymbols[kind]} ${escaped(path)}${detail === undefined ? '' : `\t${escaped(detail)}`}`;
+
+const recordKey = (records: string, page: number): string => `${records}pages/${String(page).padStart(6, '0')}.json`;
+
+async function findRecord(store: ObjectStore, records: string, page: number): Promise<PageRecord | undefined> {
+  try {
+    const body = await store.readBytes(SYSTEM_BUCKET, recordKey(records, page), { limitBytes: MAX_RECORD_BYTES });
+    return PageRecordSchema.parse(JSON.parse(body.toString('utf8')));
+  } catch (error) {
+    if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+async function* linesOf(store: ObjectStore, records: string, pages: number, run: Run): AsyncGenerator<Buffer, void> {
+  for (let page = 0; page < pages; page++) {
+    run.signal.throwIfAborted();
+    const record = await findRecord(store, records, page);
+    if (record && differences(record.counts) > 0) yield Buffer.from(`${record.lines.join('\n')}\n`);
+    run.report({ reportedPages: page + 1, pages });
+  }
+}

@@ -1,0 +1,53 @@
+/** What every activity that moves needs: the two ends, the limits, and someone to tell about progress. */
+import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
+import type { Stores } from '../drivers/open-site.ts';
+import type { Progress } from '../model/manifest.ts';
+import type { MoveAnswer, MoveRequest, UnitRequest } from '../model/transfer.ts';
+import type { Run } from './effect.ts';
+import { rememberStaged } from './eviction.ts';
+import { finishMove } from './finish-move.ts';
+import { type Mover, moveUnit, unitOf } from './move-unit.ts';
+import { endpointAt } from './places.ts';
+import { stagingReporter, unitReporter } from './reports.ts';
+
+export async function createMover(
+  stores: Stores,
+  request: MoveRequest & Partial<Pick<UnitRequest, 'unit' | 'progressTo'>>,
+  run: Run,
+  limiter: RateLimiter | undefined,
+): Promise<Mover> {
+  const { manifest, report, unit = 0 } = request;
+  const links = request.symlinks ? { symlinks: request.symlinks } : {};
+  // A unit is shorter than the grace: data that is still arriving keeps its pin, however long it takes.
+  if (report) await stores.hot.renewReservations(report.workflowId, new Date(Date.now() + stores.site.policies.leaseGraceSeconds * 1000).toISOString());
+  const tellTransfer = request.progressTo === undefined ? undefined : unitReporter(request.progressTo);
+  const tell = report ? stagingReporter(report.workflowId, report.mountIndex, stores.site.policies.readyThreshold) : undefined;
+  return {
+    stores,
+    source: endpointAt(stores, request.source, links),
+    target: endpointAt(stores, request.target, links),
+    limiter,
+    run,
+    onProgress(moved) {
+      const progress: Progress = { files: manifest.files, bytes: manifest.bytes, ...moved };
+      run.report({ ...progress, unit, ...(report ? { mountIndex: report.mountIndex } : {}) });
+      // A progress message is a courtesy: its failure must not fail the transfer.
+      void tell?.(progress).catch(() => undefined);
+      void tellTransfer?.({ unit, ...moved }).catch(() => undefined);
+    },
+  };
+}
+
+/** A manifest of one unit. */
+export async function moveWhole(mover: Mover, request: MoveRequest): Promise<MoveAnswer> {
+  const units = request.manifest.units ?? 0;
+  for (let unit = 0; unit < units; unit += 1) await moveUnit(mover, request, await unitOf(mover.stores, request.manifest, unit));
+  return await finish(mover, request);
+}
+
+/** Behind the last unit. */
+export async function finish(mover: Mover, request: MoveRequest): Promise<MoveAnswer> {
+  const answer = await finishMove(mover, request);
+  if (answer.failedCount === 0 && request.lane === 'staging') await rememberStaged(mover.stores, request);
+  return answer;
+}

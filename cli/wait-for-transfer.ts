@@ -1,0 +1,69 @@
+/** Waiting for a transfer or a check, with progress on stderr and a way out. */
+import type { Penstock } from '../client/penstock.ts';
+import { differences } from '../model/check.ts';
+import { transferLine } from '../model/transfer-details.ts';
+import type { TransferResult } from '../model/transfer-input.ts';
+import { CliError } from './cli-error.ts';
+import type { Session } from './session.ts';
+
+const POLL_MS = 1000;
+
+export function waitForTransfer(session: Session, penstock: Penstock, transferId: string, timeoutMs?: number): Promise<TransferResult> {
+  return waitFor(session, {
+    what: `transfer ${transferId}`,
+    result: () => penstock.transfers.wait(transferId),
+    async progress() {
+      const status = await penstock.transfers.status(transferId);
+      return status.state === 'moving' || status.state === 'finishing' ? `${status.state}: ${transferLine(status)}` : status.state;
+    },
+    timeoutMs,
+  });
+}
+
+export function waitForCheck(session: Session, penstock: Penstock, checkId: string, timeoutMs?: number) {
+  return waitFor(session, {
+    what: `check ${checkId}`,
+    result: () => penstock.checks.wait(checkId),
+    async progress() {
+      const { counts } = await penstock.checks.status(checkId);
+      return `checking: ${counts.same + counts.sameSize} the same, ${differences(counts)} differences`;
+    },
+    timeoutMs,
+  });
+}
+
+interface Waiting<T> {
+  readonly what: string;
+  result(): Promise<T>;
+  progress(): Promise<string>;
+  /** For ever where absent. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** The result comes by a long poll; progress is a courtesy beside it, and may fail where no worker answers. */
+async function waitFor<T>(session: Session, { what, result, progress, timeoutMs }: Waiting<T>): Promise<T> {
+  const over = new AbortController();
+  const beside: Promise<unknown>[] = [showProgress(session, progress, over.signal)];
+  const attempts = [result()];
+  if (timeoutMs !== undefined) attempts.push(giveUpAfter(session, what, timeoutMs, over.signal));
+  try {
+    return await Promise.race(attempts);
+  } finally {
+    over.abort();
+    await Promise.allSettled([...beside, ...attempts.slice(1)]);
+  }
+}
+
+async function showProgress(session: Session, progress: () => Promise<string>, signal: AbortSignal): Promise<void> {
+  for (let shown = ''; !signal.aborted; await session.io.delay(POLL_MS, signal)) {
+    const line = await progress().catch(() => shown);
+    if (signal.aborted) return;
+    if (line !== shown) session.note(line);
+    shown = line;
+  }
+}
+
+async function giveUpAfter(session: Session, what: string, timeoutMs: number, signal: AbortSignal): Promise<never> {
+  await session.io.delay(timeoutMs, signal);
+  throw new CliError('waitedTooLong', `${what} was not over after ${timeoutMs / 1000} s; it goes on by itself.`, { type: 'WaitedTooLong' });
+}

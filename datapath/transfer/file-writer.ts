@@ -1,0 +1,144 @@
+/** Writing one file: positional writes under a temporary name, published whole by the store. */
+import type { FileFacts, UnpublishedFile } from '../../drivers/file-store/port.ts';
+import { PenstockError } from '../../model/errors.ts';
+import type { ManifestEntry } from '../../model/manifest.ts';
+import { crc32cOf } from './crc32c.ts';
+import { combineCrc32c, type Piece } from './crc32c-combine.ts';
+import { BLOCK_BYTES, type CreateOptions, type EntryWriter, type PartReceipt } from './endpoint.ts';
+import { DIRECTORY_ETAG, type FilePlace, isDirectory } from './file-endpoint.ts';
+import { type FileReader, isFileReader, leadsOut, openFileEntry } from './file-reader.ts';
+import { readCrc32c } from './read-crc32c.ts';
+import { SourceFailure } from './source-failure.ts';
+
+export async function createFileEntry(place: FilePlace, entry: ManifestEntry, options: CreateOptions): Promise<EntryWriter> {
+  if (options.retention) throw noRetention(place, entry);
+  if (isDirectory(entry.path)) return createDirectoryEntry(place, entry);
+  const { linkTarget, mode } = options.attributes ?? {};
+  if (linkTarget !== undefined && leadsOut(entry.path, linkTarget)) throw leadsOutside(place, entry, linkTarget);
+  const isSparse = options.source?.nextData !== undefined;
+  const begun = place.store.createFile(place.inStore(entry.path), {
+    attempt: options.attempt,
+    ...(isSparse ? {} : { bytes: entry.bytes }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(options.session ? { session: options.session } : {}),
+    ...(options.scope ? { scope: options.scope } : {}),
+  });
+  const file = await (options.session ? begun.catch(orLost) : begun);
+  const source = options.source && isFileReader(options.source) ? options.source : undefined;
+  return {
+    partBytes: BLOCK_BYTES,
+    keepsHoles: true,
+    session: file.session,
+    async writePart(number, content) {
+      if (!('buffer' in content)) throw new TypeError('a part of a file is one block');
+      await file.write(content.buffer, number * BLOCK_BYTES);
+      return { number, bytes: content.buffer.length, crc32c: content.crc32c };
+    },
+    ...(source && { copyPart: (number: number, bytes: number, signal?: AbortSignal) => copyBlock(place, source, file, { number, bytes }, signal) }),
+    async seal(_receipts, crc32c) {
+      const { published } = await file.seal({
+        bytes: entry.bytes,
+        modifiedAt: entry.modifiedAt,
+        replace: options.replace ?? false,
+        ...(options.attributes ? { attributes: options.attributes } : {}),
+      });
+      return { published: confirmed(place, entry, published, crc32c) };
+    },
+    close: () => file.close(),
+    abandon: () => file.abandon(),
+  };
+}
+
+/** Nothing passed here to be checked, so both sides are read: what the kernel wrote against what it was to write. */
+async function copyBlock(
+  place: FilePlace,
+  source: FileReader,
+  file: UnpublishedFile,
+  { number, bytes }: { readonly number: number; readonly bytes: number },
+  signal: AbortSignal | undefined,
+): Promise<PartReceipt | undefined> {
+  const offset = number * BLOCK_BYTES;
+  // Where the device failed, reading and writing apart will tell which of the two it was.
+  const isCopied = await file.copyFrom(source.file, offset, bytes, signal).catch((error: unknown) => {
+    if (error instanceof PenstockError && error.type === 'IoError') return false;
+    throw error;
+  });
+  if (!isCopied) return undefined;
+  const buffer = Buffer.allocUnsafe(Math.min(bytes, CHECKED_BYTES));
+  const [read, written]: [Piece[], Piece[]] = [[], []];
+  for (let position = 0; position < bytes; position += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, bytes - position));
+    await source.read(piece, offset + position).catch((error: unknown) => {
+      throw new SourceFailure(error);
+    });
+    read.push({ bytes: piece.length, crc32c: crc32cOf(piece) });
+    await file.read(piece, offset + position);
+    written.push({ bytes: piece.length, crc32c: crc32cOf(piece) });
+  }
+  const crc32c = combineCrc32c(read);
+  if (combineCrc32c(written) === crc32c) return { number, bytes, crc32c };
+  throw new PenstockError('ChecksumMismatch', `${JSON.stringify(source.entry.path)} was copied with other content at byte ${offset}.`, {
+    store: place.store.name,
+  });
+}
+const CHECKED_BYTES = 2 ** 20;
+
+/** A taken name is looked into: it may be this very content, by an earlier attempt. */
+async function confirmed(place: FilePlace, entry: ManifestEntry, published: Promise<FileFacts>, crc32c: string | undefined): Promise<ManifestEntry> {
+  try {
+    return withChecksum(place.toEntry(await published), crc32c);
+  } catch (error) {
+    if (!(error instanceof PenstockError) || error.type !== 'Conflict') throw error;
+    const facts = await place.store.stat(place.inStore(entry.path), place.links);
+    if (!facts || facts.bytes !== entry.bytes || facts.linkTarget !== entry.linkTarget || crc32c === undefined) throw error;
+    const found = facts.linkTarget === undefined ? await readCrc32c(await openFileEntry(place, place.toEntry(facts))) : crc32c;
+    if (found !== crc32c) throw error;
+    return withChecksum(place.toEntry(facts), crc32c);
+  }
+}
+
+const withChecksum = (entry: ManifestEntry, crc32c: string | undefined): ManifestEntry => (crc32c === undefined ? entry : { ...entry, crc32c });
+
+async function createDirectoryEntry({ store, inStore }: FilePlace, entry: ManifestEntry): Promise<EntryWriter> {
+  if (entry.bytes > 0) {
+    throw new PenstockError(
+      'InvalidInput',
+      `${JSON.stringify(entry.path)} holds ${entry.bytes} bytes, but a name that ends in "/" is a directory in a file system.`,
+      {
+        store: store.name,
+        nextStep: 'Rename it at the source.',
+      },
+    );
+  }
+  return {
+    partBytes: BLOCK_BYTES,
+    keepsHoles: true,
+    session: '',
+    writePart: () => Promise.reject(new TypeError('a directory has no content')),
+    async seal(_receipts, crc32c) {
+      await store.ensureDirectory(inStore(entry.path.slice(0, -1)));
+      return { published: Promise.resolve(withChecksum({ ...entry, etag: DIRECTORY_ETAG }, crc32c)) };
+    },
+    close: () => Promise.resolve(),
+    abandon: () => Promise.resolve(),
+  };
+}
+
+/** What the workers of one entry share was swept, or published already by one of them. */
+function orLost(error: unknown): never {
+  if (!(error instanceof PenstockError) || error.type !== 'NotFound') throw error;
+  throw new PenstockError('SessionLost', error.message, { cause: error });
+}
+
+function leadsOutside({ store }: FilePlace, entry: ManifestEntry, linkTarget: string): PenstockError {
+  return new PenstockError('Denied', `${JSON.stringify(entry.path)} would be a link to ${JSON.stringify(linkTarget)}, which leads outside.`, {
+    store: store.name,
+  });
+}
+
+function noRetention({ store }: FilePlace, entry: ManifestEntry): PenstockError {
+  return new PenstockError('PolicyRefused', `${JSON.stringify(entry.path)} cannot be retained: a file system has no Object Lock.`, {
+    store: store.name,
+    nextStep: 'Name an object store with Object Lock.',
+  });
+}

@@ -1,0 +1,149 @@
+/** Moves parts of one entry, several at a time: read, checked to be of the listed version, written. Whole entries and shares of a large one, moved by many workers, are the same to it. */
+import type { BlockPool } from './block-pool.ts';
+import { crc32cOf } from './crc32c.ts';
+import { combineCrc32c } from './crc32c-combine.ts';
+import { BLOCK_BYTES, type EntryReader, type EntryWriter, type PartReceipt } from './endpoint.ts';
+import { inLanes } from './lanes.ts';
+import type { Patience } from './patience.ts';
+import type { RateLimiter } from './rate-limiter.ts';
+import { SourceFailure } from './source-failure.ts';
+
+export interface MoveContext {
+  readonly pool: BlockPool;
+  /** Towards both stores. */
+  readonly patience: Patience;
+  readonly limiter?: RateLimiter;
+  readonly signal?: AbortSignal;
+  /** Bytes that arrived; negative where they do not count after all. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** Parts of one entry on their way; with two, one is read while the other is written. */
+const PARTS_AT_ONCE = 4;
+
+export interface PartRange {
+  /** Counted from 0. */
+  readonly from: number;
+  /** Behind the last one. */
+  readonly to: number;
+}
+
+export const partCount = (bytes: number, partBytes: number): number => Math.ceil(bytes / partBytes);
+
+/** @returns receipts in order. @throws a {@link SourceFailure} where the source was at fault */
+export async function moveParts(context: MoveContext, reader: EntryReader, writer: EntryWriter, range: PartRange): Promise<PartReceipt[]> {
+  const receipts: PartReceipt[] = Array.from({ length: range.to - range.from });
+  await inLanes(receipts.keys(), PARTS_AT_ONCE, async (index) => {
+    receipts[index] = await context.patience.run(() => movePart(context, reader, writer, range.from + index), context.signal);
+  });
+  return receipts;
+}
+
+async function movePart(context: MoveContext, reader: EntryReader, writer: EntryWriter, number: number): Promise<PartReceipt> {
+  const { signal } = context;
+  signal?.throwIfAborted();
+  const offset = number * writer.partBytes;
+  const bytes = Math.min(writer.partBytes, reader.entry.bytes - offset);
+  if (await isHole(context, reader, writer, { offset, bytes })) {
+    context.onBytes(bytes);
+    return { number, bytes, crc32c: zerosCrc32c(bytes) };
+  }
+  const copied = await copyPart(context, writer, number, bytes);
+  if (copied) return copied;
+  if (bytes > BLOCK_BYTES) return await moveBlocks(context, reader, writer, { number, offset, bytes });
+  const { buffer, release } = await context.pool.borrow(bytes, signal);
+  try {
+    await fill(context, reader, buffer, offset);
+    const receipt = await writer.writePart(number, { buffer, crc32c: crc32cOf(buffer) }, signal);
+    context.onBytes(bytes);
+    return receipt;
+  } finally {
+    release();
+  }
+}
+
+/** Two ends that could not once will not the next time. */
+const cannotCopy = new WeakSet<EntryWriter>();
+
+async function copyPart({ limiter, signal, onBytes }: MoveContext, writer: EntryWriter, number: number, bytes: number): Promise<PartReceipt | undefined> {
+  if (!writer.copyPart || cannotCopy.has(writer)) return undefined;
+  await limiter?.take(bytes, signal);
+  const receipt = await writer.copyPart(number, bytes, signal);
+  if (receipt) onBytes(bytes);
+  else cannotCopy.add(writer);
+  return receipt;
+}
+
+interface Part {
+  readonly number: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** A part larger than a block: one block of it in memory at a time. */
+async function moveBlocks(context: MoveContext, reader: EntryReader, writer: EntryWriter, { number, offset, bytes }: Part): Promise<PartReceipt> {
+  const { buffer, release } = await context.pool.borrow(BLOCK_BYTES, context.signal);
+  const crc32cs: { bytes: number; crc32c: string }[] = [];
+  let counted = 0;
+  async function* blocks(): AsyncGenerator<Buffer, void> {
+    for (let position = 0; position < bytes; position += BLOCK_BYTES) {
+      const block = buffer.subarray(0, Math.min(BLOCK_BYTES, bytes - position));
+      await fill(context, reader, block, offset + position);
+      crc32cs.push({ bytes: block.length, crc32c: crc32cOf(block) });
+      yield block;
+      counted += block.length;
+      context.onBytes(block.length);
+    }
+  }
+  try {
+    const receipt = await writer.writePart(number, { bytes, blocks: blocks() }, context.signal);
+    return { ...receipt, crc32c: combineCrc32c(crc32cs) };
+  } catch (error) {
+    context.onBytes(-counted);
+    throw error;
+  } finally {
+    release();
+  }
+}
+
+async function fill({ limiter, signal }: MoveContext, reader: EntryReader, into: Buffer, offset: number): Promise<void> {
+  await limiter?.take(into.length, signal);
+  await ofSource(signal, async () => {
+    await reader.read(into, offset, signal);
+    await reader.verify();
+  });
+}
+
+/** Whether a part is nothing but zeros that neither end keeps. */
+function isHole({ signal }: MoveContext, reader: EntryReader, writer: EntryWriter, { offset, bytes }: Pick<Part, 'offset' | 'bytes'>): Promise<boolean> {
+  if (!writer.keepsHoles || !reader.nextData) return Promise.resolve(false);
+  return ofSource(signal, async () => {
+    const data = await reader.nextData?.(offset);
+    await reader.verify();
+    return !data || data.start >= offset + bytes;
+  });
+}
+
+async function ofSource<T>(signal: AbortSignal | undefined, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    throw signal?.aborted ? error : new SourceFailure(error);
+  }
+}
+
+/** Parts have few sizes: the last one's and all others'. */
+const zeros = new Map<number, string>();
+
+function zerosCrc32c(bytes: number): string {
+  const known = zeros.get(bytes);
+  if (known !== undefined) return known;
+  const page = crc32cOf(Buffer.alloc(4096));
+  const pieces = [
+    ...Array.from({ length: Math.floor(bytes / 4096) }, () => ({ bytes: 4096, crc32c: page })),
+    { bytes: bytes % 4096, crc32c: crc32cOf(Buffer.alloc(bytes % 4096)) },
+  ];
+  const crc32c = combineCrc32c(pieces);
+  if (zeros.size < 64) zeros.set(bytes, crc32c);
+  return crc32c;
+}

@@ -1,0 +1,125 @@
+/**
+ * What is on record of a move, beside its manifest: for each page what arrived, once, and what did not; for each share of a large entry its parts. Records are written once
+ * (If-None-Match), so a repeated or zombie attempt finds the first one's and neither moves nor counts twice.
+ *
+ *   {prefix}moved/{page, 6 digits}.jsonl.zst      entries as they lie at the target; metadata: sha256, files, bytes, failed
+ *   {prefix}failed/{page}.json                    what could not be moved, with reasons
+ *   {prefix}moved/large/{page}-{index}/...        session.json, share-{n}.json, entry.json
+ *   {prefix}moved/index.json                      the end: a manifest of all that arrived
+ */
+import * as z from 'zod';
+import { PenstockError } from '../../model/errors.ts';
+import type { FailedEntry, ManifestEntry, ManifestRef } from '../../model/manifest.ts';
+import { ManifestEntrySchema, type PageFacts, pageKey, six, withoutUndefined } from './manifest-format.ts';
+import { type PagePlace, packPage, readPage } from './manifest-page.ts';
+
+/** A page that has been moved as far as it can be. */
+export interface MovedPage {
+  readonly facts: PageFacts | undefined;
+  readonly failed: number;
+}
+
+export const movedPlace = (place: PagePlace): PagePlace => ({ ...place, prefix: `${place.prefix}moved/` });
+
+/** Undefined while the page has not been moved. */
+export async function findMovedPage(place: PagePlace, page: number): Promise<MovedPage | undefined> {
+  const moved = movedPlace(place);
+  const found = await moved.store.head(moved.bucket, pageKey(moved.prefix, six(page)));
+  if (!found) return undefined;
+  const { sha256 = '', files = '0', bytes = '0', failed = '0' } = found.metadata;
+  const facts = { name: six(page), sha256, files: Number(files), bytes: Number(bytes) };
+  return { facts: facts.files > 0 ? facts : undefined, failed: Number(failed) };
+}
+
+/** The failures first: the page's own record is what says that it is done. @returns what is on record, which may be another attempt's */
+export async function recordMovedPage(place: PagePlace, page: number, entries: readonly ManifestEntry[], failed: readonly FailedEntry[]): Promise<MovedPage> {
+  const moved = movedPlace(place);
+  if (failed.length > 0) await place.store.writeBytes(place.bucket, failedKey(place.prefix, page), Buffer.from(JSON.stringify(failed)), JSON_CONTENT);
+  const { facts, body } = await packPage(entries, Number.POSITIVE_INFINITY);
+  const metadata = { sha256: facts.sha256, files: String(facts.files), bytes: String(facts.bytes), failed: String(failed.length) };
+  await moved.store
+    .writeBytes(moved.bucket, pageKey(moved.prefix, six(page)), body, { ifNoneMatch: true, contentType: 'application/zstd', metadata })
+    .catch(ignoreConflict);
+  const found = await findMovedPage(place, page);
+  if (!found)
+    throw new PenstockError('StoreUnavailable', `The record of page ${page} below ${moved.prefix} was written and is not there.`, { store: place.store.name });
+  return found;
+}
+
+export const failedKey = (prefix: string, page: number): string => `${prefix}failed/${page}.json`;
+
+export function readMovedPage(place: PagePlace, ref: ManifestRef, page: number, sha256: string): Promise<ManifestEntry[]> {
+  const moved = movedPlace(place);
+  return readPage(moved.store, { ...ref, prefix: moved.prefix }, pageKey(moved.prefix, six(page)), sha256);
+}
+
+export async function readFailures(place: PagePlace, page: number): Promise<FailedEntry[]> {
+  return FailedSchema.parse(
+    JSON.parse((await place.store.readBytes(place.bucket, failedKey(place.prefix, page), { limitBytes: MAX_RECORD_BYTES })).toString()),
+  );
+}
+
+const FailureSchema = z.strictObject({ path: z.string(), type: z.string(), message: z.string() });
+const FailedSchema = z.array(FailureSchema);
+const SessionSchema = z.strictObject({ session: z.string(), etag: z.string() });
+const ShareSchema = z.union([
+  z.strictObject({
+    parts: z.array(z.strictObject({ number: z.int(), bytes: z.int(), crc32c: z.string().optional(), etag: z.string().optional() })),
+  }),
+  z.strictObject({ failed: FailureSchema }),
+]);
+const EntryResultSchema = z.union([z.strictObject({ entry: ManifestEntrySchema.transform(withoutUndefined) }), z.strictObject({ failed: FailureSchema })]);
+
+export type ShareRecord = z.output<typeof ShareSchema>;
+export type EntryResult = z.output<typeof EntryResultSchema>;
+
+/** 10,000 parts at 100 bytes. */
+const MAX_RECORD_BYTES = 16 * 2 ** 20;
+const JSON_CONTENT = { contentType: 'application/json' } as const;
+
+export interface LargeRecords {
+  /** The first worker's session is everybody's. @returns the one on record */
+  session(begin: () => Promise<z.output<typeof SessionSchema>>, abandon: (session: string) => Promise<void>): Promise<z.output<typeof SessionSchema>>;
+  findShare(share: number): Promise<ShareRecord | undefined>;
+  recordShare(share: number, record: ShareRecord): Promise<void>;
+  findEntry(): Promise<EntryResult | undefined>;
+  recordEntry(result: EntryResult): Promise<void>;
+}
+
+export function largeRecords(place: PagePlace, page: number, index: number): LargeRecords {
+  const prefix = `${movedPlace(place).prefix}large/${page}-${index}/`;
+  const find = async <T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> => {
+    const body = await place.store.readBytes(place.bucket, `${prefix}${name}`, { limitBytes: MAX_RECORD_BYTES }).catch(absent);
+    return body && schema.parse(JSON.parse(body.toString()));
+  };
+  const record = async (name: string, value: unknown): Promise<void> => {
+    await place.store
+      .writeBytes(place.bucket, `${prefix}${name}`, Buffer.from(JSON.stringify(value)), { ifNoneMatch: true, ...JSON_CONTENT })
+      .catch(ignoreConflict);
+  };
+  return {
+    async session(begin, abandon) {
+      const known = await find('session.json', SessionSchema);
+      if (known) return known;
+      const mine = await begin();
+      await record('session.json', mine);
+      const agreed = (await find('session.json', SessionSchema)) ?? mine;
+      if (agreed.session !== mine.session) await abandon(mine.session);
+      return agreed;
+    },
+    findShare: (share) => find(`share-${share}.json`, ShareSchema),
+    recordShare: (share, value) => record(`share-${share}.json`, value),
+    findEntry: () => find('entry.json', EntryResultSchema),
+    recordEntry: (result) => record('entry.json', result),
+  };
+}
+
+function absent(error: unknown): undefined {
+  if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
+  throw error;
+}
+
+function ignoreConflict(error: unknown): undefined {
+  if (error instanceof PenstockError && error.type === 'Conflict') return undefined;
+  throw error;
+}

@@ -1,0 +1,193 @@
+/** Writing one object: one PUT, or an upload in parts that several workers may share. Either way the store compares what arrived with what was read before it publishes. */
+import type { CopySource, ObjectFacts, ObjectStore, StoredObject, Upload, UploadedPart, WriteOptions } from '../../drivers/object-store/port.ts';
+import { PenstockError } from '../../model/errors.ts';
+import type { ManifestEntry } from '../../model/manifest.ts';
+import { crc32cOf } from './crc32c.ts';
+import type { CreateOptions, EntryReader, EntryWriter, PartReceipt } from './endpoint.ts';
+import { etagOf, factsToEntry, holdAtLeast, type ObjectPlace, WEAK_ETAG } from './object-endpoint.ts';
+import { metadataOf } from './object-metadata.ts';
+import { isObjectReader, openObject } from './object-reader.ts';
+import { readCrc32c } from './read-crc32c.ts';
+
+/** S3's own limit for copying an object in one request. */
+const MAX_COPY_BYTES = 5 * 2 ** 30;
+/** A copied part costs a request and no memory: 5 TiB are then 5,120. */
+const COPIED_PART_BYTES = 2 ** 30;
+
+interface Target {
+  readonly place: ObjectPlace;
+  readonly key: string;
+  readonly entry: ManifestEntry;
+  readonly options: CreateOptions;
+}
+
+export async function createObject(place: ObjectPlace, entry: ManifestEntry, options: CreateOptions): Promise<EntryWriter> {
+  const target: Target = { place, key: `${place.base}${entry.path}`, entry, options };
+  const partBytes = place.store.partBytesFor(entry.bytes); // also refuses what is too large
+  const source = options.source && copySourceFor(place, options.source);
+  if (source) return entry.bytes <= MAX_COPY_BYTES ? copiedWhole(target, source) : inParts(target, COPIED_PART_BYTES, source);
+  return entry.bytes <= partBytes ? inOneRequest(target, partBytes) : inParts(target, partBytes);
+}
+
+function copiedWhole(target: Target, source: CopySource): EntryWriter {
+  const { place, key, entry } = target;
+  return {
+    partBytes: MAX_COPY_BYTES,
+    keepsHoles: false,
+    session: '',
+    writePart: () => Promise.reject(new TypeError('this object is copied by its store')),
+    copyPart: (number, bytes) => Promise.resolve({ number, bytes, crc32c: entry.crc32c }),
+    async seal(_receipts, crc32c, signal) {
+      const write = place.store.copyObject(source, place.bucket, key, writeOptions(target, undefined, signal));
+      return { published: settled(await publish(target, write, crc32c)) };
+    },
+    close: () => Promise.resolve(),
+    abandon: () => Promise.resolve(),
+  };
+}
+
+function inOneRequest(target: Target, partBytes: number): EntryWriter {
+  const { place, key } = target;
+  let body: { readonly buffer: Buffer; readonly crc32c: string } | undefined;
+  return {
+    partBytes,
+    keepsHoles: false,
+    session: '',
+    writePart(number, content) {
+      if (!('buffer' in content)) return Promise.reject(new TypeError('an object of one part comes as one buffer'));
+      body = content;
+      return Promise.resolve({ number, bytes: content.buffer.length, crc32c: content.crc32c });
+    },
+    async seal(_receipts, _crc32c, signal) {
+      const { buffer, crc32c } = body ?? EMPTY;
+      const write = place.store.writeBytes(place.bucket, key, buffer, { ...writeOptions(target, crc32c, signal), crc32c });
+      return { published: settled(await publish(target, write, crc32c)) };
+    },
+    close: () => Promise.resolve(),
+    abandon: () => Promise.resolve(),
+  };
+}
+
+const EMPTY = { buffer: Buffer.alloc(0), crc32c: crc32cOf(Buffer.alloc(0)) };
+
+async function inParts(target: Target, partBytes: number, source?: CopySource): Promise<EntryWriter> {
+  const { place, key, entry, options } = target;
+  const { store, bucket } = place;
+  const upload: Upload = options.session
+    ? { bucket, key, uploadId: options.session }
+    : await store.beginUpload(bucket, key, { ...uploadOptions(target), ...(source ? { isCopied: true } : {}) });
+  return {
+    partBytes,
+    keepsHoles: false,
+    session: upload.uploadId,
+    async writePart(number, content, signal) {
+      const isBuffer = 'buffer' in content;
+      const sent = store.writePart(upload, number + 1, isBuffer ? content.buffer : content, {
+        ...(isBuffer ? { crc32c: content.crc32c } : {}),
+        ...(signal ? { signal } : {}),
+      });
+      return toReceipt(await sent.catch(orEnded(store, upload, signal)));
+    },
+    ...(source && {
+      copyPart: async (number: number, bytes: number, signal?: AbortSignal) =>
+        toReceipt(await store.copyPart(upload, number + 1, { ...source, start: number * partBytes, bytes }, signal ? { signal } : {})),
+    }),
+    async seal(receipts, crc32c, signal) {
+      const write = store.completeUpload(upload, receipts.map(toPart), {
+        bytes: entry.bytes,
+        ifNoneMatch: !options.replace,
+        ...(crc32c === undefined ? {} : { crc32c }),
+        ...(options.retention ? { retention: options.retention } : {}),
+        ...(signal ? { signal } : {}),
+      });
+      return { published: settled(await publish(target, write, crc32c)) };
+    },
+    close: () => Promise.resolve(),
+    abandon: () => store.abandonUpload(upload),
+  };
+}
+
+/** A store that refuses a part at its first bytes hangs up before its reason can be read: ask whether the upload is still there. */
+const orEnded =
+  (store: ObjectStore, upload: Upload, signal: AbortSignal | undefined) =>
+  async (error: unknown): Promise<never> => {
+    if (error instanceof PenstockError && error.type === 'StoreUnavailable') await store.listParts(upload, signal ? { signal } : {});
+    throw error;
+  };
+
+/** The store's answer as an entry; a taken name is looked into, for it may be this very content. */
+async function publish(target: Target, write: Promise<StoredObject>, crc32c: string | undefined): Promise<ManifestEntry> {
+  const { place, key, entry, options } = target;
+  try {
+    const written = await write;
+    const known = written.crc32c ?? crc32c;
+    const link = options.attributes?.linkTarget;
+    return {
+      path: entry.path,
+      bytes: written.bytes,
+      modifiedAt: entry.modifiedAt,
+      etag: written.etag,
+      ...(known === undefined ? {} : { crc32c: known }),
+      ...(link === undefined ? {} : { linkTarget: link }),
+    };
+  } catch (error) {
+    if (!(error instanceof PenstockError) || !mayBeOurs(error)) throw error;
+    const wanted = crc32c ?? entry.crc32c;
+    const existing = await sameOrThrow(place, key, { bytes: entry.bytes, crc32c: wanted }, error, options.signal);
+    if (options.retention) await holdAtLeast(place.store, place.bucket, key, options.retention, options.signal);
+    return { ...factsToEntry(place.base, existing), modifiedAt: entry.modifiedAt, ...(wanted === undefined ? {} : { crc32c: wanted }) };
+  }
+}
+
+/** The name is taken, or the upload has ended: by this very request, where its answer was lost on the way. */
+const mayBeOurs = (error: PenstockError): boolean => error.type === 'Conflict' || error.type === 'SessionLost';
+
+/** The key is taken: by an earlier attempt's equal content, which is success, or by something else. */
+async function sameOrThrow(
+  place: ObjectPlace,
+  key: string,
+  wanted: { readonly bytes: number; readonly crc32c: string | undefined },
+  conflict: PenstockError,
+  signal: AbortSignal | undefined,
+): Promise<ObjectFacts> {
+  const facts = await place.store.head(place.bucket, key, { signal });
+  if (!facts || facts.bytes !== wanted.bytes || wanted.crc32c === undefined) throw conflict;
+  const crc32c = facts.crc32c ?? (await crc32cOfObject(place.store, place.bucket, facts, signal));
+  if (crc32c !== wanted.crc32c) throw conflict;
+  return facts;
+}
+
+async function crc32cOfObject(store: ObjectStore, bucket: string, facts: ObjectFacts, signal: AbortSignal | undefined): Promise<string> {
+  const { key: path, bytes, modifiedAt } = facts;
+  return readCrc32c(await openObject({ store, bucket, base: '' }, { path, bytes, modifiedAt, etag: etagOf(facts) }, signal), { signal });
+}
+
+function copySourceFor({ store }: ObjectPlace, source: EntryReader): CopySource | undefined {
+  if (!isObjectReader(source) || source.place.store.service !== store.service) return undefined;
+  // A copy by the store is held to a version by its etag alone.
+  if (WEAK_ETAG.test(source.entry.etag)) return undefined;
+  return { bucket: source.place.bucket, key: source.key, etag: source.entry.etag, totalBytes: source.entry.bytes };
+}
+
+const uploadOptions = ({ entry, options }: Target) => ({
+  metadata: metadataOf(entry, entry.crc32c, options.attributes),
+  ...(options.retention ? { retention: options.retention } : {}),
+  ...(options.signal ? { signal: options.signal } : {}),
+});
+
+const writeOptions = ({ entry, options }: Target, crc32c: string | undefined, signal: AbortSignal | undefined): WriteOptions => ({
+  ifNoneMatch: !options.replace,
+  metadata: metadataOf(entry, crc32c ?? entry.crc32c, options.attributes),
+  ...(options.retention ? { retention: options.retention } : {}),
+  ...(signal ? { signal } : {}),
+});
+
+const toReceipt = (part: UploadedPart): PartReceipt => ({ number: part.number - 1, bytes: part.bytes, crc32c: part.crc32c, etag: part.etag });
+const toPart = (receipt: PartReceipt): UploadedPart => ({
+  number: receipt.number + 1,
+  bytes: receipt.bytes,
+  etag: receipt.etag ?? '',
+  crc32c: receipt.crc32c,
+});
+
+const settled = <T>(value: T): Promise<T> => Promise.resolve(value);

@@ -1,0 +1,161 @@
+/** One wave of a group commit: contents durable, then names published, then directories durable. Each file is told by itself what became of it. */
+import { PenstockError } from '../../model/errors.ts';
+import { type Directories, settled } from './contained-path.ts';
+import type { Descriptor } from './descriptor.ts';
+import type { FileFacts } from './port.ts';
+import { posixError } from './posix-errors.ts';
+import { type Finished, publishIn, syncDirectory } from './posix-publish.ts';
+import { syncFd, unlinkName } from './raw-fs.ts';
+import type { Volume } from './volume.ts';
+
+/** Calls in flight: libuv has four threads, and the journal takes syncs together. */
+const CALLS_IN_FLIGHT = 16;
+/** So many directories cost less by one sync of the file system. */
+const DIRECTORIES_SYNCED_TOGETHER_FROM = 32;
+
+export interface CommitPlace {
+  readonly root: string;
+  readonly store: string;
+  /** Held open. */
+  readonly directories: Directories;
+  /** From the root, each time. */
+  readonly walk: Directories;
+}
+
+/** A file that is sealed and not yet published. */
+export interface Pending {
+  readonly file: Finished;
+  /** Neither synced nor to be synced by itself, unless it has a descriptor. */
+  readonly awaitsVolume: boolean;
+  descriptor: Descriptor | undefined;
+  readonly resolve: (facts: FileFacts) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Settles every file of the wave. @returns what went wrong with the deferred directories */
+export async function commitWave(
+  place: CommitPlace,
+  volume: Volume,
+  wave: readonly Pending[],
+  deferred: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, Error>> {
+  const durable = await makeDurable(place, volume, wave);
+  const published = await publishAll(place, durable);
+  const failures = await syncDirectories(place, volume, published, deferred);
+  for (const { file, resolve, reject } of published) {
+    const failure = failureOnTheWay(failures, file.directory);
+    if (failure) reject(failure);
+    else resolve(file.facts);
+  }
+  return new Map([...failures].filter(([directory]) => deferred.has(directory)));
+}
+
+/** The file will not be published: its temporary name goes, and its promise is rejected. */
+export async function drop({ directories }: CommitPlace, entry: Pending, reason: Error): Promise<void> {
+  const { directory, temporary } = entry.file;
+  await takeDescriptor(entry)
+    ?.close()
+    .catch(() => undefined);
+  // What cannot be removed is for the sweep.
+  await directories(directory, {}, (held) => unlinkName(held.child(temporary))).catch(() => undefined);
+  entry.reject(reason);
+}
+
+/** Whoever takes it closes it. */
+export function takeDescriptor(entry: Pending): Descriptor | undefined {
+  const { descriptor } = entry;
+  entry.descriptor = undefined;
+  return descriptor;
+}
+
+/** @returns those that are */
+async function makeDurable(place: CommitPlace, volume: Volume, wave: readonly Pending[]): Promise<readonly Pending[]> {
+  const failures = new Map<Pending, Error>();
+  const together = wave.filter((entry) => entry.awaitsVolume && !entry.descriptor);
+  const failure = together.length > 0 ? await volumeFailure(place, volume, together) : undefined;
+  if (failure) for (const entry of together) failures.set(entry, failure);
+  await inParallel(wave, async (entry) => {
+    const descriptor = takeDescriptor(entry);
+    if (!descriptor) return;
+    try {
+      // Where the volume was synced for the others, it was for this one.
+      if (together.length === 0 || failure) await descriptor.use(syncFd);
+      await descriptor.close();
+    } catch (error) {
+      failures.set(entry, posixError(error, place.store, entry.file.facts.path));
+      await descriptor.close().catch(() => undefined);
+    }
+  });
+  await inParallel([...failures], ([entry, reason]) => drop(place, entry, reason));
+  return wave.filter((entry) => !failures.has(entry));
+}
+
+async function volumeFailure({ store }: CommitPlace, volume: Volume, together: readonly Pending[]): Promise<Error | undefined> {
+  const covered = together.every(({ file }) => volume.covers(file.identity));
+  return volume.sync().then(
+    () => (covered ? undefined : new PenstockError('IoError', 'An earlier sync of the file system failed, perhaps for this file.', { store })),
+    (error: Error) => error,
+  );
+}
+
+/** @returns those that are */
+async function publishAll(place: CommitPlace, wave: readonly Pending[]): Promise<readonly Pending[]> {
+  const published: Pending[] = [];
+  const byDirectory = Map.groupBy(wave, ({ file }) => file.directory.join('/'));
+  await inParallel([...byDirectory.values()], async (entries) => {
+    const steps = entries[0]?.file.directory ?? [];
+    const tried = place.directories(steps, {}, (held) =>
+      inParallel(entries, async (entry) => {
+        await publishIn(held, place.store, entry.file).then(() => void published.push(entry), entry.reject);
+      }),
+    );
+    await tried.catch((error: unknown) => {
+      for (const entry of entries) entry.reject(posixError(error, place.store, entry.file.facts.path));
+    });
+  });
+  return published;
+}
+
+/** @returns the failures, by directory */
+async function syncDirectories(
+  { walk, store }: CommitPlace,
+  volume: Volume,
+  published: readonly Pending[],
+  deferred: ReadonlySet<string>,
+): Promise<Map<string, Error>> {
+  const failures = new Map<string, Error>();
+  const wanted = new Map<string, string | undefined>([...deferred].map((directory) => [directory, undefined]));
+  for (const { file } of published) wanted.set(file.directory.join('/'), file.directoryIdentity);
+  const isTogether = wanted.size >= DIRECTORIES_SYNCED_TOGETHER_FROM;
+  const covered: string[] = [];
+  await inParallel([...wanted], async ([directory, identity]) => {
+    const isCovered = (found: string) => isTogether && volume.covers(found) && covered.push(directory) > 0;
+    await syncDirectory(walk, store, directory === '' ? [] : directory.split('/'), identity, isCovered).catch((error: Error) => {
+      failures.set(directory, error);
+    });
+  });
+  if (covered.length === 0) return failures;
+  await volume.sync().catch((error: Error) => {
+    for (const directory of covered) failures.set(directory, error);
+  });
+  return failures;
+}
+
+/** A name is durable when its directory is, and every directory made for it. */
+function failureOnTheWay(failures: ReadonlyMap<string, Error>, steps: readonly string[]): Error | undefined {
+  if (failures.size === 0) return undefined;
+  for (let depth = steps.length; depth >= 0; depth -= 1) {
+    const failure = failures.get(steps.slice(0, depth).join('/'));
+    if (failure) return failure;
+  }
+  return undefined;
+}
+
+/** Settles when all have ended. */
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const workers = Array.from({ length: Math.min(CALLS_IN_FLIGHT, items.length) }, async () => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  });
+  await settled(workers);
+}

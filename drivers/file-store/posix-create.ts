@@ -1,0 +1,93 @@
+/** Begins a file under a temporary name, or goes on with one that another worker began. */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { PenstockError } from '../../model/errors.ts';
+import { type HeldDirectory, splitParent, TEMPORARY_PREFIX } from './contained-path.ts';
+import { Descriptor } from './descriptor.ts';
+import { allocateBlocks } from './libc.ts';
+import type { FileCreateOptions } from './port.ts';
+import { errnoOf, isMissing, posixError, quoted } from './posix-errors.ts';
+import { PosixUnpublishedFile } from './posix-unpublished.ts';
+import type { Writing } from './posix-writing.ts';
+import { closeFd, dropFd, openFd, statFd, unlinkName } from './raw-fs.ts';
+
+const DIRECTORY_MODE = 0o755;
+const FILE_MODE = 0o644;
+const RESUME_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const CREATE_FLAGS = RESUME_FLAGS | constants.O_CREAT | constants.O_EXCL;
+/** Smaller files are written at once, and told of a full disk as early. */
+const ALLOCATED_FROM_BYTES = 2 ** 20;
+const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** The attempt, this process, a number: see {@link newSession}. */
+const SESSION = /^[A-Za-z0-9._-]{1,64}-[0-9a-f]{16}-[0-9a-z]{1,11}$/;
+const thisProcess = randomBytes(8).toString('hex');
+let serial = 0;
+
+/** Unique per call: not even two activities of one attempt meet. */
+function newSession(attempt: string): string {
+  serial += 1;
+  return `${attempt.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(0, 64) || 'none'}-${thisProcess}-${serial.toString(36)}`;
+}
+
+export async function createFileAt(writing: Writing, path: string, options: FileCreateOptions): Promise<PosixUnpublishedFile> {
+  const { directories, store } = writing;
+  const { directory, name } = splitParent(path, store);
+  const session = options.session === undefined ? newSession(options.attempt) : checked(options.session, store);
+  const temporary = `${TEMPORARY_PREFIX}${session}`;
+  const isShared = options.session !== undefined;
+  const changed = new Set<string>();
+  const made = writing.defer ?? ((above: string) => void changed.add(above));
+  const walk = { wanted: path, ...(isShared ? {} : { create: { mode: DIRECTORY_MODE, changed: made } }) };
+  try {
+    await writing.batch?.begin();
+    return await directories(directory, walk, async (parent) => {
+      const directoryIdentity = await parent.identity();
+      const descriptor = new Descriptor(await (isShared ? resume(parent, temporary, store, path) : begin(parent, temporary, options)));
+      return new PosixUnpublishedFile(writing, { descriptor, session, temporary, directory, directoryIdentity, name, isShared, changed });
+    });
+  } catch (error) {
+    throw posixError(error, store, path);
+  }
+}
+
+async function begin(parent: HeldDirectory, temporary: string, { bytes = 0, mode = FILE_MODE }: FileCreateOptions): Promise<number> {
+  // Set-id bits would hold for content of anyone's.
+  const fd = await openFd(parent.child(temporary), CREATE_FLAGS, mode & 0o777);
+  try {
+    if (bytes >= ALLOCATED_FROM_BYTES) await allocate(fd, bytes);
+    return fd;
+  } catch (error) {
+    await closeFd(fd).catch(() => undefined);
+    await unlinkName(parent.child(temporary)).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function resume(parent: HeldDirectory, temporary: string, store: string, path: string): Promise<number> {
+  const fd = await openFd(parent.child(temporary), RESUME_FLAGS).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+    throw new PenstockError('NotFound', `${quoted(path)} is not being written there any more: it was published, or abandoned.`, { store, cause: error });
+  });
+  try {
+    const stats = await statFd(fd);
+    // Whoever may write this directory could have put a second name of another's file here.
+    if (!stats.isFile() || stats.nlink !== 1n) throw new PenstockError('Denied', `The unfinished ${quoted(path)} was replaced by another file.`, { store });
+    return fd;
+  } catch (error) {
+    dropFd(fd);
+    throw error;
+  }
+}
+
+/** A file system that cannot tells a full disk at the first write it has no room for. */
+async function allocate(fd: number, bytes: number): Promise<void> {
+  await allocateBlocks(fd, bytes).catch((error: unknown) => {
+    if (NO_ROOM.has(errnoOf(error) ?? '')) throw error;
+  });
+}
+
+function checked(session: string, store: string): string {
+  if (SESSION.test(session)) return session;
+  throw new PenstockError('InvalidInput', `${quoted(session)} is no session of a file store.`, { store });
+}

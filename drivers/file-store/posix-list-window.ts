@@ -1,0 +1,136 @@
+/** One directory's names in byte order, a window of bounded size at a time: the smallest behind the last one given. */
+import type { Dirent } from 'node:fs';
+import { opendir } from 'node:fs/promises';
+import { type Directories, type HeldDirectory, isNoDirectory, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
+import type { SymlinkPolicy } from './port.ts';
+import { isMissing, posixError } from './posix-errors.ts';
+import type { LinkScope } from './posix-links.ts';
+import { follow } from './posix-stat.ts';
+import { statLink } from './raw-fs.ts';
+
+/** Names of one directory held at a time, about 10 MB; a directory of 100,000 is read twice. */
+const WINDOW_NAMES = 50_000;
+const MOST_DIRECTORIES = 1_000;
+/** Such a name cannot be given back to the file system: it is listed in its decoded form, and refused. */
+export const NOT_UTF8 = 'its name is not valid UTF-8';
+
+/** What a listing of one store has in common. */
+export interface Listing {
+  readonly root: string;
+  readonly store: string;
+  readonly walk: Directories;
+  readonly symlinks: SymlinkPolicy;
+  /** Steps of the listed directory, which no link leads out of. */
+  readonly within: readonly string[];
+}
+
+export const linkScope = ({ root, store, walk, within }: Listing): LinkScope => ({ root, store, directories: walk, within });
+
+export interface Child {
+  /** UTF-8, with a `/` behind a directory's name: what its paths sort by. */
+  readonly sortKey: Buffer;
+  readonly name: string;
+  readonly isDirectory: boolean;
+  /** Steps to what a followed link leads to, itself no link. */
+  readonly leadsTo?: readonly string[];
+  /** Why it is not to be moved, as a clause. */
+  readonly refused?: string;
+}
+export interface Window {
+  /** Ascending. */
+  readonly children: readonly Child[];
+  /** More names lie behind the last. */
+  readonly truncated: boolean;
+}
+
+/** @param above steps of this directory and those the walk came through: a link to one of them, or above, is a circle */
+export async function readWindow(
+  listing: Listing,
+  steps: readonly string[],
+  after: Buffer | undefined,
+  above: readonly (readonly string[])[],
+): Promise<Window> {
+  return inDirectory(listing, steps, { children: [], truncated: false }, async (held) => {
+    let kept: Child[] = [];
+    let truncated = false;
+    for await (const found of await opendir(held.child('.'), { bufferSize: 1024 })) {
+      const child = await toChild(listing, steps, held, found, above);
+      if (!child || (after && compare(child.sortKey, after) <= 0)) continue;
+      kept.push(child);
+      if (kept.length < 2 * WINDOW_NAMES) continue;
+      kept = smallest(kept, WINDOW_NAMES);
+      truncated = true;
+    }
+    if (kept.length > WINDOW_NAMES) truncated = true;
+    return { children: smallest(kept, WINDOW_NAMES), truncated };
+  });
+}
+
+/** A directory that vanished or turned into something else is as good as empty. */
+export async function inDirectory<T>(listing: Listing, steps: readonly string[], absent: T, use: (held: HeldDirectory) => Promise<T>): Promise<T> {
+  try {
+    return await listing.walk(steps, {}, use);
+  } catch (error) {
+    if (isNoDirectory(error)) return absent;
+    throw error;
+  }
+}
+
+/** The smallest names of directories directly below the path; links are none. Empty where there is no such directory. */
+export async function listDirectoriesAt(root: string, store: string, path: string): Promise<readonly string[]> {
+  try {
+    return await withDirectory(root, store, splitPath(path, store), {}, async (held) => {
+      let kept: Child[] = [];
+      for await (const found of await opendir(held.child('.'), { bufferSize: 1024 })) {
+        if (!found.isDirectory() || isForeign(found.name)) continue;
+        kept.push(childOf(found.name, true));
+        if (kept.length >= 2 * MOST_DIRECTORIES) kept = smallest(kept, MOST_DIRECTORIES);
+      }
+      return smallest(kept, MOST_DIRECTORIES).map(({ name }) => name);
+    });
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw posixError(error, store, path);
+  }
+}
+
+export const compare = (one: Buffer, other: Buffer): number => Buffer.compare(one, other);
+
+const smallest = (children: Child[], most: number): Child[] => children.sort((one, other) => compare(one.sortKey, other.sortKey)).slice(0, most);
+
+/** Ours and unfinished, or not to be opened by its decoded form. */
+const isForeign = (name: string): boolean => name.startsWith(TEMPORARY_PREFIX) || name.includes('\uFFFD');
+
+async function toChild(
+  listing: Listing,
+  steps: readonly string[],
+  held: HeldDirectory,
+  found: Dirent,
+  above: readonly (readonly string[])[],
+): Promise<Child | undefined> {
+  const { name } = found;
+  if (name.startsWith(TEMPORARY_PREFIX)) return undefined;
+  const isLink = found.isSymbolicLink() && listing.symlinks !== 'skip';
+  if (!found.isDirectory() && !found.isFile() && !isLink) return undefined;
+  // Listed as refused, it is reported; left out, it would be lost in silence.
+  if (name.includes('\uFFFD') && !(await isThere(held, name))) return { ...childOf(name, false), refused: NOT_UTF8 };
+  if (!isLink || listing.symlinks !== 'follow') return childOf(name, found.isDirectory());
+  const led = await follow(linkScope(listing), steps, name);
+  if (led.kind === 'special') return undefined;
+  if (led.kind === 'refused') return { ...childOf(name, false), refused: led.refused };
+  if (led.kind === 'directory' && above.some((one) => isAtOrAbove(led.steps, one))) return { ...childOf(name, false), refused: 'it leads in a circle' };
+  return { ...childOf(name, led.kind === 'directory'), leadsTo: led.steps };
+}
+
+const childOf = (name: string, isDirectory: boolean): Child => ({ sortKey: Buffer.from(isDirectory ? `${name}/` : name), name, isDirectory });
+
+const isAtOrAbove = (one: readonly string[], other: readonly string[]): boolean => one.every((step, depth) => step === other[depth]);
+
+const isThere = (held: HeldDirectory, name: string): Promise<boolean> =>
+  statLink(held.child(name)).then(
+    () => true,
+    (error: unknown) => {
+      if (isMissing(error)) return false;
+      throw error;
+    },
+  );

@@ -1,0 +1,95 @@
+/** Publishing: a temporary name becomes the file's own, whole, which is what decides between attempts. */
+import { lstat } from 'node:fs/promises';
+import { PenstockError } from '../../model/errors.ts';
+import { type Directories, type HeldDirectory, identityOf, joinPath } from './contained-path.ts';
+import type { FileFacts } from './port.ts';
+import { errnoOf, posixError, quoted } from './posix-errors.ts';
+import { linkName, renameName, statLink, unlinkName } from './raw-fs.ts';
+
+/** A file whose content is complete, under a temporary name. */
+export interface Finished {
+  readonly directory: readonly string[];
+  /** The directory's, as {@link HeldDirectory.identity}. */
+  readonly directoryIdentity: string;
+  readonly temporary: string;
+  readonly name: string;
+  readonly replace: boolean;
+  /** Device and inode of what was written. */
+  readonly identity: string;
+  readonly facts: FileFacts;
+}
+
+/**
+ * The temporary name is gone afterwards, whatever happens. @throws Conflict where the name is taken, by a file without `replace`, by a directory, or by
+ * whoever may write here and put another file in the temporary one's place
+ */
+export async function publishIn(parent: HeldDirectory, store: string, file: Finished): Promise<void> {
+  const temporary = parent.child(file.temporary);
+  const named = parent.child(file.name);
+  try {
+    if ((await parent.identity()) !== file.directoryIdentity) throw moved(store, parent.path);
+    if (file.replace) {
+      await renameName(temporary, named);
+    } else {
+      await linkName(temporary, named).catch(async (error: unknown) => {
+        // A network file system may have done it and lost the answer.
+        if (errnoOf(error) !== 'EEXIST' || (await identityAt(named)) !== file.identity) throw error;
+      });
+      await unlinkName(temporary);
+    }
+    if ((await identityAt(named)) === file.identity) return;
+  } catch (error) {
+    await unlinkName(temporary).catch(() => undefined);
+    throw await explained(error, store, parent, file.name);
+  }
+  throw new PenstockError('Conflict', `${quoted(file.facts.path)} was replaced by another file while it was published.`, { store });
+}
+
+const identityAt = async (path: string): Promise<string> => identityOf(await statLink(path));
+
+/**
+ * By a walk of its own: what is synced must be what now lies at the path. @param expected the identity of the directory that was written to
+ * @param isCovered whether another call syncs what has this identity @throws IoError where another directory lies there
+ */
+export async function syncDirectory(
+  walk: Directories,
+  store: string,
+  steps: readonly string[],
+  expected?: string,
+  isCovered: (identity: string) => boolean = () => false,
+): Promise<void> {
+  try {
+    await walk(steps, {}, async (held) => {
+      const identity = await held.identity();
+      if (expected !== undefined && identity !== expected) throw moved(store, held.path);
+      if (!isCovered(identity)) await held.sync();
+    });
+  } catch (error) {
+    throw posixError(error, store, steps.join('/'));
+  }
+}
+
+const moved = (store: string, directory: string): PenstockError =>
+  new PenstockError('IoError', `The directory ${quoted(directory)} was moved while it was written.`, { store });
+
+async function explained(error: unknown, store: string, parent: HeldDirectory, name: string): Promise<Error> {
+  const path = joinPath(parent.path, name);
+  const errno = errnoOf(error);
+  const isDirectory =
+    errno === 'EISDIR' ||
+    errno === 'ENOTEMPTY' ||
+    (errno === 'EEXIST' &&
+      (await lstat(parent.child(name)).then(
+        (facts) => facts.isDirectory(),
+        () => false,
+      )));
+  if (isDirectory) {
+    return new PenstockError('Conflict', `${quoted(path)} is a directory there, so no file can have that name.`, {
+      store,
+      cause: error,
+      nextStep: 'Rename one of them.',
+    });
+  }
+  if (errno === 'EEXIST') return new PenstockError('Conflict', `${quoted(path)} exists.`, { store, cause: error });
+  return posixError(error, store, path);
+}

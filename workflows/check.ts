@@ -1,0 +1,102 @@
+/** Holds a target to a manifest: what is missing, different, unreadable or beside it. Moves and mends nothing. */
+import { ApplicationFailure, continueAsNew, defineQuery, isCancellation, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { CheckActivities, OpenedCheck } from '../activities/check.ts';
+import {
+  addCounts,
+  type CheckAnswer,
+  type CheckRequest,
+  CheckRequestSchema,
+  type CheckResult,
+  checkWorkflowId,
+  differences,
+  LINES_SHOWN,
+  noCounts,
+  planCheck,
+} from '../model/check.ts';
+import { DATA_QUEUE } from '../model/identifiers.ts';
+import { shortLocation } from '../model/location.ts';
+import { queryNames } from '../model/messages.ts';
+import { accept, requireWorkflowId } from './accept.ts';
+import { rootCause } from './allocation/staging.ts';
+import { EVENTS_PER_RUN, historyIsFull, slide, throwIfCancelled } from './moving.ts';
+import { activities } from './presets.ts';
+
+/** Carried into the next run of the same check. */
+export interface CheckRecord {
+  readonly opened: OpenedCheck;
+  answer: CheckAnswer;
+  nextPart: number;
+}
+
+const status = defineQuery<CheckAnswer>(queryNames.status);
+
+/** @param input see CheckRequestSchema */
+export async function check(input: unknown, carried?: CheckRecord): Promise<CheckResult> {
+  const request = accept(CheckRequestSchema, input);
+  requireWorkflowId(checkWorkflowId(request.checkId));
+  let record = carried && workflowInfo().continuedFromExecutionRunId ? carried : undefined;
+  setHandler(status, () => record?.answer ?? { counts: noCounts, lines: [] });
+  try {
+    record ??= { opened: await open(request), answer: { counts: noCounts, lines: [] }, nextPart: 0 };
+    if (await compare(request, record)) return await conclude(request, record);
+    throwIfCancelled();
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const cause = rootCause(error);
+    throw cause instanceof ApplicationFailure ? ApplicationFailure.nonRetryable(cause.message, cause.type) : error;
+  }
+  return await continueAsNew<typeof check>(input, record);
+}
+
+const call = (summary: string, heartbeatSeconds?: number) =>
+  activities<CheckActivities>('waiting', { queue: DATA_QUEUE, summary, ...(heartbeatSeconds === undefined ? {} : { heartbeatSeconds }) });
+
+const open = ({ manifest, target }: CheckRequest): Promise<OpenedCheck> =>
+  call(`find the manifest at ${shortLocation(manifest)}`).openCheck({ manifest, target });
+
+/** The first run's, so that a later one finds what it left. */
+const recordsOf = ({ checkId }: CheckRequest): string => `checks/${checkId}/${workflowInfo().firstExecutionRunId}/`;
+
+/** @returns false where the history is full and a new run has to go on */
+async function compare(request: CheckRequest, record: CheckRecord): Promise<boolean> {
+  const { manifest, heartbeatSeconds, eventsPerRun } = record.opened;
+  const { target, read, extra, lanes } = request;
+  const parts = manifest.pages === 0 && !extra ? [] : planCheck(manifest);
+  show(request, record, parts.length);
+  record.nextPart = await slide(
+    { from: record.nextPart, to: parts.length, lanes },
+    async (number) => {
+      const part = parts[number];
+      if (!part) throw new TypeError(`a check of ${parts.length} parts has no part ${number}`);
+      const summary = `check part ${number + 1} of ${parts.length} of ${shortLocation(target)}${read === 'always' ? ', reading every byte' : ''}`;
+      const found = await call(summary, heartbeatSeconds).checkPart({ ...part, manifest, target, read, extra, records: recordsOf(request) });
+      record.answer = {
+        counts: addCounts(record.answer.counts, found.counts),
+        lines: [...record.answer.lines, ...found.lines].slice(0, LINES_SHOWN),
+      };
+      show(request, record, parts.length);
+    },
+    () => historyIsFull(Math.min(EVENTS_PER_RUN, eventsPerRun)),
+  );
+  return record.nextPart >= parts.length;
+}
+
+async function conclude(request: CheckRequest, { opened, answer }: CheckRecord): Promise<CheckResult> {
+  const { manifest, heartbeatSeconds } = opened;
+  if (differences(answer.counts) === 0) return { ...answer, manifest };
+  const report = await call('write the list of differences', heartbeatSeconds).writeCheckReport({ manifest, records: recordsOf(request) });
+  return { ...answer, manifest, report };
+}
+
+function show(request: CheckRequest, { answer: { counts, lines }, opened }: CheckRecord, parts: number): void {
+  const { same, sameSize, missing, extra, differing, unreadable } = counts;
+  setCurrentDetails(
+    [
+      `**${same + sameSize} of ${opened.manifest.files} the same**, ${differences(counts)} differences`,
+      '',
+      `- target ${shortLocation(request.target)}, in ${parts} parts`,
+      `- ${missing} missing (+), ${differing} different (*), ${unreadable} unreadable (!)${request.extra ? `, ${extra} extra (-)` : ''}`,
+      ...lines.slice(0, 5).map((line) => `  - ${JSON.stringify(line)}`),
+    ].join('\n'),
+  );
+}
