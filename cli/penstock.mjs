@@ -17,7 +17,12 @@ if (!runtime) {
   process.exit(1);
 }
 
-const child = spawn(runtime, [join(here, 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });
+/** Compiled code is kept between runs: half of the time a command takes to start. */
+const compileCache = process.env.NODE_COMPILE_CACHE ?? join(here, '..', 'node_modules', '.cache', 'compile');
+const child = spawn(runtime, [join(here, 'main.ts'), ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
   process.on(signal, () => {
     // A terminal sends Ctrl-C to both; a second one would count as impatience.

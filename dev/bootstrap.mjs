@@ -141,7 +141,9 @@ function runQuietly(command, commandParameters) {
 
 /** Becomes the child as far as anyone can tell: its input and output, its signals, its exit code. */
 async function handOver(command, commandParameters) {
-  const child = spawn(command, commandParameters, { stdio: 'inherit' });
+  // Compiled code is kept between runs, also by the processes started from here: half of the time each takes to start.
+  const compileCache = process.env.NODE_COMPILE_CACHE ?? join(nodeModules, '.cache', 'compile');
+  const child = spawn(command, commandParameters, { stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: compileCache } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
     process.on(signal, () => {
       // The terminal sends Ctrl-C to both; a second one would count as impatience.

@@ -1,8 +1,8 @@
 /**
- * The memory of transfers: buffers in powers of two from 4 KiB to a block, lent and given back, never more than the budget in all. Whoever comes when nothing is free waits
+ * The memory of transfers: buffers in powers of two from 4 KiB to a span, lent and given back, never more than the budget in all. Whoever comes when nothing is free waits
  * in line, which is the back-pressure between reading and writing.
  */
-import { BLOCK_BYTES } from './endpoint.ts';
+import { SPAN_BYTES } from './endpoint.ts';
 
 export interface Lease {
   /** Of exactly the asked size; what it holds before it is filled is somebody else's. */
@@ -10,7 +10,7 @@ export interface Lease {
   release(): void;
 }
 export interface BlockPool {
-  /** 0 to {@link BLOCK_BYTES}. Rejects with the signal's reason. */
+  /** 0 to {@link SPAN_BYTES}. Rejects with the signal's reason. */
   borrow(bytes: number, signal?: AbortSignal): Promise<Lease>;
 }
 
@@ -21,7 +21,7 @@ interface Waiter {
   readonly serve: (lease: Lease) => void;
 }
 
-/** @param budgetBytes at least one block */
+/** @param budgetBytes at least one span */
 export function createBlockPool(budgetBytes: number): BlockPool {
   const free = new Map<number, Buffer[]>();
   const waiting = new Set<Waiter>();
@@ -66,7 +66,7 @@ export function createBlockPool(budgetBytes: number): BlockPool {
 
   return {
     borrow(bytes, signal) {
-      if (bytes > BLOCK_BYTES) return Promise.reject(new RangeError(`a block has at most ${BLOCK_BYTES} bytes, not ${bytes}`));
+      if (bytes > SPAN_BYTES) return Promise.reject(new RangeError(`a buffer has at most ${SPAN_BYTES} bytes, not ${bytes}`));
       const lease = waiting.size === 0 ? take(bytes) : undefined;
       if (lease) return Promise.resolve(lease);
       return new Promise((resolve, reject) => {

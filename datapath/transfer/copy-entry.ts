@@ -3,7 +3,7 @@ import { type ErrorType, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c } from './crc32c-combine.ts';
-import { BLOCK_BYTES, type CreateOptions, type Endpoint, type EntryReader, type EntryWriter, type PartReceipt } from './endpoint.ts';
+import { type CreateOptions, type Endpoint, type EntryReader, type EntryWriter, type PartReceipt, SPAN_BYTES } from './endpoint.ts';
 import { type MoveContext, moveParts, partCount } from './move-parts.ts';
 import { isIdentical, type Present } from './present.ts';
 import { causeOf, SourceFailure } from './source-failure.ts';
@@ -64,7 +64,7 @@ async function moveOnce(context: CopyContext, entry: ManifestEntry): Promise<Mov
   };
   try {
     // A small entry is one step, repeated as a whole; of a large one, each part is.
-    if (entry.bytes <= BLOCK_BYTES) return await context.patience.run(() => openAndMove(counting, entry), context.signal);
+    if (entry.bytes <= SPAN_BYTES) return await context.patience.run(() => openAndMove(counting, entry), context.signal);
     return await openAndMove(counting, entry);
   } catch (error) {
     context.onBytes(-counted);
@@ -81,7 +81,9 @@ async function openAndMove(context: CopyContext, entry: ManifestEntry): Promise<
     const carried = context.attributes || entry.linkTarget !== undefined ? await ofSource(context, reader.attributes()) : undefined;
     writer = await context.target.create(entry, { ...context.create, source: reader, ...(carried ? { attributes: carried } : {}) });
     const parts = partCount(entry.bytes, writer.partBytes);
-    return parts > 1 ? await moveInParts(context, reader, writer, parts) : await moveWhole(context, reader, writer);
+    // What the store copies by itself, or one read fetches, is one step.
+    const isOneStep = parts <= 1 && (entry.bytes <= reader.spanBytes || writer.copyPart !== undefined);
+    return isOneStep ? await moveWhole(context, reader, writer) : await moveInParts(context, reader, writer, parts);
   } catch (error) {
     await writer?.abandon();
     throw error;
@@ -91,7 +93,8 @@ async function openAndMove(context: CopyContext, entry: ManifestEntry): Promise<
 }
 
 async function moveInParts(context: CopyContext, reader: EntryReader, writer: EntryWriter, parts: number): Promise<Moved> {
-  const receipts = await moveParts(context, reader, writer, { from: 0, to: parts });
+  const confirm = parts === 1 ? { confirm: (whole: PartReceipt) => wholeChecksum(context, reader, [whole]) } : {};
+  const receipts = await moveParts({ ...context, ...confirm }, reader, writer, { from: 0, to: parts });
   return await context.patience.run(async () => {
     const crc32c = await wholeChecksum(context, reader, receipts);
     return await writer.seal(receipts, crc32c, context.signal);

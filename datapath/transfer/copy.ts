@@ -7,7 +7,7 @@ import { PenstockError } from '../../model/errors.ts';
 import type { FailedEntry, ManifestEntry, Progress } from '../../model/manifest.ts';
 import { createBlockPool } from './block-pool.ts';
 import { type CopyContext, copyEntry } from './copy-entry.ts';
-import { BLOCK_BYTES, type CreateOptions, type Endpoint } from './endpoint.ts';
+import { type CreateOptions, type Endpoint, SPAN_BYTES } from './endpoint.ts';
 import { toFailedEntry } from './failed-entry.ts';
 import { inLanes } from './lanes.ts';
 import { createPatience } from './patience.ts';
@@ -23,7 +23,7 @@ export interface CopyOptions {
   readonly attempt: string;
   /** Entries on their way at once; of a large one, up to four parts each. */
   readonly concurrency: number;
-  /** Buffers in all, at least one block of 8 MiB; default {@link DEFAULT_MEMORY_BYTES}. */
+  /** Buffers in all, at least one span of 16 MiB; default {@link DEFAULT_MEMORY_BYTES}. */
   readonly memoryBytes?: number;
   readonly limiter?: RateLimiter;
   readonly signal?: AbortSignal;
@@ -43,8 +43,8 @@ export interface CopyResult {
 }
 
 export const PROGRESS_INTERVAL_MS = 250;
-/** Six parts on their way saturate a 25 Gbit/s link with 15 ms of delay. */
-export const DEFAULT_MEMORY_BYTES = 6 * BLOCK_BYTES;
+/** Enough on its way for 10 Gbit/s with 35 ms of delay. */
+export const DEFAULT_MEMORY_BYTES = 3 * SPAN_BYTES;
 
 /** @throws the first error that concerns a whole store, once the entries in flight are settled; the signal's reason */
 export async function copyEntries(options: CopyOptions): Promise<CopyResult> {

@@ -1,5 +1,6 @@
 /** One end of a transfer. An object store's prefix and a file store's directory are the two kinds; the engine knows only this. */
 import type { FileAttributes, PublishScope } from '../../drivers/file-store/port.ts';
+import type { PartBody } from '../../drivers/object-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 
 export interface Endpoint {
@@ -44,6 +45,8 @@ export interface EntryPage {
 export interface EntryReader {
   /** The version that is read. */
   readonly entry: ManifestEntry;
+  /** What is best read at once: {@link BLOCK_BYTES}, or {@link SPAN_BYTES} where each read is a request. */
+  readonly spanBytes: number;
   /**
    * Fills the buffer from the offset. SourceChanged where the entry ends before, StoreUnavailable or IoError where reading failed and may be
    * tried again. @returns the CRC32C (base64) of what was read, where reading has computed it already
@@ -60,15 +63,15 @@ export interface EntryReader {
 }
 
 export interface EntryWriter {
-  /** Every part but the last has this size, a whole number of blocks of {@link BLOCK_BYTES}. */
+  /** Every part but the last has this size, a whole number of the source's spans. */
   readonly partBytes: number;
   /** Ranges that are not written read as zeros: a reader's holes need not be moved. */
   readonly keepsHoles: boolean;
   /** Names the unpublished content for other workers. */
   readonly session: string;
   /**
-   * Part `number`, counted from 0, in any order and side by side. A part larger than a block comes as blocks, in order. The same part may be written again. `crc32c` is of the
-   * buffer, computed by the caller.
+   * Part `number`, counted from 0, in any order and side by side. A part larger than a block comes as blocks, in order; where it is the only one, it may be published by
+   * this already. The same part may be written again. `crc32c` is of the content, computed by the caller; refused by it, nothing is published.
    */
   writePart(number: number, content: PartContent, signal?: AbortSignal): Promise<PartReceipt>;
   /** The same from the source given to `create`, without a byte passing here. Absent, or answers undefined, where these two ends cannot. */
@@ -85,10 +88,13 @@ export interface EntryWriter {
   abandon(): Promise<void>;
 }
 
-/** What a reader fills and a writer takes at once: the unit of memory. 8 MiB, two at a time, were as fast as 64 MiB. */
-export const BLOCK_BYTES = 8 * 2 ** 20;
+/** What a reader fills and a writer takes at once: the unit of memory. Large enough that a request does not show, small enough that what was read is still cached when it is written. */
+export const BLOCK_BYTES = 4 * 2 ** 20;
 
-export type PartContent = { readonly buffer: Buffer; readonly crc32c: string } | { readonly bytes: number; readonly blocks: AsyncIterable<Buffer> };
+/** What is asked of an object store at once: a smaller range costs the store nearly as much. */
+export const SPAN_BYTES = 16 * 2 ** 20;
+
+export type PartContent = { readonly buffer: Buffer; readonly crc32c: string } | PartBody;
 
 export interface PartReceipt {
   /** Counted from 0. */

@@ -2,7 +2,7 @@
 import type { OpenFile } from '../../drivers/file-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
-import type { BatchScope, EntryReader } from './endpoint.ts';
+import { type BatchScope, BLOCK_BYTES, type EntryReader } from './endpoint.ts';
 import { type FilePlace, isDirectory } from './file-endpoint.ts';
 
 export interface FileReader extends EntryReader {
@@ -25,6 +25,7 @@ export async function openFileEntry(place: FilePlace, entry: ManifestEntry, scop
   });
   const reader: FileReader = {
     entry,
+    spanBytes: BLOCK_BYTES,
     file,
     async read(into, offset) {
       await file.read(into, offset);
@@ -73,6 +74,7 @@ export function leadsOut(path: string, linkTarget: string): boolean {
 function withoutContent(entry: ManifestEntry, attributes: { readonly linkTarget?: string }): EntryReader {
   return {
     entry,
+    spanBytes: BLOCK_BYTES,
     read: () => Promise.reject(new RangeError(`${entry.path} has no content`)),
     verify: () => Promise.resolve(),
     recordedCrc32c: () => Promise.resolve(undefined),

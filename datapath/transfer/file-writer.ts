@@ -25,13 +25,15 @@ export async function createFileEntry(place: FilePlace, entry: ManifestEntry, op
   });
   const file = await (options.session ? begun.catch(orLost) : begun);
   const source = options.source && isFileReader(options.source) ? options.source : undefined;
+  // As the source is best read; every worker of one entry has the same kind of source.
+  const partBytes = options.source?.spanBytes ?? BLOCK_BYTES;
   return {
-    partBytes: BLOCK_BYTES,
+    partBytes,
     keepsHoles: true,
     session: file.session,
     async writePart(number, content) {
       if (!('buffer' in content)) throw new TypeError('a part of a file is one block');
-      await file.write(content.buffer, number * BLOCK_BYTES);
+      await file.write(content.buffer, number * partBytes);
       return { number, bytes: content.buffer.length, crc32c: content.crc32c };
     },
     ...(source && { copyPart: (number: number, bytes: number, signal?: AbortSignal) => copyBlock(place, source, file, { number, bytes }, signal) }),

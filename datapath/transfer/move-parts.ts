@@ -2,7 +2,7 @@
 import type { BlockPool } from './block-pool.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c } from './crc32c-combine.ts';
-import { BLOCK_BYTES, type EntryReader, type EntryWriter, type PartReceipt } from './endpoint.ts';
+import type { EntryReader, EntryWriter, PartReceipt } from './endpoint.ts';
 import { inLanes } from './lanes.ts';
 import type { Patience } from './patience.ts';
 import type { RateLimiter } from './rate-limiter.ts';
@@ -16,6 +16,8 @@ export interface MoveContext {
   readonly signal?: AbortSignal;
   /** Bytes that arrived; negative where they do not count after all. */
   readonly onBytes: (bytes: number) => void;
+  /** Asked of an entry in one part before it is published. */
+  readonly confirm?: (whole: PartReceipt) => Promise<unknown>;
 }
 
 /** Parts of one entry on their way; with two, one is read while the other is written. */
@@ -50,11 +52,11 @@ async function movePart(context: MoveContext, reader: EntryReader, writer: Entry
   }
   const copied = await copyPart(context, writer, number, bytes);
   if (copied) return copied;
-  if (bytes > BLOCK_BYTES) return await moveBlocks(context, reader, writer, { number, offset, bytes });
+  if (bytes > reader.spanBytes) return await moveBlocks(context, reader, writer, { number, offset, bytes });
   const { buffer, release } = await context.pool.borrow(bytes, signal);
   try {
-    await fill(context, reader, buffer, offset);
-    const receipt = await writer.writePart(number, { buffer, crc32c: crc32cOf(buffer) }, signal);
+    const crc32c = await fill(context, reader, buffer, offset);
+    const receipt = await writer.writePart(number, { buffer, crc32c }, signal);
     context.onBytes(bytes);
     return receipt;
   } finally {
@@ -80,24 +82,27 @@ interface Part {
   readonly bytes: number;
 }
 
-/** A part larger than a block: one block of it in memory at a time. */
+/** A part larger than a span: one span of it in memory at a time. */
 async function moveBlocks(context: MoveContext, reader: EntryReader, writer: EntryWriter, { number, offset, bytes }: Part): Promise<PartReceipt> {
-  const { buffer, release } = await context.pool.borrow(BLOCK_BYTES, context.signal);
+  const { buffer, release } = await context.pool.borrow(reader.spanBytes, context.signal);
   const crc32cs: { bytes: number; crc32c: string }[] = [];
   let counted = 0;
   async function* blocks(): AsyncGenerator<Buffer, void> {
-    for (let position = 0; position < bytes; position += BLOCK_BYTES) {
-      const block = buffer.subarray(0, Math.min(BLOCK_BYTES, bytes - position));
-      await fill(context, reader, block, offset + position);
-      crc32cs.push({ bytes: block.length, crc32c: crc32cOf(block) });
+    for (let position = 0; position < bytes; position += reader.spanBytes) {
+      const block = buffer.subarray(0, Math.min(reader.spanBytes, bytes - position));
+      crc32cs.push({ bytes: block.length, crc32c: await fill(context, reader, block, offset + position) });
       yield block;
       counted += block.length;
       context.onBytes(block.length);
     }
   }
   try {
-    const receipt = await writer.writePart(number, { bytes, blocks: blocks() }, context.signal);
-    return { ...receipt, crc32c: combineCrc32c(crc32cs) };
+    const crc32c = async (): Promise<string> => {
+      const whole = combineCrc32c(crc32cs);
+      await context.confirm?.({ number, bytes, crc32c: whole });
+      return whole;
+    };
+    return await writer.writePart(number, { bytes, blocks: blocks(), crc32c }, context.signal);
   } catch (error) {
     context.onBytes(-counted);
     throw error;
@@ -106,11 +111,13 @@ async function moveBlocks(context: MoveContext, reader: EntryReader, writer: Ent
   }
 }
 
-async function fill({ limiter, signal }: MoveContext, reader: EntryReader, into: Buffer, offset: number): Promise<void> {
+/** @returns the CRC32C of what was read */
+async function fill({ limiter, signal }: MoveContext, reader: EntryReader, into: Buffer, offset: number): Promise<string> {
   await limiter?.take(into.length, signal);
-  await ofSource(signal, async () => {
-    await reader.read(into, offset, signal);
+  return await ofSource(signal, async () => {
+    const known = await reader.read(into, offset, signal);
     await reader.verify();
+    return known ?? crc32cOf(into);
   });
 }
 

@@ -2,7 +2,7 @@
 import type { ReadAnswer } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
-import type { EntryReader } from './endpoint.ts';
+import { type EntryReader, SPAN_BYTES } from './endpoint.ts';
 import { etagOf, type ObjectPlace, WEAK_ETAG } from './object-endpoint.ts';
 import { attributesOf, CRC32C_METADATA } from './object-metadata.ts';
 
@@ -37,6 +37,7 @@ export async function openObject(place: ObjectPlace, entry: ManifestEntry, signa
 
   return {
     entry,
+    spanBytes: SPAN_BYTES,
     place,
     key,
     async read(into, offset, ofRead = signal) {
@@ -48,7 +49,7 @@ export async function openObject(place: ObjectPlace, entry: ManifestEntry, signa
       });
       if (answer.totalBytes !== entry.bytes || answer.bytes !== into.length) throw changed(place, key, entry);
       remember(answer);
-      return answer.bytes === answer.totalBytes ? answer.crc32c : undefined;
+      return answer.readCrc32c;
     },
     verify: () => (isWeak ? assertUnchanged(place, key, entry, signal) : Promise.resolve()),
     async recordedCrc32c() {

@@ -11,6 +11,8 @@ import { readCrc32c } from './read-crc32c.ts';
 
 /** S3's own limit for copying an object in one request. */
 const MAX_COPY_BYTES = 5 * 2 ** 30;
+/** So much goes in one request, in blocks: a store that joins parts writes their content twice, and a failed request of this size is soon repeated. */
+const ONE_REQUEST_BYTES = 64 * 2 ** 20;
 /** A copied part costs a request and no memory: 5 TiB are then 5,120. */
 const COPIED_PART_BYTES = 2 ** 30;
 
@@ -26,7 +28,7 @@ export async function createObject(place: ObjectPlace, entry: ManifestEntry, opt
   const partBytes = place.store.partBytesFor(entry.bytes); // also refuses what is too large
   const source = options.source && copySourceFor(place, options.source);
   if (source) return entry.bytes <= MAX_COPY_BYTES ? copiedWhole(target, source) : inParts(target, COPIED_PART_BYTES, source);
-  return entry.bytes <= partBytes ? inOneRequest(target, partBytes) : inParts(target, partBytes);
+  return entry.bytes <= ONE_REQUEST_BYTES ? inOneRequest(target) : inParts(target, partBytes);
 }
 
 function copiedWhole(target: Target, source: CopySource): EntryWriter {
@@ -39,29 +41,40 @@ function copiedWhole(target: Target, source: CopySource): EntryWriter {
     copyPart: (number, bytes) => Promise.resolve({ number, bytes, crc32c: entry.crc32c }),
     async seal(_receipts, crc32c, signal) {
       const write = place.store.copyObject(source, place.bucket, key, writeOptions(target, undefined, signal));
-      return { published: settled(await publish(target, write, crc32c)) };
+      return { published: settled(await publish(target, write, () => crc32c)) };
     },
     close: () => Promise.resolve(),
     abandon: () => Promise.resolve(),
   };
 }
 
-function inOneRequest(target: Target, partBytes: number): EntryWriter {
+function inOneRequest(target: Target): EntryWriter {
   const { place, key } = target;
   let body: { readonly buffer: Buffer; readonly crc32c: string } | undefined;
+  let sent: ManifestEntry | undefined;
   return {
-    partBytes,
+    partBytes: ONE_REQUEST_BYTES,
     keepsHoles: false,
     session: '',
-    writePart(number, content) {
-      if (!('buffer' in content)) return Promise.reject(new TypeError('an object of one part comes as one buffer'));
-      body = content;
-      return Promise.resolve({ number, bytes: content.buffer.length, crc32c: content.crc32c });
+    async writePart(number, content, signal) {
+      if ('buffer' in content) {
+        body = content;
+        return { number, bytes: content.buffer.length, crc32c: content.crc32c };
+      }
+      let crc32c: string | undefined;
+      const known = async (): Promise<string> => {
+        crc32c = await content.crc32c?.();
+        return crc32c ?? '';
+      };
+      const write = place.store.writeBytes(place.bucket, key, { ...content, crc32c: known }, writeOptions(target, undefined, signal));
+      sent = await publish(target, write, () => crc32c);
+      return { number, bytes: content.bytes, crc32c: sent.crc32c };
     },
     async seal(_receipts, _crc32c, signal) {
+      if (sent) return { published: settled(sent) };
       const { buffer, crc32c } = body ?? EMPTY;
       const write = place.store.writeBytes(place.bucket, key, buffer, { ...writeOptions(target, crc32c, signal), crc32c });
-      return { published: settled(await publish(target, write, crc32c)) };
+      return { published: settled(await publish(target, write, () => crc32c)) };
     },
     close: () => Promise.resolve(),
     abandon: () => Promise.resolve(),
@@ -100,7 +113,7 @@ async function inParts(target: Target, partBytes: number, source?: CopySource): 
         ...(options.retention ? { retention: options.retention } : {}),
         ...(signal ? { signal } : {}),
       });
-      return { published: settled(await publish(target, write, crc32c)) };
+      return { published: settled(await publish(target, write, () => crc32c)) };
     },
     close: () => Promise.resolve(),
     abandon: () => store.abandonUpload(upload),
@@ -116,11 +129,11 @@ const orEnded =
   };
 
 /** The store's answer as an entry; a taken name is looked into, for it may be this very content. */
-async function publish(target: Target, write: Promise<StoredObject>, crc32c: string | undefined): Promise<ManifestEntry> {
+async function publish(target: Target, write: Promise<StoredObject>, crc32c: () => string | undefined): Promise<ManifestEntry> {
   const { place, key, entry, options } = target;
   try {
     const written = await write;
-    const known = written.crc32c ?? crc32c;
+    const known = written.crc32c ?? crc32c();
     const link = options.attributes?.linkTarget;
     return {
       path: entry.path,
@@ -132,7 +145,7 @@ async function publish(target: Target, write: Promise<StoredObject>, crc32c: str
     };
   } catch (error) {
     if (!(error instanceof PenstockError) || !mayBeOurs(error)) throw error;
-    const wanted = crc32c ?? entry.crc32c;
+    const wanted = crc32c() ?? entry.crc32c;
     const existing = await sameOrThrow(place, key, { bytes: entry.bytes, crc32c: wanted }, error, options.signal);
     if (options.retention) await holdAtLeast(place.store, place.bucket, key, options.retention, options.signal);
     return { ...factsToEntry(place.base, existing), modifiedAt: entry.modifiedAt, ...(wanted === undefined ? {} : { crc32c: wanted }) };

@@ -2,13 +2,13 @@
 import { createBlockPool } from './block-pool.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c, type Piece } from './crc32c-combine.ts';
-import { BLOCK_BYTES, type EntryReader } from './endpoint.ts';
+import { type EntryReader, SPAN_BYTES } from './endpoint.ts';
 import { inLanes } from './lanes.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 
 const BLOCKS_AT_ONCE = 2;
 /** One pool for all such reads of the process: they are rare and may wait for each other. */
-const pool = createBlockPool(4 * BLOCK_BYTES);
+const pool = createBlockPool(2 * SPAN_BYTES);
 
 export interface ReadOptions {
   readonly limiter?: RateLimiter | undefined;
@@ -17,13 +17,14 @@ export interface ReadOptions {
 
 /** Closes the reader. @returns base64 */
 export async function readCrc32c(reader: EntryReader, { limiter, signal }: ReadOptions = {}): Promise<string> {
+  const { spanBytes } = reader;
   const { bytes } = reader.entry;
-  const pieces: Piece[] = Array.from({ length: Math.ceil(bytes / BLOCK_BYTES) });
+  const pieces: Piece[] = Array.from({ length: Math.ceil(bytes / spanBytes) });
   try {
     await inLanes(pieces.keys(), BLOCKS_AT_ONCE, async (index) => {
       signal?.throwIfAborted();
-      const offset = index * BLOCK_BYTES;
-      const { buffer, release } = await pool.borrow(Math.min(BLOCK_BYTES, bytes - offset), signal);
+      const offset = index * spanBytes;
+      const { buffer, release } = await pool.borrow(Math.min(spanBytes, bytes - offset), signal);
       try {
         await limiter?.take(buffer.length, signal);
         const known = await reader.read(buffer, offset, signal);

@@ -1,4 +1,5 @@
 /** Begins a file under a temporary name, or goes on with one that another worker began. */
+import { statfs } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { PenstockError } from '../../model/errors.ts';
@@ -55,7 +56,7 @@ async function begin(parent: HeldDirectory, temporary: string, { bytes = 0, mode
   // Set-id bits would hold for content of anyone's.
   const fd = await openFd(parent.child(temporary), CREATE_FLAGS, mode & 0o777);
   try {
-    if (bytes >= ALLOCATED_FROM_BYTES) await allocate(fd, bytes);
+    if (bytes >= ALLOCATED_FROM_BYTES && !(await isInMemory(fd))) await allocate(fd, bytes);
     return fd;
   } catch (error) {
     await closeFd(fd).catch(() => undefined);
@@ -78,6 +79,11 @@ async function resume(parent: HeldDirectory, temporary: string, store: string, p
     dropFd(fd);
     throw error;
   }
+}
+
+/** tmpfs, by its magic: it would clear every page that is then written over. */
+async function isInMemory(fd: number): Promise<boolean> {
+  return (await statfs(`/proc/self/fd/${fd}`)).type === 0x01021994;
 }
 
 /** A file system that cannot tells a full disk at the first write it has no room for. */

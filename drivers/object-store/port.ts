@@ -41,7 +41,7 @@ export interface ObjectStore {
    * Under its name only when whole. The store verifies the CRC32C sent along. `ifNoneMatch`: Conflict where the key exists, which may be this
    * caller's own write whose answer was lost: compare before believing in a rival.
    */
-  writeBytes(bucket: string, key: string, body: Buffer, options?: WriteOptions): Promise<WrittenObject>;
+  writeBytes(bucket: string, key: string, body: Buffer | PartBody, options?: WriteOptions): Promise<WrittenObject>;
   /** Of every part but the last, for an object of that size: 8 MiB or a multiple, so that 10,000 parts suffice. InvalidInput above 5 TiB. */
   partBytesFor(bytes: number): number;
   /**
@@ -151,6 +151,8 @@ export interface ReadAnswer {
   readonly etag: string;
   /** Base64 CRC32C of the whole object where the store keeps one and told it with this answer. */
   readonly crc32c: string | undefined;
+  /** Base64 CRC32C of what is in the buffer now, computed while it arrived. */
+  readonly readCrc32c: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
 export interface Upload {
@@ -162,6 +164,8 @@ export interface Upload {
 export interface PartBody {
   readonly bytes: number;
   readonly blocks: AsyncIterable<Buffer>;
+  /** Base64, where the giver computes it anyway; asked for once, behind the last block. What it throws refuses the whole: nothing is stored. */
+  readonly crc32c?: () => Promise<string>;
 }
 export interface UploadedPart {
   readonly number: number;

@@ -1,7 +1,7 @@
 /** Reading into a caller's buffer, in one request: the bulk path. */
 import { Readable } from 'node:stream';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { bufferOf, crc32cOf } from '../../datapath/transfer/crc32c.ts';
+import { bufferOf, crc32cOf, createCrc32cMeter } from '../../datapath/transfer/crc32c.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ReadAnswer, ReadIntoOptions } from './port.ts';
 import type { Header } from './raw/sign.ts';
@@ -45,13 +45,16 @@ async function rawGet(target: S3Target, into: Buffer, { range, ifMatch, signal }
   const headers: Header[] = [['x-amz-checksum-mode', 'ENABLED']];
   if (range !== undefined) headers.push(['range', range]);
   if (ifMatch !== undefined) headers.push(['if-match', ifMatch]);
-  const answer = await target.raw.send({ method: 'GET', bucket: target.bucket, key: target.key, headers, into, signal });
+  const meter = createCrc32cMeter();
+  const seen = (piece: Buffer) => meter.add(piece);
+  const answer = await target.raw.send({ method: 'GET', bucket: target.bucket, key: target.key, headers, into, seen, signal });
   return {
     bytes: Math.min(answer.bytes, into.length),
     announced: answer.bytes,
     contentRange: answer.headers.get('content-range'),
     etag: etagIn(answer.headers),
     crc32c: crc32cIn(answer.headers),
+    readCrc32c: meter.crc32c(),
     metadata: metadataOf(answer.headers),
   };
 }
@@ -76,6 +79,7 @@ async function sdkGet(target: S3Target, into: Buffer, { range, ifMatch, signal }
     contentRange: answer.ContentRange,
     etag: answer.ETag ?? '',
     crc32c: wholeCrc32c(answer.ChecksumCRC32C, answer.ChecksumType),
+    readCrc32c: crc32cOf(into.subarray(0, Math.min(bytes, into.length))),
     metadata: answer.Metadata ?? {},
   };
 }
@@ -95,9 +99,8 @@ function checked(target: S3Target, into: Buffer, { start, range }: Request, got:
   if (bytes < announced) throw new PenstockError('StoreUnavailable', `${subject} ended after ${bytes} of ${announced} bytes.`, { store: target.store });
   const crc32c = bytes === place.totalBytes ? told : undefined;
   if (crc32c !== undefined) {
-    const found = crc32cOf(into.subarray(0, bytes));
-    if (found !== crc32c) {
-      throw new PenstockError('ChecksumMismatch', `${subject} has CRC32C ${found} where ${crc32c} was expected.`, { store: target.store });
+    if (rest.readCrc32c !== crc32c) {
+      throw new PenstockError('ChecksumMismatch', `${subject} has CRC32C ${rest.readCrc32c} where ${crc32c} was expected.`, { store: target.store });
     }
   }
   return { ...rest, bytes, totalBytes: place.totalBytes, crc32c };
@@ -111,7 +114,7 @@ async function factsOnly(target: S3Target, { start = 0, ifMatch, totalBytes, sig
     throw new PenstockError('SourceChanged', `${label(target)} now has ${facts.bytes} bytes.`, { store: target.store });
   }
   const { bytes, etag, crc32c, metadata } = facts;
-  return { bytes: 0, totalBytes: bytes, etag, crc32c, metadata };
+  return { bytes: 0, totalBytes: bytes, etag, crc32c, readCrc32c: crc32cOf(Buffer.alloc(0)), metadata };
 }
 
 function parseContentRange(text: string): { readonly start: number; readonly totalBytes: number } | undefined {

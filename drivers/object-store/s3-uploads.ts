@@ -2,7 +2,7 @@
  * Uploads in parts. The parts and the whole carry a CRC32C: the store refuses a wrong part when it comes and a wrong whole when it is completed, and
  * keeps the whole's checksum (FULL_OBJECT), so that a later check needs no byte read.
  */
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -16,9 +16,10 @@ import { PenstockError } from '../../model/errors.ts';
 import type { CompleteOptions, PartBody, StoredObject, Upload, UploadedPart, UploadOptions } from './port.ts';
 import { encodeText } from './raw/uri.ts';
 import { crc32cIn, etagIn, wholeCrc32c } from './s3-answers.ts';
+import { sendBlocks } from './s3-blocks.ts';
 import { condition, objectFields } from './s3-fields.ts';
 import { confirmRetention } from './s3-retention.ts';
-import { assertHoldsBytes, label, location, type S3Store, type S3Target, sendOptions } from './s3-target.ts';
+import { assertHoldsBytes, location, type S3Store, type S3Target, sendOptions } from './s3-target.ts';
 import { explained } from './s3-write-errors.ts';
 
 const ABANDON_TIMEOUT_MS = 5_000;
@@ -64,37 +65,22 @@ async function writeBuffer(store: S3Store, upload: Upload, number: number, body:
   return { number, bytes: body.length, etag, crc32c };
 }
 
-async function writeBlocks(store: S3Store, upload: Upload, number: number, body: PartBody, { crc32c, signal }: PartOptions): Promise<UploadedPart> {
+function writeBlocks(store: S3Store, upload: Upload, number: number, body: PartBody, { crc32c, signal }: PartOptions): Promise<UploadedPart> {
   const { bytes } = body;
-  let isDrawn = false;
-  const once: PartBody = {
-    bytes,
-    blocks: {
-      [Symbol.asyncIterator]() {
-        isDrawn = true;
-        return body.blocks[Symbol.asyncIterator]();
-      },
-    },
-  };
-  return store.raw.orElse(
-    async () => {
+  return sendBlocks(
+    store,
+    upload,
+    body,
+    async (blocks) => {
       const headers = crc32c === undefined ? [] : ([['x-amz-checksum-crc32c', crc32c]] as const);
-      const answer = await store.raw.send({ method: 'PUT', ...upload, query: partQuery(upload, number), headers, body: once, signal });
+      const answer = await store.raw.send({ method: 'PUT', ...upload, query: partQuery(upload, number), headers, body: blocks, signal });
       return { number, bytes, etag: etagIn(answer.headers), crc32c: crc32c ?? answer.sentCrc32c ?? crc32cIn(answer.headers) };
     },
-    async () => {
-      if (isDrawn) throw new PenstockError('StoreUnavailable', `${label(upload)}: part ${number} was answered unusually.`, { store: store.store });
-      // The SDK reads ahead; a block is its giver's again as soon as the next one is asked for.
-      const content = Readable.from(copies(once.blocks), { objectMode: false });
-      const command = partCommand(upload, number, content, bytes, crc32c);
-      const { ETag: etag, ChecksumCRC32C: stored } = await store.client.send(command, sendOptions(signal));
+    async (content) => {
+      const { ETag: etag, ChecksumCRC32C: stored } = await store.client.send(partCommand(upload, number, content, bytes, crc32c), sendOptions(signal));
       return { number, bytes, etag: etag ?? '', crc32c: crc32c ?? stored };
     },
   );
-}
-
-async function* copies(blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const block of blocks) yield Buffer.from(block);
 }
 
 async function sdkPart(store: S3Store, upload: Upload, number: number, body: Buffer, bytes: number, crc32c: string, signal: AbortSignal | undefined) {

@@ -3,8 +3,9 @@
 import type { Readable } from 'node:stream';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { contentFault, crc32cOf } from '../../datapath/transfer/crc32c.ts';
-import type { WriteOptions, WrittenObject } from './port.ts';
+import type { PartBody, WriteOptions, WrittenObject } from './port.ts';
 import { etagIn, versionIn } from './s3-answers.ts';
+import { sendBlocks } from './s3-blocks.ts';
 import { condition, conditionHeaders, objectFields, objectHeaders } from './s3-fields.ts';
 import { uploadParts } from './s3-multipart.ts';
 import { partsOf } from './s3-parts.ts';
@@ -13,21 +14,13 @@ import { assertHoldsBytes, label, type S3Target, sendOptions } from './s3-target
 import { uploadStream } from './s3-upload.ts';
 import { explained } from './s3-write-errors.ts';
 
-export async function writeObject(target: S3Target, body: Buffer, options: WriteOptions): Promise<WrittenObject> {
-  if (body.length > 0) assertHoldsBytes(target);
-  const crc32c = options.crc32c ?? crc32cOf(body);
-  if (options.expected) {
-    const found = { add: () => undefined, bytes: () => body.length, crc32c: () => crc32c };
-    const fault = contentFault({ ...options.expected, subject: label(target), store: target.store }, found);
-    if (fault) throw fault;
-  }
+export async function writeObject(target: S3Target, body: Buffer | PartBody, options: WriteOptions): Promise<WrittenObject> {
+  const bytes = Buffer.isBuffer(body) ? body.length : body.bytes;
+  if (bytes > 0) assertHoldsBytes(target);
   try {
-    const answer = await target.raw.orElse(
-      () => rawPut(target, body, crc32c, options),
-      () => sdkPut(target, body, crc32c, options),
-    );
+    const { crc32c, ...answer } = Buffer.isBuffer(body) ? await putBuffer(target, body, options) : await putBlocks(target, body, options);
     if (options.retention) await confirmRetention({ ...target, versionId: answer.versionId }, options.retention);
-    return { ...answer, bytes: body.length, crc32c };
+    return { ...answer, bytes, crc32c };
   } catch (error) {
     throw explained(error, target);
   }
@@ -48,6 +41,47 @@ export async function writeObjectStream(target: S3Target, body: Readable, option
 }
 
 type Put = Pick<WrittenObject, 'etag' | 'versionId'>;
+
+async function putBuffer(target: S3Target, body: Buffer, options: WriteOptions): Promise<Put & { readonly crc32c: string }> {
+  const crc32c = options.crc32c ?? crc32cOf(body);
+  if (options.expected) {
+    const found = { add: () => undefined, bytes: () => body.length, crc32c: () => crc32c };
+    const fault = contentFault({ ...options.expected, subject: label(target), store: target.store }, found);
+    if (fault) throw fault;
+  }
+  const answer = await target.raw.orElse(
+    () => rawPut(target, body, crc32c, options),
+    () => sdkPut(target, body, crc32c, options),
+  );
+  return { ...answer, crc32c };
+}
+
+/** The CRC32C follows the content; the store compares before it publishes. */
+function putBlocks(target: S3Target, body: PartBody, options: WriteOptions): Promise<Put & { readonly crc32c: string }> {
+  return sendBlocks(
+    target,
+    target,
+    body,
+    async (blocks) => {
+      const headers = [...objectHeaders(target, options), ...conditionHeaders(options)];
+      const answer = await target.raw.send({ method: 'PUT', bucket: target.bucket, key: target.key, headers, body: blocks, signal: options.signal });
+      return { etag: etagIn(answer.headers), versionId: versionIn(answer.headers), crc32c: answer.sentCrc32c ?? '' };
+    },
+    async (content) => {
+      const answer = await target.client.send(
+        new PutObjectCommand({
+          ...objectFields(target, options),
+          ...condition(options),
+          Body: content,
+          ContentLength: body.bytes,
+          ChecksumAlgorithm: 'CRC32C',
+        }),
+        sendOptions(options.signal),
+      );
+      return { etag: answer.ETag ?? '', versionId: answer.VersionId, crc32c: answer.ChecksumCRC32C ?? '' };
+    },
+  );
+}
 
 async function rawPut(target: S3Target, body: Buffer, crc32c: string, options: WriteOptions): Promise<Put> {
   const headers = [...objectHeaders(target, options), ...conditionHeaders(options), ['x-amz-checksum-crc32c', crc32c] as const];

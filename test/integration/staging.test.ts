@@ -68,7 +68,7 @@ describe('staging', { concurrency: false }, () => {
     await site.penstock.submit(input('share', 's3://training-data/share'));
     await untilPhase(site, key, 'ready');
     const history = await site.temporal.workflow.getHandle('prestage/acme/vision/share/1').fetchHistory();
-    const moved = history.events?.find((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'transferSegment');
+    const moved = history.events?.find((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'moveWhole');
     const done = history.events?.find((event) => event.activityTaskCompletedEventAttributes?.scheduledEventId?.toString() === moved?.eventId?.toString());
     const seconds =
       (Number(done?.eventTime?.seconds) * 1e9 + Number(done?.eventTime?.nanos) - Number(moved?.eventTime?.seconds) * 1e9 - Number(moved?.eventTime?.nanos)) /

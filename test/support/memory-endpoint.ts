@@ -33,6 +33,7 @@ export function memoryEndpoint(contents: Readonly<Record<string, string | Buffer
       current(entry);
       return {
         entry,
+        spanBytes: BLOCK_BYTES,
         async read(into, offset) {
           current(entry).copy(into, 0, offset);
           return undefined;

@@ -33,12 +33,13 @@ const CHUNK_BYTES = 2 ** 20;
 const CRC32C_BASE64_BYTES = 8;
 
 /** @param isTrailing the CRC32C follows in a trailer; else the bytes are sent as they are */
-export function createBlockSource({ bytes, blocks }: PartBody, isTrailing: boolean): BlockSource {
+export function createBlockSource({ bytes, blocks, crc32c: known }: PartBody, isTrailing: boolean): BlockSource {
   const iterator = blocks[Symbol.asyncIterator]();
   const next = () => iterator.next().catch((error: unknown) => Promise.reject(new BlockFault(error)));
   let first: Promise<IteratorResult<Buffer>> | undefined;
   let drawn = 0;
-  let meter = createCrc32cMeter();
+  let sent = 0;
+  let crc32c = '';
 
   const draw = (index: number): Promise<IteratorResult<Buffer>> => {
     drawn = Math.max(drawn, index + 1);
@@ -51,19 +52,22 @@ export function createBlockSource({ bytes, blocks }: PartBody, isTrailing: boole
     wireBytes: isTrailing ? chunkedBytes(bytes) : bytes,
     isRepeatable: () => drawn <= 1,
     async send(write) {
-      meter = createCrc32cMeter();
+      const meter = known ? undefined : createCrc32cMeter();
+      sent = 0;
       for (let index = 0; ; index += 1) {
         const { done, value: block } = await draw(index);
         if (done) break;
-        if (meter.bytes() + block.length > bytes) throw new BlockFault(lengthFault('SourceChanged', meter.bytes() + block.length, bytes));
-        const pieces = isTrailing ? chunked(block, meter.bytes(), bytes) : [block];
-        meter.add(block);
+        if (sent + block.length > bytes) throw new BlockFault(lengthFault('SourceChanged', sent + block.length, bytes));
+        const pieces = isTrailing ? chunked(block, sent, bytes) : [block];
+        meter?.add(block);
+        sent += block.length;
         await write(pieces);
       }
-      if (meter.bytes() < bytes) throw new BlockFault(lengthFault('StoreUnavailable', meter.bytes(), bytes));
-      if (isTrailing) await write([lastChunk(meter.crc32c())]);
+      if (sent < bytes) throw new BlockFault(lengthFault('StoreUnavailable', sent, bytes));
+      crc32c = meter ? meter.crc32c() : await (known?.() ?? Promise.resolve('')).catch((error: unknown) => Promise.reject(new BlockFault(error)));
+      if (isTrailing) await write([lastChunk(crc32c)]);
     },
-    crc32c: () => meter.crc32c(),
+    crc32c: () => crc32c,
     end() {
       // A block may be on its way still; whoever waits for it has gone.
       iterator.return?.().catch(() => undefined);

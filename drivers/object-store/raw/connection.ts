@@ -22,6 +22,8 @@ export interface WireRequest {
   readonly body?: Buffer | BlockSource | undefined;
   /** Takes the body of a 200 or 206. */
   readonly into?: Buffer | undefined;
+  /** Sees each piece of it as it comes, while it is still in the processor's cache. */
+  readonly seen?: ((piece: Buffer) => void) | undefined;
 }
 
 export interface Connection {
@@ -87,6 +89,7 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     if (!current) throw new UnusualAnswer('no request');
     began = true;
     if (target.length > 0) {
+      if (isContent(answer?.status ?? 0)) current.seen?.(target.subarray(filled, filled + bytes));
       filled += bytes;
       if (filled === target.length) finish();
       return;
@@ -105,7 +108,7 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     beginBody(current, answer, scratch.subarray(end + 4, have));
   }
 
-  function beginBody({ into }: Exchange, { status, length }: AnswerHead, first: Buffer): void {
+  function beginBody({ into, seen }: Exchange, { status, length }: AnswerHead, first: Buffer): void {
     const isIntended = into !== undefined && isContent(status);
     if (length === 'chunked') {
       if (isIntended) throw new UnusualAnswer('a chunked body');
@@ -122,6 +125,7 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     if (first.length > bytes) throw new UnusualAnswer('bytes behind its end');
     if (bytes > 0) target = isIntended ? into.subarray(0, bytes) : Buffer.allocUnsafe(bytes);
     filled = first.copy(target);
+    if (isIntended && filled > 0) seen?.(target.subarray(0, filled));
     have = 0;
     if (filled === bytes) finish();
   }

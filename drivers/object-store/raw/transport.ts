@@ -23,6 +23,8 @@ export interface RawRequest {
   /** Without a `crc32c` among the headers, blocks are followed by theirs. */
   readonly body?: Buffer | PartBody;
   readonly into?: Buffer;
+  /** Sees each piece of it as it comes. */
+  readonly seen?: (piece: Buffer) => void;
   readonly signal?: AbortSignal | undefined;
 }
 export interface RawResult extends RawAnswer {
@@ -74,6 +76,7 @@ export function createRawTransport(endpoint: RawEndpoint, identity: RawIdentity,
       isHead: method === 'HEAD',
       body: blocks ?? (Buffer.isBuffer(body) && body.length > 0 ? body : undefined),
       into: request.into,
+      seen: request.seen,
     };
   };
 

@@ -106,7 +106,7 @@ function recordingObjects(name: string, note: Note, buckets: NonNullable<Content
     listPrefixes: async () => [],
     readInto: async (bucket, key, into) => {
       const totalBytes = buckets[bucket]?.[key] ?? into.length;
-      return { bytes: into.length, totalBytes, etag: 'etag', crc32c: undefined, metadata: {} };
+      return { bytes: into.length, totalBytes, etag: 'etag', crc32c: undefined, readCrc32c: '', metadata: {} };
     },
     partBytesFor: () => 8 * 2 ** 20,
     beginUpload: async (bucket, key) => ({ bucket, key, uploadId: 'upload' }),
