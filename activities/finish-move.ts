@@ -1,8 +1,8 @@
 /** The end of a move: large entries, whose shares many workers moved, are published; what arrived becomes a manifest of its own. */
 
-import { copyEntries } from '../datapath/transfer/copy.ts';
+import { copyEntries, engineOf } from '../datapath/transfer/copy.ts';
 import { wholeChecksum } from '../datapath/transfer/copy-entry.ts';
-import type { PartReceipt } from '../datapath/transfer/endpoint.ts';
+import type { EntryReader, EntryWriter, PartReceipt } from '../datapath/transfer/endpoint.ts';
 import { inLanes } from '../datapath/transfer/lanes.ts';
 import { type PageFacts, six, unitsOf } from '../datapath/transfer/manifest-format.ts';
 import { writePage } from '../datapath/transfer/manifest-page.ts';
@@ -14,13 +14,15 @@ import {
   largeRecords,
   readFailures,
   readMovedPage,
+  recordFailures,
   type ShareRecord,
 } from '../datapath/transfer/move-records.ts';
-import { PenstockError } from '../model/errors.ts';
+import { causeOf } from '../datapath/transfer/source-failure.ts';
+import { type ErrorType, PenstockError } from '../model/errors.ts';
 import type { FailedEntry, ManifestEntry } from '../model/manifest.ts';
 import type { MoveAnswer, MoveRequest } from '../model/transfer.ts';
 import { movedManifestPlace, placeOf } from './manifests.ts';
-import { createOptions, isThere, type Mover } from './move-unit.ts';
+import { createOptions, isThere, type Mover, shown } from './move-unit.ts';
 
 /** Large entries sealed at once: each is a request that may be quiet for minutes. */
 const SEALED_AT_ONCE = 4;
@@ -39,7 +41,8 @@ export async function finishMove(mover: Mover, request: MoveRequest): Promise<Mo
       sealed[position] = await finishLarge(mover, request, page, index);
     });
     const failed = sealed.flatMap((each) => ('failed' in each ? [each.failed] : []));
-    total = { ...total, failedCount: total.failedCount + failed.length, failed: [...total.failed, ...failed].slice(0, FAILED_SHOWN) };
+    total = { ...total, failedCount: total.failedCount + failed.length, failed: [...total.failed, ...shown(failed)].slice(0, FAILED_SHOWN) };
+    if (failed.length > 0) await recordFailures(placeOf(mover.stores, request.manifest), `${page}-large`, failed);
     arrived[page] = await mergePage(
       mover,
       request,
@@ -52,7 +55,7 @@ export async function finishMove(mover: Mover, request: MoveRequest): Promise<Mo
     arrived[page] ??= moved.facts;
     if (moved.failed === 0) return;
     const failed = await readFailures(placeOf(mover.stores, request.manifest), page);
-    total = { ...total, failedCount: total.failedCount + moved.failed, failed: [...total.failed, ...failed].slice(0, FAILED_SHOWN) };
+    total = { ...total, failedCount: total.failedCount + moved.failed, failed: [...total.failed, ...shown(failed)].slice(0, FAILED_SHOWN) };
   });
   const moved = (await findManifest(place)) ?? (await commitIndex(place, { pages: arrived.filter((facts) => facts !== undefined) }, mover.run.signal));
   return { ...total, files: moved.files, bytes: moved.bytes, moved };
@@ -85,6 +88,7 @@ async function finishLarge(mover: Mover, request: MoveRequest, page: number, ind
   const entry = (await readManifestPage(stores.warm, request.manifest, page, run.signal))[index];
   if (!entry) throw new PenstockError('InvalidInput', `Page ${page} of ${request.manifest.prefix} has no entry ${index}.`);
   const there = await isThere(mover, entry);
+  if (there && request.retention) await mover.target.retain?.(entry.path, request.retention, run.signal);
   const shares = await sharesOf(mover, request, records, page, index);
   await records.recordEntry(there ? { entry: there } : ((await seal(mover, request, records, entry, shares)) ?? (await moveAgain(mover, request, entry))));
   const recorded = await records.findEntry();
@@ -114,21 +118,41 @@ async function seal(
     () => Promise.reject(new PenstockError('CorruptSource', `${entry.path} has parts and no session.`)),
     async () => {},
   );
+  const { patience } = engineOf({ concurrency: 1, signal: run.signal });
+  let reader: EntryReader | undefined;
+  let writer: EntryWriter | undefined;
   try {
-    const reader = await source.open(entry, { signal: run.signal });
-    try {
-      const writer = await target.create(entry, { ...(await createOptions(request, reader, run)), session });
-      const crc32c = await wholeChecksum({ source, signal: run.signal }, reader, receipts);
-      const { published } = await writer.seal(receipts, crc32c, run.signal);
-      return { entry: await published };
-    } finally {
-      await reader.close();
-    }
+    const opened = await source.open(entry, { signal: run.signal });
+    reader = opened;
+    const options = { ...(await createOptions(request, opened, run)), session };
+    const resumed = await patience.run(() => target.create(entry, options), run.signal);
+    writer = resumed;
+    const sealed = await patience.run(async () => {
+      const crc32c = await wholeChecksum({ source, signal: run.signal }, opened, receipts);
+      return await resumed.seal(receipts, crc32c, run.signal);
+    }, run.signal);
+    return { entry: await sealed.published };
   } catch (error) {
-    if (run.signal.aborted) throw error;
+    const cause = causeOf(error);
+    if (!(cause instanceof PenstockError) || !NO_WHOLE.has(cause.type)) throw cause;
+    await writer?.abandon();
     return undefined;
+  } finally {
+    await writer?.close();
+    await reader?.close();
   }
 }
+
+/** With these the shares make no whole, or not here; every other error is for waiting, or for the activity to be tried again. */
+const NO_WHOLE: ReadonlySet<ErrorType> = new Set<ErrorType>([
+  'SessionLost',
+  'SourceChanged',
+  'ChecksumMismatch',
+  'NotFound',
+  'Conflict',
+  'Denied',
+  'InvalidInput',
+]);
 
 /** By this one worker, as any other entry: slower, but it follows a source that changed and tells what is wrong with it. */
 async function moveAgain({ source, target, run, limiter }: Mover, request: MoveRequest, entry: ManifestEntry): Promise<EntryResult> {

@@ -19,6 +19,7 @@ import { placeOf } from './manifests.ts';
 /** Small entries on their way at once: what a store answers in parallel hides what each waits for. */
 export const FILES_AT_ONCE = 32;
 const FAILED_SHOWN = 20;
+const SHOWN_CHARACTERS = 400;
 
 /** What a unit needs beside its request. */
 export interface Mover {
@@ -85,9 +86,14 @@ async function movePage(mover: Mover, request: MoveRequest, page: number, before
     files: recorded.facts?.files ?? 0,
     bytes: recorded.facts?.bytes ?? 0,
     failedCount: recorded.failed,
-    failed: recorded.failed > 0 ? (await readFailures(place, page)).slice(0, FAILED_SHOWN) : [],
+    failed: recorded.failed > 0 ? shown(await readFailures(place, page)) : [],
   };
 }
+
+/** The first few, cut short: an answer stays below 64 KiB whatever names there are. The whole list lies beside the manifest. */
+export const shown = (failed: readonly FailedEntry[]): FailedEntry[] =>
+  failed.slice(0, FAILED_SHOWN).map(({ path, type, message }) => ({ path: cut(path), type, message: cut(message) }));
+const cut = (text: string): string => (text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text);
 
 type Share = Extract<Unit, { kind: 'share' }>;
 
@@ -123,23 +129,26 @@ async function partsOf(mover: Mover, request: MoveRequest, unit: Share, entry: M
         async (unused) => (await target.create(entry, { ...options, session: unused })).abandon(),
       );
       const writer = await target.create(entry, { ...options, session });
-      let doneBytes = 0;
-      const began = Date.now();
-      const engine = engineOf({ concurrency: 1, signal: run.signal, ...(limiter ? { limiter } : {}) });
-      const receipts = await moveParts(
-        {
-          ...engine,
-          onBytes(bytes) {
-            doneBytes += bytes;
-            mover.onProgress({ doneFiles: 0, doneBytes, bytesPerSecond: Math.round((doneBytes * 1000) / Math.max(1, Date.now() - began)) });
+      try {
+        let doneBytes = 0;
+        const began = Date.now();
+        const engine = engineOf({ concurrency: 1, signal: run.signal, ...(limiter ? { limiter } : {}) });
+        const receipts = await moveParts(
+          {
+            ...engine,
+            onBytes(bytes) {
+              doneBytes += bytes;
+              mover.onProgress({ doneFiles: 0, doneBytes, bytesPerSecond: Math.round((doneBytes * 1000) / Math.max(1, Date.now() - began)) });
+            },
           },
-        },
-        reader,
-        writer,
-        partsOfShare(partCount(entry.bytes, writer.partBytes), unit.share, unit.shares),
-      );
-      await writer.close();
-      return { parts: receipts.map(({ number, bytes, crc32c, etag }) => ({ number, bytes, ...(crc32c ? { crc32c } : {}), ...(etag ? { etag } : {}) })) };
+          reader,
+          writer,
+          partsOfShare(partCount(entry.bytes, writer.partBytes), unit.share, unit.shares),
+        );
+        return { parts: receipts.map(({ number, bytes, crc32c, etag }) => ({ number, bytes, ...(crc32c ? { crc32c } : {}), ...(etag ? { etag } : {}) })) };
+      } finally {
+        await writer.close();
+      }
     } finally {
       await reader.close();
     }

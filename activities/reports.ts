@@ -34,7 +34,8 @@ const UNIT_REPORTS = 10; // of an attempt: at most 40 events a unit, which is mi
 /** Tells a transfer how one of its units is coming along; seldom, for the heartbeat has the rest. */
 export function unitReporter(workflowId: string): (progress: UnitProgress) => Promise<void> {
   let toldAt = Date.now();
-  let left = UNIT_REPORTS;
+  // Of the first attempt only: attempts are unlimited, histories are not.
+  let left = Context.current().info.attempt > 1 ? 0 : UNIT_REPORTS;
   return async (progress) => {
     if (left === 0 || Date.now() - toldAt < UNIT_PAUSE_MS) return;
     toldAt = Date.now();

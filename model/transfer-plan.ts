@@ -20,7 +20,7 @@ export const LARGE_BYTES = 16 * 2 ** 30;
 /** Of each kind. An activity is 3 to 6 history events: with continue-as-new every 2,000, some ten runs at most. */
 export const MAX_UNITS = 2048;
 /** A minute or so of work at 500 MB/s or 1,000 files/s. */
-const UNIT_BYTES = 32 * 2 ** 30;
+export const UNIT_BYTES = 32 * 2 ** 30;
 const UNIT_FILES = 50_000;
 
 export interface Planned {

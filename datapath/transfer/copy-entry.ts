@@ -4,7 +4,8 @@ import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c } from './crc32c-combine.ts';
 import { type CreateOptions, type Endpoint, type EntryReader, type EntryWriter, type PartReceipt, SPAN_BYTES } from './endpoint.ts';
-import { type MoveContext, moveParts, partCount } from './move-parts.ts';
+import { isDirectory } from './file-endpoint.ts';
+import { type MoveContext, moveParts, ofSource, partCount } from './move-parts.ts';
 import { isIdentical, type Present } from './present.ts';
 import { causeOf, SourceFailure } from './source-failure.ts';
 
@@ -23,8 +24,10 @@ export interface Moved {
 }
 
 export async function copyEntry(context: CopyContext, entry: ManifestEntry): Promise<Moved> {
-  const there = await alreadyThere(context, entry);
+  const there = await context.patience.run(() => alreadyThere(context, entry), context.signal);
   if (there) {
+    // An attempt that was killed may have published it and not made it durable.
+    await context.target.keep?.(entry.path, context.create.scope);
     context.onBytes(entry.bytes);
     return { published: Promise.resolve(there) };
   }
@@ -73,17 +76,23 @@ async function moveOnce(context: CopyContext, entry: ManifestEntry): Promise<Mov
 }
 
 async function openAndMove(context: CopyContext, entry: ManifestEntry): Promise<Moved> {
-  const { signal } = context;
+  const { signal, patience } = context;
   const scope = context.create.scope;
-  const reader = await ofSource(context, context.source.open(entry, { ...(scope ? { scope } : {}), ...(signal ? { signal } : {}) }));
+  // What is repeated as a whole is in patient hands already.
+  const step = <T>(work: () => Promise<T>): Promise<T> => (entry.bytes <= SPAN_BYTES ? work() : patience.run(work, signal));
+  const reader = await step(() => ofSource(signal, () => context.source.open(entry, { ...(scope ? { scope } : {}), ...(signal ? { signal } : {}) })));
   let writer: EntryWriter | undefined;
   try {
-    const carried = context.attributes || entry.linkTarget !== undefined ? await ofSource(context, reader.attributes()) : undefined;
-    writer = await context.target.create(entry, { ...context.create, source: reader, ...(carried ? { attributes: carried } : {}) });
-    const parts = partCount(entry.bytes, writer.partBytes);
+    // Without content it may be a link, which only its attributes tell.
+    const isCarried = context.attributes || entry.linkTarget !== undefined || (entry.bytes === 0 && !isDirectory(entry.path));
+    const carried = isCarried ? await step(() => ofSource(signal, () => reader.attributes())) : undefined;
+    const attributes = context.attributes ? carried : carried?.linkTarget === undefined ? undefined : { linkTarget: carried.linkTarget };
+    const created = await step(() => context.target.create(entry, { ...context.create, source: reader, ...(attributes ? { attributes } : {}) }));
+    writer = created;
+    const parts = partCount(entry.bytes, created.partBytes);
     // What the store copies by itself, or one read fetches, is one step.
-    const isOneStep = parts <= 1 && (entry.bytes <= reader.spanBytes || writer.copyPart !== undefined);
-    return isOneStep ? await moveWhole(context, reader, writer) : await moveInParts(context, reader, writer, parts);
+    const isOneStep = parts <= 1 && (entry.bytes <= reader.spanBytes || created.copyPart !== undefined);
+    return isOneStep ? await step(() => moveWhole(context, reader, created)) : await moveInParts(context, reader, created, parts);
   } catch (error) {
     await writer?.abandon();
     throw error;
@@ -96,6 +105,7 @@ async function moveInParts(context: CopyContext, reader: EntryReader, writer: En
   const confirm = parts === 1 ? { confirm: (whole: PartReceipt) => wholeChecksum(context, reader, [whole]) } : {};
   const receipts = await moveParts({ ...context, ...confirm }, reader, writer, { from: 0, to: parts });
   return await context.patience.run(async () => {
+    await ofSource(context.signal, () => reader.verify());
     const crc32c = await wholeChecksum(context, reader, receipts);
     return await writer.seal(receipts, crc32c, context.signal);
   }, context.signal);
@@ -109,14 +119,18 @@ async function moveWhole(context: CopyContext, reader: EntryReader, writer: Entr
   await limiter?.take(entry.bytes, signal);
   const copied = await writer.copyPart?.(0, entry.bytes, signal);
   if (copied) {
+    await ofSource(signal, () => reader.verify());
     const moved = await writer.seal([copied], await wholeChecksum(context, reader, [copied]), signal);
     context.onBytes(entry.bytes);
     return moved;
   }
   const { buffer, release } = await pool.borrow(entry.bytes, signal);
   try {
-    const known = await ofSource(context, reader.read(buffer, 0, signal));
-    await ofSource(context, reader.verify());
+    const known = await ofSource(signal, async () => {
+      const read = await reader.read(buffer, 0, signal);
+      await reader.verify();
+      return read;
+    });
     const crc32c = known ?? crc32cOf(buffer);
     await wholeChecksum(context, reader, [{ number: 0, bytes: buffer.length, crc32c }]);
     const receipt = await writer.writePart(0, { buffer, crc32c }, signal);
@@ -140,7 +154,7 @@ export async function wholeChecksum(
   receipts: readonly PartReceipt[],
 ): Promise<string | undefined> {
   const pieces = receipts.flatMap(({ bytes, crc32c }) => (crc32c === undefined ? [] : [{ bytes, crc32c }]));
-  const recorded = await ofSource(context, reader.recordedCrc32c());
+  const recorded = await ofSource(context.signal, () => reader.recordedCrc32c());
   if (pieces.length < receipts.length) return reader.entry.crc32c ?? recorded;
   const crc32c = combineCrc32c(pieces);
   for (const expected of [reader.entry.crc32c, recorded]) {
@@ -152,12 +166,6 @@ export async function wholeChecksum(
     );
   }
   return crc32c;
-}
-
-function ofSource<T>({ signal }: Pick<CopyContext, 'signal'>, step: Promise<T>): Promise<T> {
-  return step.catch((error: unknown) => {
-    throw signal?.aborted || error instanceof SourceFailure ? error : new SourceFailure(error);
-  });
 }
 
 /** Errors of one source entry that a second look may cure, or at least explain. */

@@ -29,6 +29,9 @@ export interface Endpoint {
   /** Gone afterwards. */
   remove(path: string, signal?: AbortSignal): Promise<void>;
 
+  /** What lies at the path is durable after the scope's next flush, whoever put it there. Absent where what is published is as durable as it gets. */
+  keep?(path: string, scope: BatchScope | undefined): Promise<void>;
+
   /** For a batch: what is sealed under a scope is published by its flush at the latest. Absent where publishing one by one costs no more. */
   createScope?(): BatchScope;
 
@@ -92,7 +95,7 @@ export interface EntryWriter {
 export const BLOCK_BYTES = 4 * 2 ** 20;
 
 /** What is asked of an object store at once: a smaller range costs the store nearly as much. */
-export const SPAN_BYTES = 16 * 2 ** 20;
+export const SPAN_BYTES = 8 * 2 ** 20;
 
 export type PartContent = { readonly buffer: Buffer; readonly crc32c: string } | PartBody;
 

@@ -37,6 +37,9 @@ export function createFileEndpoint(store: FileStore, path: string, { symlinks = 
     label: `${store.name} ${inStore('')}`,
     store: store.name,
     createScope: () => store.createScope(),
+    async keep(entryPath, scope) {
+      if (!isDirectory(entryPath)) await scope?.keep?.(inStore(entryPath));
+    },
     async list({ after, ...rest } = {}) {
       const page = await store.list(base, { symlinks, ...rest, ...(after === undefined ? {} : { after: inStore(after) }) });
       const entries = page.entries.map(toEntry);

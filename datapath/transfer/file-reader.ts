@@ -18,10 +18,14 @@ const WORTH_HOLES_BYTES = 2 ** 20;
 export async function openFileEntry(place: FilePlace, entry: ManifestEntry, scope?: BatchScope): Promise<EntryReader> {
   if (entry.linkTarget !== undefined) return openLink(place, entry, entry.linkTarget);
   if (isDirectory(entry.path)) return withoutContent(entry, {});
-  const file = await place.store.openFile(place.inStore(entry.path), {
-    ifMatch: entry.etag,
-    ...place.links,
-    ...(scope ? { scope } : {}),
+  const path = place.inStore(entry.path);
+  const file = await place.store.openFile(path, { ifMatch: entry.etag, ...place.links, ...(scope ? { scope } : {}) }).catch(async (error: unknown) => {
+    // Listed as an entry for want of its own.
+    if (!(error instanceof PenstockError) || error.type !== 'NotFound' || !(await place.store.hasDirectory(path))) throw error;
+    throw new PenstockError('Denied', `${JSON.stringify(entry.path)} is a directory that could not be read when it was listed.`, {
+      store: place.store.name,
+      nextStep: 'Let the mover read it.',
+    });
   });
   const reader: FileReader = {
     entry,
@@ -37,7 +41,10 @@ export async function openFileEntry(place: FilePlace, entry: ManifestEntry, scop
     close: () => file.close(),
   };
   if (entry.bytes < WORTH_HOLES_BYTES) return reader;
-  const first = await file.nextData(0);
+  const first = await file.nextData(0).catch(async (error: unknown) => {
+    await file.close();
+    throw error;
+  });
   const isWhole = first?.start === 0 && first.end >= entry.bytes;
   return isWhole ? reader : { ...reader, nextData: (offset) => file.nextData(offset) };
 }
@@ -61,14 +68,12 @@ async function openLink(place: FilePlace, entry: ManifestEntry, linkTarget: stri
 
 /** As it is written: from the directory the link lies in, no higher than the data set's root. */
 export function leadsOut(path: string, linkTarget: string): boolean {
-  let depth = path.split('/').length - 1;
   if (linkTarget === '' || linkTarget.startsWith('/')) return true;
-  for (const step of linkTarget.split('/')) {
-    if (step === '..') depth -= 1;
-    else if (step !== '' && step !== '.') depth += 1;
-    if (depth < 0) return true;
-  }
-  return false;
+  const steps = linkTarget.split('/').filter((step) => step !== '' && step !== '.');
+  const named = steps.findIndex((step) => step !== '..');
+  const up = named === -1 ? steps.length : named;
+  // Behind a name, which may be a link itself, `..` leads nobody knows where.
+  return up > path.split('/').length - 1 || steps.slice(up).includes('..');
 }
 
 function withoutContent(entry: ManifestEntry, attributes: { readonly linkTarget?: string }): EntryReader {

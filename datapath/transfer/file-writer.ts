@@ -40,11 +40,11 @@ export async function createFileEntry(place: FilePlace, entry: ManifestEntry, op
     async seal(_receipts, crc32c) {
       const { published } = await file.seal({
         bytes: entry.bytes,
-        modifiedAt: entry.modifiedAt,
+        modifiedAt: options.attributes?.modifiedAt ?? entry.modifiedAt,
         replace: options.replace ?? false,
         ...(options.attributes ? { attributes: options.attributes } : {}),
       });
-      return { published: confirmed(place, entry, published, crc32c) };
+      return { published: confirmed(place, entry, published, crc32c, options) };
     },
     close: () => file.close(),
     abandon: () => file.abandon(),
@@ -86,7 +86,13 @@ async function copyBlock(
 const CHECKED_BYTES = 2 ** 20;
 
 /** A taken name is looked into: it may be this very content, by an earlier attempt. */
-async function confirmed(place: FilePlace, entry: ManifestEntry, published: Promise<FileFacts>, crc32c: string | undefined): Promise<ManifestEntry> {
+async function confirmed(
+  place: FilePlace,
+  entry: ManifestEntry,
+  published: Promise<FileFacts>,
+  crc32c: string | undefined,
+  { scope }: CreateOptions,
+): Promise<ManifestEntry> {
   try {
     return withChecksum(place.toEntry(await published), crc32c);
   } catch (error) {
@@ -95,6 +101,7 @@ async function confirmed(place: FilePlace, entry: ManifestEntry, published: Prom
     if (!facts || facts.bytes !== entry.bytes || facts.linkTarget !== entry.linkTarget || crc32c === undefined) throw error;
     const found = facts.linkTarget === undefined ? await readCrc32c(await openFileEntry(place, place.toEntry(facts))) : crc32c;
     if (found !== crc32c) throw error;
+    await scope?.keep?.(place.inStore(entry.path));
     return withChecksum(place.toEntry(facts), crc32c);
   }
 }

@@ -5,7 +5,7 @@
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry, ManifestRef } from '../../model/manifest.ts';
-import { LARGE_BYTES } from '../../model/transfer-plan.ts';
+import { LARGE_BYTES, UNIT_BYTES } from '../../model/transfer-plan.ts';
 import { inLanes } from './lanes.ts';
 import { digestOf, indexKey, keyOfPage, type ManifestIndex, type PageFacts, parseIndex, six, unitsOf } from './manifest-format.ts';
 import { corrupt, MAX_PAGE_SIZE, type PagePlace, readPage, writePage } from './manifest-page.ts';
@@ -141,13 +141,17 @@ function refOf({ bucket, prefix, storeName }: ManifestPlace, index: ManifestInde
   };
 }
 
-async function* batches<T>(items: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[], void> {
-  let batch: T[] = [];
+/** A page is the least that one activity moves: cut by entries, and by bytes. */
+async function* batches(items: AsyncIterable<ManifestEntry> | Iterable<ManifestEntry>, size: number): AsyncGenerator<ManifestEntry[], void> {
+  let batch: ManifestEntry[] = [];
+  let bytes = 0;
   for await (const item of items) {
     batch.push(item);
-    if (batch.length < size) continue;
+    bytes += item.bytes;
+    if (batch.length < size && bytes < UNIT_BYTES) continue;
     yield batch;
     batch = [];
+    bytes = 0;
   }
   if (batch.length > 0) yield batch;
 }

@@ -50,7 +50,7 @@ async function movePart(context: MoveContext, reader: EntryReader, writer: Entry
     context.onBytes(bytes);
     return { number, bytes, crc32c: zerosCrc32c(bytes) };
   }
-  const copied = await copyPart(context, writer, number, bytes);
+  const copied = await copyPart(context, reader, writer, number, bytes);
   if (copied) return copied;
   if (bytes > reader.spanBytes) return await moveBlocks(context, reader, writer, { number, offset, bytes });
   const { buffer, release } = await context.pool.borrow(bytes, signal);
@@ -67,10 +67,18 @@ async function movePart(context: MoveContext, reader: EntryReader, writer: Entry
 /** Two ends that could not once will not the next time. */
 const cannotCopy = new WeakSet<EntryWriter>();
 
-async function copyPart({ limiter, signal, onBytes }: MoveContext, writer: EntryWriter, number: number, bytes: number): Promise<PartReceipt | undefined> {
+async function copyPart(
+  { limiter, signal, onBytes }: MoveContext,
+  reader: EntryReader,
+  writer: EntryWriter,
+  number: number,
+  bytes: number,
+): Promise<PartReceipt | undefined> {
   if (!writer.copyPart || cannotCopy.has(writer)) return undefined;
   await limiter?.take(bytes, signal);
   const receipt = await writer.copyPart(number, bytes, signal);
+  // What was copied behind our back may be of a later version.
+  await ofSource(signal, () => reader.verify());
   if (receipt) onBytes(bytes);
   else cannotCopy.add(writer);
   return receipt;
@@ -85,12 +93,18 @@ interface Part {
 /** A part larger than a span: one span of it in memory at a time. */
 async function moveBlocks(context: MoveContext, reader: EntryReader, writer: EntryWriter, { number, offset, bytes }: Part): Promise<PartReceipt> {
   const { buffer, release } = await context.pool.borrow(reader.spanBytes, context.signal);
+  // A store may answer before it has taken everything: what is still being read into the buffer is called off, and waited for, before the buffer is anybody else's.
+  const ended = new AbortController();
+  const signal = context.signal ? AbortSignal.any([context.signal, ended.signal]) : ended.signal;
+  let filling: Promise<unknown> = Promise.resolve();
   const crc32cs: { bytes: number; crc32c: string }[] = [];
   let counted = 0;
   async function* blocks(): AsyncGenerator<Buffer, void> {
     for (let position = 0; position < bytes; position += reader.spanBytes) {
       const block = buffer.subarray(0, Math.min(reader.spanBytes, bytes - position));
-      crc32cs.push({ bytes: block.length, crc32c: await fill(context, reader, block, offset + position) });
+      const filled = fill({ ...context, signal }, reader, block, offset + position);
+      filling = filled.catch(() => undefined);
+      crc32cs.push({ bytes: block.length, crc32c: await filled });
       yield block;
       counted += block.length;
       context.onBytes(block.length);
@@ -107,6 +121,8 @@ async function moveBlocks(context: MoveContext, reader: EntryReader, writer: Ent
     context.onBytes(-counted);
     throw error;
   } finally {
+    ended.abort();
+    await filling;
     release();
   }
 }
@@ -131,7 +147,7 @@ function isHole({ signal }: MoveContext, reader: EntryReader, writer: EntryWrite
   });
 }
 
-async function ofSource<T>(signal: AbortSignal | undefined, step: () => Promise<T>): Promise<T> {
+export async function ofSource<T>(signal: AbortSignal | undefined, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {

@@ -34,7 +34,7 @@ export async function findMovedPage(place: PagePlace, page: number): Promise<Mov
 /** The failures first: the page's own record is what says that it is done. @returns what is on record, which may be another attempt's */
 export async function recordMovedPage(place: PagePlace, page: number, entries: readonly ManifestEntry[], failed: readonly FailedEntry[]): Promise<MovedPage> {
   const moved = movedPlace(place);
-  if (failed.length > 0) await place.store.writeBytes(place.bucket, failedKey(place.prefix, page), Buffer.from(JSON.stringify(failed)), JSON_CONTENT);
+  if (failed.length > 0) await recordFailures(place, page, failed);
   const { facts, body } = await packPage(entries, Number.POSITIVE_INFINITY);
   const metadata = { sha256: facts.sha256, files: String(facts.files), bytes: String(facts.bytes), failed: String(failed.length) };
   await moved.store
@@ -46,7 +46,11 @@ export async function recordMovedPage(place: PagePlace, page: number, entries: r
   return found;
 }
 
-export const failedKey = (prefix: string, page: number): string => `${prefix}failed/${page}.json`;
+export async function recordFailures(place: PagePlace, page: number | string, failed: readonly FailedEntry[]): Promise<void> {
+  await place.store.writeBytes(place.bucket, failedKey(place.prefix, page), Buffer.from(JSON.stringify(failed)), JSON_CONTENT);
+}
+
+export const failedKey = (prefix: string, page: number | string): string => `${prefix}failed/${page}.json`;
 
 export function readMovedPage(place: PagePlace, ref: ManifestRef, page: number, sha256: string): Promise<ManifestEntry[]> {
   const moved = movedPlace(place);
@@ -54,9 +58,8 @@ export function readMovedPage(place: PagePlace, ref: ManifestRef, page: number, 
 }
 
 export async function readFailures(place: PagePlace, page: number): Promise<FailedEntry[]> {
-  return FailedSchema.parse(
-    JSON.parse((await place.store.readBytes(place.bucket, failedKey(place.prefix, page), { limitBytes: MAX_RECORD_BYTES })).toString()),
-  );
+  const key = failedKey(place.prefix, page);
+  return parseRecord(place, key, await place.store.readBytes(place.bucket, key, { limitBytes: MAX_RECORD_BYTES }), FailedSchema);
 }
 
 const FailureSchema = z.strictObject({ path: z.string(), type: z.string(), message: z.string() });
@@ -90,7 +93,7 @@ export function largeRecords(place: PagePlace, page: number, index: number): Lar
   const prefix = `${movedPlace(place).prefix}large/${page}-${index}/`;
   const find = async <T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> => {
     const body = await place.store.readBytes(place.bucket, `${prefix}${name}`, { limitBytes: MAX_RECORD_BYTES }).catch(absent);
-    return body && schema.parse(JSON.parse(body.toString()));
+    return body && parseRecord(place, `${prefix}${name}`, body, schema);
   };
   const record = async (name: string, value: unknown): Promise<void> => {
     await place.store
@@ -112,6 +115,19 @@ export function largeRecords(place: PagePlace, page: number, index: number): Lar
     findEntry: () => find('entry.json', EntryResultSchema),
     recordEntry: (result) => record('entry.json', result),
   };
+}
+
+/** @throws CorruptSource: to try again would read the same */
+function parseRecord<T>({ store, bucket }: PagePlace, key: string, body: Buffer, schema: z.ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(body.toString()));
+  } catch (error) {
+    throw new PenstockError('CorruptSource', `s3://${bucket}/${key} is no record of a move.`, {
+      store: store.name,
+      cause: error,
+      nextStep: 'Run the transfer again.',
+    });
+  }
 }
 
 function absent(error: unknown): undefined {

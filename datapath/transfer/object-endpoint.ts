@@ -2,7 +2,7 @@
 import type { ListedObject, ObjectFacts, ObjectStore } from '../../drivers/object-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import type { Endpoint, Retention } from './endpoint.ts';
-import { attributesOf, CRC32C_METADATA, MTIME_METADATA } from './object-metadata.ts';
+import { attributesOf, CRC32C_METADATA, modifiedAtOf } from './object-metadata.ts';
 import { openObject } from './object-reader.ts';
 import { createObject } from './object-writer.ts';
 
@@ -48,7 +48,7 @@ export function toEntry(base: string, object: ListedObject): ManifestEntry {
 
 export function factsToEntry(base: string, facts: ObjectFacts): ManifestEntry {
   const crc32c = facts.crc32c ?? facts.metadata[CRC32C_METADATA];
-  const modifiedAt = facts.metadata[MTIME_METADATA] ?? facts.modifiedAt;
+  const modifiedAt = modifiedAtOf(facts.metadata) ?? facts.modifiedAt;
   const { linkTarget } = attributesOf(facts.metadata);
   return { ...toEntry(base, facts), modifiedAt, ...(crc32c ? { crc32c } : {}), ...(linkTarget === undefined ? {} : { linkTarget }) };
 }

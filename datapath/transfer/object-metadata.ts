@@ -16,9 +16,13 @@ export const LINK_METADATA = 'penstock-link';
 const MAX_METADATA_BYTES = 2048;
 
 /** @throws InvalidInput where the attributes are larger than an object's metadata may be */
-export function metadataOf(entry: ManifestEntry, crc32c: string | undefined, { mode, xattrs, linkTarget }: FileAttributes = {}): Record<string, string> {
+export function metadataOf(
+  entry: ManifestEntry,
+  crc32c: string | undefined,
+  { mode, modifiedAt, xattrs, linkTarget }: FileAttributes = {},
+): Record<string, string> {
   const metadata = {
-    [MTIME_METADATA]: entry.modifiedAt,
+    [MTIME_METADATA]: modifiedAt ?? entry.modifiedAt,
     ...(crc32c === undefined ? {} : { [CRC32C_METADATA]: crc32c }),
     ...(mode === undefined ? {} : { [MODE_METADATA]: mode.toString(8) }),
     ...(xattrs && Object.keys(xattrs).length > 0 ? { [XATTRS_METADATA]: base64(JSON.stringify(xattrs)) } : {}),
@@ -38,12 +42,19 @@ export function metadataOf(entry: ManifestEntry, crc32c: string | undefined, { m
 /** What cannot be read as ours is somebody else's, and left out. */
 export function attributesOf(metadata: Readonly<Record<string, string>>): FileAttributes {
   const { [MODE_METADATA]: mode, [XATTRS_METADATA]: xattrs, [LINK_METADATA]: link } = metadata;
+  const modifiedAt = modifiedAtOf(metadata);
   const parsed = xattrs === undefined ? undefined : parseXattrs(xattrs);
   return {
+    ...(modifiedAt === undefined ? {} : { modifiedAt }),
     ...(mode !== undefined && /^[0-7]{1,4}$/.test(mode) ? { mode: Number.parseInt(mode, 8) } : {}),
     ...(parsed ? { xattrs: parsed } : {}),
     ...(link === undefined ? {} : { linkTarget: Buffer.from(link, 'base64').toString('utf8') }),
   };
+}
+
+/** Undefined where it is none, or no instant. */
+export function modifiedAtOf({ [MTIME_METADATA]: text }: Readonly<Record<string, string>>): string | undefined {
+  return text !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text) && !Number.isNaN(Date.parse(text)) ? new Date(text).toISOString() : undefined;
 }
 
 function parseXattrs(packed: string): Readonly<Record<string, string>> | undefined {

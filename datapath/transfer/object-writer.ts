@@ -7,7 +7,8 @@ import type { CreateOptions, EntryReader, EntryWriter, PartReceipt } from './end
 import { etagOf, factsToEntry, holdAtLeast, type ObjectPlace, WEAK_ETAG } from './object-endpoint.ts';
 import { metadataOf } from './object-metadata.ts';
 import { isObjectReader, openObject } from './object-reader.ts';
-import { readCrc32c } from './read-crc32c.ts';
+import { readChecksum, readCrc32c } from './read-crc32c.ts';
+import { SourceFailure } from './source-failure.ts';
 
 /** S3's own limit for copying an object in one request. */
 const MAX_COPY_BYTES = 5 * 2 ** 30;
@@ -133,7 +134,16 @@ async function publish(target: Target, write: Promise<StoredObject>, crc32c: () 
   const { place, key, entry, options } = target;
   try {
     const written = await write;
-    const known = written.crc32c ?? crc32c();
+    const [known, wanted] = [written.crc32c, crc32c()];
+    if (known !== undefined && wanted !== undefined && known !== wanted) {
+      // Only a copy by the store is compared behind its publication: it must not stay under the name.
+      await place.store.remove(place.bucket, key, written.versionId ? { versionId: written.versionId } : {}).catch(() => undefined);
+      throw new SourceFailure(
+        new PenstockError('ChecksumMismatch', `${JSON.stringify(entry.path)} was copied with CRC32C ${known} where ${wanted} is on record.`, {
+          store: place.store.name,
+        }),
+      );
+    }
     const link = options.attributes?.linkTarget;
     return {
       path: entry.path,
@@ -144,12 +154,25 @@ async function publish(target: Target, write: Promise<StoredObject>, crc32c: () 
       ...(link === undefined ? {} : { linkTarget: link }),
     };
   } catch (error) {
-    if (!(error instanceof PenstockError) || !mayBeOurs(error)) throw error;
-    const wanted = crc32c() ?? entry.crc32c;
-    const existing = await sameOrThrow(place, key, { bytes: entry.bytes, crc32c: wanted }, error, options.signal);
+    if (!(error instanceof PenstockError)) throw error;
+    const conflict = mayBeOurs(error) ? error : await refusedUnheard(target, error);
+    // A request refused at its first bytes may be the repeat of one that succeeded: what it was to carry is read for its checksum then.
+    const wanted = crc32c() ?? entry.crc32c ?? (options.source && (await readChecksum(options.source, { signal: options.signal })));
+    const existing = await sameOrThrow(place, key, { bytes: entry.bytes, crc32c: wanted }, conflict, options.signal);
     if (options.retention) await holdAtLeast(place.store, place.bucket, key, options.retention, options.signal);
     return { ...factsToEntry(place.base, existing), modifiedAt: entry.modifiedAt, ...(wanted === undefined ? {} : { crc32c: wanted }) };
   }
+}
+
+/**
+ * A store that refuses at the first bytes hangs up while the rest is sent, and its reason is lost: where the name was to be free and is taken, that was it.
+ * @throws the error, where it is not
+ */
+async function refusedUnheard({ place, key, options }: Target, error: PenstockError): Promise<PenstockError> {
+  if (error.type !== 'StoreUnavailable' || options.replace) throw error;
+  const held = await place.store.head(place.bucket, key, { signal: options.signal });
+  if (!held) throw error;
+  return new PenstockError('Conflict', `s3://${place.bucket}/${key} exists with other content.`, { store: place.store.name, cause: error });
 }
 
 /** The name is taken, or the upload has ended: by this very request, where its answer was lost on the way. */

@@ -16,26 +16,33 @@ export interface ReadOptions {
 }
 
 /** Closes the reader. @returns base64 */
-export async function readCrc32c(reader: EntryReader, { limiter, signal }: ReadOptions = {}): Promise<string> {
-  const { spanBytes } = reader;
-  const { bytes } = reader.entry;
-  const pieces: Piece[] = Array.from({ length: Math.ceil(bytes / spanBytes) });
+export async function readCrc32c(reader: EntryReader, options: ReadOptions = {}): Promise<string> {
   try {
-    await inLanes(pieces.keys(), BLOCKS_AT_ONCE, async (index) => {
-      signal?.throwIfAborted();
-      const offset = index * spanBytes;
-      const { buffer, release } = await pool.borrow(Math.min(spanBytes, bytes - offset), signal);
-      try {
-        await limiter?.take(buffer.length, signal);
-        const known = await reader.read(buffer, offset, signal);
-        pieces[index] = { bytes: buffer.length, crc32c: known ?? crc32cOf(buffer) };
-      } finally {
-        release();
-      }
-    });
-    await reader.verify();
-    return combineCrc32c(pieces);
+    return await readChecksum(reader, options);
   } finally {
     await reader.close();
   }
+}
+
+/** @returns base64 */
+export async function readChecksum(reader: EntryReader, { limiter, signal }: ReadOptions = {}): Promise<string> {
+  const { spanBytes } = reader;
+  const { bytes } = reader.entry;
+  const pieces: Piece[] = Array.from({ length: Math.ceil(bytes / spanBytes) });
+  await inLanes(pieces.keys(), BLOCKS_AT_ONCE, async (index) => {
+    signal?.throwIfAborted();
+    const offset = index * spanBytes;
+    const length = Math.min(spanBytes, bytes - offset);
+    // Before a buffer is borrowed: whoever is held back here must not hold back the others.
+    await limiter?.take(length, signal);
+    const { buffer, release } = await pool.borrow(length, signal);
+    try {
+      const known = await reader.read(buffer, offset, signal);
+      pieces[index] = { bytes: length, crc32c: known ?? crc32cOf(buffer) };
+    } finally {
+      release();
+    }
+  });
+  await reader.verify();
+  return combineCrc32c(pieces);
 }

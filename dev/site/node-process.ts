@@ -6,9 +6,12 @@ import type { Child, Command } from './child.ts';
 
 const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
+/** What is young is collected early: half the memory of a mover of small files, at the same speed. */
+const MEMORY_FLAGS = ['--max-semi-space-size=8'];
+
 /** @param program such as "workers/main.ts", below the repository */
 export function nodeCommand(program: string, parameters: readonly string[]): Command {
-  return { file: process.execPath, arguments: [join(REPOSITORY, program), ...parameters] };
+  return { file: process.execPath, arguments: [...MEMORY_FLAGS, join(REPOSITORY, program), ...parameters] };
 }
 
 export function programExists(program: string): boolean {

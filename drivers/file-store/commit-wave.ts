@@ -3,7 +3,7 @@ import { PenstockError } from '../../model/errors.ts';
 import { type Directories, settled } from './contained-path.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { FileFacts } from './port.ts';
-import { posixError } from './posix-errors.ts';
+import { posixError, quoted } from './posix-errors.ts';
 import { type Finished, publishIn, syncDirectory } from './posix-publish.ts';
 import { syncFd, unlinkName } from './raw-fs.ts';
 import type { Volume } from './volume.ts';
@@ -32,22 +32,33 @@ export interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** Settles every file of the wave. @returns what went wrong with the deferred directories */
-export async function commitWave(
-  place: CommitPlace,
-  volume: Volume,
-  wave: readonly Pending[],
-  deferred: ReadonlySet<string>,
-): Promise<ReadonlyMap<string, Error>> {
-  const durable = await makeDurable(place, volume, wave);
-  const published = await publishAll(place, durable);
+export interface Wave {
+  readonly files: readonly Pending[];
+  readonly deferred: ReadonlySet<string>;
+  /** Identity of one of the files that lay there before and that the volume's sync is to reach; undefined where there are none. */
+  readonly kept: string | undefined;
+  /** Nothing more is to be published. */
+  readonly ending: AbortSignal;
+}
+export interface WaveOutcome {
+  /** What went wrong with the deferred directories. */
+  readonly directories: ReadonlyMap<string, Error>;
+  /** Why the kept files may not be durable. */
+  readonly kept: Error | undefined;
+}
+
+/** Settles every file of the wave. */
+export async function commitWave(place: CommitPlace, volume: Volume, { deferred, ending, files, kept }: Wave): Promise<WaveOutcome> {
+  const { durable, volumeFailed } = await makeDurable(place, volume, files, kept, ending);
+  const published = await publishAll(place, durable, ending);
   const failures = await syncDirectories(place, volume, published, deferred);
   for (const { file, resolve, reject } of published) {
     const failure = failureOnTheWay(failures, file.directory);
     if (failure) reject(failure);
     else resolve(file.facts);
   }
-  return new Map([...failures].filter(([directory]) => deferred.has(directory)));
+  const directories = new Map([...failures].filter(([directory]) => deferred.has(directory)));
+  return { directories, kept: kept === undefined ? undefined : volumeFailed };
 }
 
 /** The file will not be published: its temporary name goes, and its promise is rejected. */
@@ -61,6 +72,9 @@ export async function drop({ directories }: CommitPlace, entry: Pending, reason:
   entry.reject(reason);
 }
 
+export const notPublished = (store: string, { file }: Pending): PenstockError =>
+  new PenstockError('IoError', `${quoted(file.facts.path)} was not published: its batch ended before.`, { store });
+
 /** Whoever takes it closes it. */
 export function takeDescriptor(entry: Pending): Descriptor | undefined {
   const { descriptor } = entry;
@@ -68,18 +82,28 @@ export function takeDescriptor(entry: Pending): Descriptor | undefined {
   return descriptor;
 }
 
-/** @returns those that are */
-async function makeDurable(place: CommitPlace, volume: Volume, wave: readonly Pending[]): Promise<readonly Pending[]> {
+async function makeDurable(
+  place: CommitPlace,
+  volume: Volume,
+  wave: readonly Pending[],
+  kept: string | undefined,
+  ending: AbortSignal,
+): Promise<{ readonly durable: readonly Pending[]; readonly volumeFailed: Error | undefined }> {
   const failures = new Map<Pending, Error>();
   const together = wave.filter((entry) => entry.awaitsVolume && !entry.descriptor);
-  const failure = together.length > 0 ? await volumeFailure(place, volume, together) : undefined;
-  if (failure) for (const entry of together) failures.set(entry, failure);
+  const identities = [...together.map(({ file }) => file.identity), ...(kept === undefined ? [] : [kept])];
+  const isSynced = identities.length > 0;
+  const volumeFailed = isSynced ? await volumeFailure(place, volume, identities) : undefined;
+  if (volumeFailed) for (const entry of together) failures.set(entry, volumeFailed);
   await inParallel(wave, async (entry) => {
     const descriptor = takeDescriptor(entry);
     if (!descriptor) return;
     try {
       // Where the volume was synced for the others, it was for this one.
-      if (together.length === 0 || failure) await descriptor.use(syncFd);
+      if (!isSynced || volumeFailed) {
+        if (ending.aborted) throw notPublished(place.store, entry);
+        await descriptor.use(syncFd);
+      }
       await descriptor.close();
     } catch (error) {
       failures.set(entry, posixError(error, place.store, entry.file.facts.path));
@@ -87,11 +111,11 @@ async function makeDurable(place: CommitPlace, volume: Volume, wave: readonly Pe
     }
   });
   await inParallel([...failures], ([entry, reason]) => drop(place, entry, reason));
-  return wave.filter((entry) => !failures.has(entry));
+  return { durable: wave.filter((entry) => !failures.has(entry)), volumeFailed };
 }
 
-async function volumeFailure({ store }: CommitPlace, volume: Volume, together: readonly Pending[]): Promise<Error | undefined> {
-  const covered = together.every(({ file }) => volume.covers(file.identity));
+async function volumeFailure({ store }: CommitPlace, volume: Volume, identities: readonly string[]): Promise<Error | undefined> {
+  const covered = identities.every((identity) => volume.covers(identity));
   return volume.sync().then(
     () => (covered ? undefined : new PenstockError('IoError', 'An earlier sync of the file system failed, perhaps for this file.', { store })),
     (error: Error) => error,
@@ -99,13 +123,14 @@ async function volumeFailure({ store }: CommitPlace, volume: Volume, together: r
 }
 
 /** @returns those that are */
-async function publishAll(place: CommitPlace, wave: readonly Pending[]): Promise<readonly Pending[]> {
+async function publishAll(place: CommitPlace, wave: readonly Pending[], ending: AbortSignal): Promise<readonly Pending[]> {
   const published: Pending[] = [];
   const byDirectory = Map.groupBy(wave, ({ file }) => file.directory.join('/'));
   await inParallel([...byDirectory.values()], async (entries) => {
     const steps = entries[0]?.file.directory ?? [];
     const tried = place.directories(steps, {}, (held) =>
       inParallel(entries, async (entry) => {
+        if (ending.aborted) return drop(place, entry, notPublished(place.store, entry));
         await publishIn(held, place.store, entry.file).then(() => void published.push(entry), entry.reject);
       }),
     );

@@ -61,7 +61,15 @@ export interface PublishScope {
   defer(directory: string): void;
   /** Everything sealed or written under the scope so far is published and durable afterwards; what could not be is told by each file's own promise. */
   flush(): Promise<void>;
-  /** Gives back what it holds open; what was sealed and not flushed is abandoned. */
+  /**
+   * A file that lies there already, perhaps by an attempt that was killed before it was synced, is durable after the next flush, as is its name. Where that
+   * fails the flush fails, and so does every later one of this scope: begin again with another. NotFound where nothing lies there.
+   */
+  keep?(path: string): Promise<void>;
+  /**
+   * Gives back what it holds open. What was sealed and not flushed is flushed once more, for a second at most, so that an attempt called off loses little;
+   * what is not published by then is abandoned, its promise rejected.
+   */
   close(): Promise<void>;
 }
 
@@ -116,6 +124,8 @@ export interface FileSealOptions {
 }
 /** What a file system keeps beside the content. */
 export interface FileAttributes {
+  /** ISO instant: when the content was modified, where the store has it apart from its own time. */
+  readonly modifiedAt?: string;
   /** Permission bits, such as 0o644; set-id bits are never carried. */
   readonly mode?: number;
   /** The `user.` namespace, without that prefix: name to base64 value. */
@@ -149,7 +159,7 @@ export interface FileFacts {
   readonly etag: string;
   /** Of a symbolic link, as it is written; its `bytes` are 0. */
   readonly linkTarget?: string;
-  /** Why this link is not to be moved, as a clause. */
+  /** Why this is not to be moved, as a clause: a link, a name that is not UTF-8, or a directory that cannot be read, listed in place of what is in it. */
   readonly refused?: string;
 }
 export interface FilePage {

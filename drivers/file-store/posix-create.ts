@@ -1,7 +1,8 @@
 /** Begins a file under a temporary name, or goes on with one that another worker began. */
-import { statfs } from 'node:fs/promises';
+
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
 import { type HeldDirectory, splitParent, TEMPORARY_PREFIX } from './contained-path.ts';
 import { Descriptor } from './descriptor.ts';
@@ -14,6 +15,8 @@ import { closeFd, dropFd, openFd, statFd, unlinkName } from './raw-fs.ts';
 
 const DIRECTORY_MODE = 0o755;
 const FILE_MODE = 0o644;
+/** While it is written: whoever goes on with it opens it again. Its own mode comes with the seal. */
+const OWNER_MODE = 0o600;
 const RESUME_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const CREATE_FLAGS = RESUME_FLAGS | constants.O_CREAT | constants.O_EXCL;
 /** Smaller files are written at once, and told of a full disk as early. */
@@ -54,9 +57,9 @@ export async function createFileAt(writing: Writing, path: string, options: File
 
 async function begin(parent: HeldDirectory, temporary: string, { bytes = 0, mode = FILE_MODE }: FileCreateOptions): Promise<number> {
   // Set-id bits would hold for content of anyone's.
-  const fd = await openFd(parent.child(temporary), CREATE_FLAGS, mode & 0o777);
+  const fd = await openFd(parent.child(temporary), CREATE_FLAGS, (mode & 0o777) | OWNER_MODE);
   try {
-    if (bytes >= ALLOCATED_FROM_BYTES && !(await isInMemory(fd))) await allocate(fd, bytes);
+    if (bytes >= ALLOCATED_FROM_BYTES) await allocate(fd, bytes);
     return fd;
   } catch (error) {
     await closeFd(fd).catch(() => undefined);
@@ -81,13 +84,17 @@ async function resume(parent: HeldDirectory, temporary: string, store: string, p
   }
 }
 
-/** tmpfs, by its magic: it would clear every page that is then written over. */
-async function isInMemory(fd: number): Promise<boolean> {
-  return (await statfs(`/proc/self/fd/${fd}`)).type === 0x01021994;
-}
+/** By its magic in linux/magic.h. */
+const TMPFS = 0x01021994;
 
 /** A file system that cannot tells a full disk at the first write it has no room for. */
 async function allocate(fd: number, bytes: number): Promise<void> {
+  const { type, bavail, bsize } = await statfs(`/proc/self/fd/${fd}`);
+  if (type === TMPFS) {
+    // It would clear every page that is then written over: only asked whether there is room.
+    if (bavail * bsize < bytes) throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
+    return;
+  }
   await allocateBlocks(fd, bytes).catch((error: unknown) => {
     if (NO_ROOM.has(errnoOf(error) ?? '')) throw error;
   });

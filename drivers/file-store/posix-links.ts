@@ -71,15 +71,15 @@ function belowRoot(root: string, target: string): string | undefined {
   return target.startsWith(`${root}/`) ? target.slice(root.length + 1) : undefined;
 }
 
-/** @throws Denied for a link that would lead outside as it is written: absolute, or with more `..` than it has directories above it */
+/**
+ * @throws Denied for a link that would, or together with another could, lead outside: absolute, with more `..` than it has directories above it, or with one
+ * behind a name, which may be a link itself
+ */
 export function checkTarget(store: string, path: string, target: string): void {
-  let depth = path.split('/').length - 1;
-  let isInside = target !== '' && !target.startsWith('/');
-  for (const step of target.split('/')) {
-    if (step === '..') depth -= 1;
-    else if (step !== '' && step !== '.') depth += 1;
-    if (depth < 0) isInside = false;
-  }
+  const steps = target.split('/').filter((step) => step !== '' && step !== '.');
+  const firstName = steps.findIndex((step) => step !== '..');
+  const up = firstName === -1 ? steps.length : firstName;
+  const isInside = target !== '' && !target.startsWith('/') && up < path.split('/').length && !steps.includes('..', up);
   if (isInside) return;
-  throw new PenstockError('Denied', `${quoted(path)} would be a link to ${quoted(target)}, which leads outside the store.`, { store });
+  throw new PenstockError('Denied', `${quoted(path)} would be a link to ${quoted(target)}, which could lead outside the store.`, { store });
 }

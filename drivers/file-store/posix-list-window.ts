@@ -1,9 +1,10 @@
 /** One directory's names in byte order, a window of bounded size at a time: the smallest behind the last one given. */
 import type { Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
-import { type Directories, type HeldDirectory, isNoDirectory, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
+import { PenstockError } from '../../model/errors.ts';
+import { type Directories, type HeldDirectory, isNoDirectory, openChildDirectory, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
 import type { SymlinkPolicy } from './port.ts';
-import { isMissing, posixError } from './posix-errors.ts';
+import { errnoOf, isMissing, posixError } from './posix-errors.ts';
 import type { LinkScope } from './posix-links.ts';
 import { follow } from './posix-stat.ts';
 import { statLink } from './raw-fs.ts';
@@ -11,6 +12,8 @@ import { statLink } from './raw-fs.ts';
 /** Names of one directory held at a time, about 10 MB; a directory of 100,000 is read twice. */
 const WINDOW_NAMES = 50_000;
 const MOST_DIRECTORIES = 1_000;
+/** Of a directory, closed to us or damaged. */
+const UNREADABLE = new Set(['EACCES', 'EPERM', 'EIO']);
 /** Such a name cannot be given back to the file system: it is listed in its decoded form, and refused. */
 export const NOT_UTF8 = 'its name is not valid UTF-8';
 
@@ -35,6 +38,8 @@ export interface Child {
   readonly leadsTo?: readonly string[];
   /** Why it is not to be moved, as a clause. */
   readonly refused?: string;
+  /** The file system does not let us look at it. */
+  readonly isUnreadable?: true;
 }
 export interface Window {
   /** Ascending. */
@@ -101,7 +106,41 @@ const smallest = (children: Child[], most: number): Child[] => children.sort((on
 /** Ours and unfinished, or not to be opened by its decoded form. */
 const isForeign = (name: string): boolean => name.startsWith(TEMPORARY_PREFIX) || name.includes('\uFFFD');
 
+/** One directory that is closed to us is reported in its place, as a name: the rest of the listing is worth having. */
 async function toChild(
+  listing: Listing,
+  steps: readonly string[],
+  held: HeldDirectory,
+  found: Dirent,
+  above: readonly (readonly string[])[],
+): Promise<Child | undefined> {
+  try {
+    const child = await look(listing, steps, held, found, above);
+    // Asked here, not when the walk gets there: a directory sorts with a `/` behind its name, what is reported in its place without.
+    if (child?.isDirectory) await (child.leadsTo ? listing.walk(child.leadsTo, {}, isSearchable) : openBriefly(held, child.name));
+    return child;
+  } catch (error) {
+    const errno = errnoOf(error instanceof PenstockError ? error.cause : error) ?? '';
+    if (UNREADABLE.has(errno)) return { ...childOf(found.name, false), refused: `it cannot be read (${errno})`, isUnreadable: true };
+    // It vanished, or turned into something else: the walk finds nothing there.
+    if (isNoDirectory(error)) return undefined;
+    throw error;
+  }
+}
+
+async function openBriefly(parent: HeldDirectory, name: string): Promise<void> {
+  const held = await openChildDirectory(parent, name);
+  try {
+    await isSearchable(held);
+  } finally {
+    held.close();
+  }
+}
+
+/** A directory may be opened by who may not search it, and then not be listed. */
+const isSearchable = async (held: HeldDirectory): Promise<void> => void (await statLink(held.child('.')));
+
+async function look(
   listing: Listing,
   steps: readonly string[],
   held: HeldDirectory,

@@ -158,12 +158,15 @@ async function statAll(listing: Listing, level: Level, files: readonly Child[]):
 }
 
 /** What vanished since it was read, or is no longer to be listed, is left out. */
-async function statOne(listing: Listing, held: HeldDirectory, path: string, { leadsTo, name, refused }: Child): Promise<FileFacts | undefined> {
+async function statOne(listing: Listing, held: HeldDirectory, path: string, child: Child): Promise<FileFacts | undefined> {
+  const { leadsTo, name, refused } = child;
+  const unknown = { path, bytes: 0, modifiedAt: new Date(0).toISOString() };
+  if (child.isUnreadable && refused !== undefined) return { ...unknown, etag: 'unreadable', refused };
   try {
     if (leadsTo) return await listing.walk(leadsTo.slice(0, -1), {}, (parent) => statIn(parent, leadsTo.at(-1) ?? '', path, 'skip'));
     return await statIn(held, name, path, listing.symlinks, refused);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    return refused !== NOT_UTF8 ? undefined : { path, bytes: 0, modifiedAt: new Date(0).toISOString(), etag: 'name-not-utf8', refused };
+    return refused !== NOT_UTF8 ? undefined : { ...unknown, etag: 'name-not-utf8', refused };
   }
 }

@@ -2,7 +2,7 @@
 import { lstat, opendir, rmdir, unlink } from 'node:fs/promises';
 import { type HeldDirectory, openChildDirectory, splitParent, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
 import type { PublishScope } from './port.ts';
-import { isMissing, posixError } from './posix-errors.ts';
+import { errnoOf, isMissing, posixError } from './posix-errors.ts';
 
 export async function removeAt(root: string, store: string, scope: PublishScope, path: string): Promise<void> {
   const { directory, name } = splitParent(path, store);
@@ -20,7 +20,9 @@ export async function removeAt(root: string, store: string, scope: PublishScope,
 export async function sweepBelow(root: string, store: string, path: string, olderThan: string): Promise<number> {
   const before = Date.parse(olderThan);
   try {
-    return await withDirectory(root, store, splitPath(path, store), {}, (held) => sweepDirectory(held, before));
+    const tally: Tally = { swept: 0 };
+    await withDirectory(root, store, splitPath(path, store), {}, (held) => sweepDirectory(held, before, tally));
+    return tally.swept;
   } catch (error) {
     if (isMissing(error)) return 0;
     throw posixError(error, store, path);
@@ -40,21 +42,28 @@ async function removeChild(parent: HeldDirectory, name: string): Promise<void> {
   await rmdir(parent.child(name));
 }
 
-async function sweepDirectory(held: HeldDirectory, before: number): Promise<number> {
-  let swept = 0;
-  for await (const entry of await opendir(held.child('.'))) {
-    if (entry.isDirectory()) swept += await sweepChild(held, entry.name, before);
-    else if ((entry.isFile() || entry.isSymbolicLink()) && entry.name.startsWith(TEMPORARY_PREFIX)) swept += await sweepFile(held, entry.name, before);
-  }
-  return swept;
+interface Tally {
+  swept: number;
 }
 
-async function sweepChild(parent: HeldDirectory, name: string, before: number): Promise<number> {
-  const held = await openChildDirectory(parent, name);
+async function sweepDirectory(held: HeldDirectory, before: number, tally: Tally): Promise<void> {
+  for await (const entry of await opendir(held.child('.'))) {
+    if (entry.isDirectory()) await sweepChild(held, entry.name, before, tally);
+    else if ((entry.isFile() || entry.isSymbolicLink()) && entry.name.startsWith(TEMPORARY_PREFIX)) tally.swept += await sweepFile(held, entry.name, before);
+  }
+}
+
+/** One that vanishes, or that the file system will not let us read, does not keep the others from being swept. */
+async function sweepChild(parent: HeldDirectory, name: string, before: number, tally: Tally): Promise<void> {
   try {
-    return await sweepDirectory(held, before);
-  } finally {
-    held.close();
+    const held = await openChildDirectory(parent, name);
+    try {
+      await sweepDirectory(held, before, tally);
+    } finally {
+      held.close();
+    }
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
   }
 }
 

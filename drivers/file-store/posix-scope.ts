@@ -1,8 +1,9 @@
 /** A batch: directories held open, files published together, each changed directory synced once. */
-import { type Directories, withDirectory } from './contained-path.ts';
+import { type Directories, splitParent, withDirectory } from './contained-path.ts';
 import { createDirectoryCache } from './directory-cache.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { PublishScope } from './port.ts';
+import { posixError } from './posix-errors.ts';
 
 const internals = Symbol('what a scope holds');
 
@@ -36,9 +37,17 @@ export function createPosixScope(root: string, store: string): PosixScope {
       const [failure] = failures.values();
       if (failure) throw failure;
     },
+    async keep(path) {
+      const { directory, name } = splitParent(path, store);
+      try {
+        await cache.within(directory, {}, (parent) => batch.keep(parent.child(name)));
+      } catch (error) {
+        throw posixError(error, store, path);
+      }
+      for (let depth = 0; depth <= directory.length; depth += 1) changed.add(directory.slice(0, depth).join('/'));
+    },
     async close() {
-      await batch.close();
-      cache.close();
+      await batch.close(changed, () => cache.close());
     },
   };
 }

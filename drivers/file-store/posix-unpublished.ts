@@ -31,11 +31,13 @@ export class PosixUnpublishedFile implements UnpublishedFile {
   readonly #writing: Writing;
   readonly #begun: Begun;
   readonly #path: string;
+  #lastWrite: Promise<void> = Promise.resolve();
   /** Behind the last byte written here. */
   #end = 0;
   #isSealed = false;
   /** Sealed under a scope, which answers for it from then on. */
   #isHandedOver = false;
+  #isAbandoned = false;
 
   constructor(writing: Writing, begun: Begun) {
     this.#writing = writing;
@@ -48,10 +50,15 @@ export class PosixUnpublishedFile implements UnpublishedFile {
   }
 
   write(from: Buffer, position: number): Promise<void> {
-    return this.#call(async (fd) => {
-      await writeFd(fd, from, position);
-      this.#wroteTo(position + from.length);
-    });
+    // The kernel lets one at a time into a file; the others would spin, or hold the threads that other files need.
+    const written = this.#lastWrite.then(() =>
+      this.#call(async (fd) => {
+        await writeFd(fd, from, position);
+        this.#wroteTo(position + from.length);
+      }),
+    );
+    this.#lastWrite = written.catch(() => undefined);
+    return written;
   }
 
   async copyFrom(source: OpenFile, position: number, bytes: number, signal?: AbortSignal): Promise<boolean> {
@@ -118,10 +125,10 @@ export class PosixUnpublishedFile implements UnpublishedFile {
 
   async close(): Promise<void> {
     const { changed, descriptor } = this.#begun;
-    if (this.#isHandedOver) return;
-    if (!this.#isSealed && this.#end > 0) {
-      // What this worker wrote is its own to make durable: the one that seals may sit on another node.
-      await this.#call(syncFd);
+    if (this.#isHandedOver || this.#isAbandoned) return;
+    if (!this.#isSealed) {
+      // What this worker wrote or made is its own to make durable: the one that seals may sit on another node, and knows of no directory made here.
+      if (this.#end > 0) await this.#call(syncFd);
       for (const made of changed) await syncDirectory(this.#writing.walk, this.#writing.store, stepsOf(made));
     }
     await this.#mapped(descriptor.close());
@@ -130,6 +137,7 @@ export class PosixUnpublishedFile implements UnpublishedFile {
   async abandon(): Promise<void> {
     const { descriptor, directory, directoryIdentity, temporary } = this.#begun;
     if (this.#isHandedOver) return;
+    this.#isAbandoned = true;
     // A disk that failed may fail here again; the name goes nevertheless.
     await descriptor.close().catch(() => undefined);
     const unlinked = this.#writing.directories(directory, {}, async (held) => {

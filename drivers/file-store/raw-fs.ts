@@ -61,11 +61,14 @@ export async function writeFd(fd: number, from: Buffer, position: number): Promi
  */
 export const utimeOf = (modifiedAt: string): number => (Date.parse(modifiedAt) + 0.0005) / 1000;
 
-export function setModified(fd: number, modifiedAt: string): Promise<void> {
+/** What is no instant leaves the time as it is: the content is worth more. */
+export async function setModified(fd: number, modifiedAt: string): Promise<void> {
   const seconds = utimeOf(modifiedAt);
-  return endOf((done) => fs.futimes(fd, seconds, seconds, done));
+  if (Number.isNaN(seconds)) return;
+  await endOf((done) => fs.futimes(fd, seconds, seconds, done));
 }
-export function setLinkModified(path: string, modifiedAt: string): Promise<void> {
+export async function setLinkModified(path: string, modifiedAt: string): Promise<void> {
   const seconds = utimeOf(modifiedAt);
-  return endOf((done) => fs.lutimes(path, seconds, seconds, done));
+  if (Number.isNaN(seconds)) return;
+  await endOf((done) => fs.lutimes(path, seconds, seconds, done));
 }

@@ -1,5 +1,6 @@
 /** Listings: a page of keys, or the names directly below a prefix. */
 import { ListObjectsV2Command, type ListObjectsV2CommandInput, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
+import { PenstockError } from '../../model/errors.ts';
 import { assertKeyPrefix } from './object-key.ts';
 import type { ListOptions, ListPage } from './port.ts';
 import { s3Error } from './s3-errors.ts';
@@ -20,7 +21,11 @@ export async function list(store: S3Store, bucket: string, prefix: string, optio
     etag: object.ETag ?? '',
     modifiedAt: (object.LastModified ?? new Date(0)).toISOString(),
   }));
-  return { entries, next: answer.IsTruncated ? entries.at(-1)?.key : undefined };
+  const last = entries.at(-1)?.key;
+  // To end here would be to lose what follows in silence.
+  if (answer.IsTruncated && last === undefined)
+    throw new PenstockError('StoreUnavailable', `listing s3://${bucket}/${prefix}: a page without keys says that more follow.`, { store: store.store });
+  return { entries, next: answer.IsTruncated ? last : undefined };
 }
 
 /** Pages that hold only keys, and no names with keys below them, are passed over. */
@@ -56,4 +61,11 @@ async function page(
 }
 
 const decoderOf = (answer: ListObjectsV2CommandOutput): ((text: string) => string) => (answer.EncodingType === 'url' ? decodeText : (text) => text);
-const decodeText = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '));
+/** A key that is no UTF-8 stays encoded: it is listed, and reported as not found under that name. */
+function decodeText(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return text;
+  }
+}
