@@ -22,7 +22,8 @@ import { confirmRetention } from './s3-retention.ts';
 import { assertHoldsBytes, location, type S3Store, type S3Target, sendOptions } from './s3-target.ts';
 import { explained } from './s3-write-errors.ts';
 
-const ABANDON_TIMEOUT_MS = 5_000;
+/** Cancellation ends within about a second; what this does not reach is swept. */
+const ABANDON_TIMEOUT_MS = 1_000;
 
 export async function beginUpload(target: S3Target, options: UploadOptions): Promise<Upload> {
   assertHoldsBytes(target);

@@ -91,7 +91,7 @@ test('an upload that could neither be completed nor ended is swept', async () =>
   ] as const;
   const proxy = await startFaultProxy({ target: gateway.options.endpoint, seed: 1, plan: { rules } });
   try {
-    const content = contentOf(20 * 2 ** 20, 'swept');
+    const content = contentOf(70 * 2 ** 20, 'swept');
     const world = await createWorld({ from: 'file', to: 'object' }, 0, [proxy, proxy], new Map([['large', content]]));
     const outcome = await attemptOnce(world, 1, CALM_ATTEMPT_LIMIT_MS);
     assert.ok(outcome instanceof PenstockError && outcome.errorClass === 'retryable', describeOutcome(outcome));
