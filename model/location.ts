@@ -33,10 +33,6 @@ export const LocationSchema = z
       .describe('A bucket; of a directory tree, the first directory below its root'),
     prefix: z.string().refine(isPrefix, PREFIX_EXPECTED).transform(closed).default('').describe('Below the bucket; empty for all of it'),
   })
-  .refine(({ bucket }) => bucket !== SYSTEM_BUCKET, {
-    path: ['bucket'],
-    message: `any other bucket: ${SYSTEM_BUCKET} holds Penstock's own records of all tenants`,
-  })
   .describe('Where data lies');
 
 function isPrefix(text: string): boolean {

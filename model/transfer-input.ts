@@ -38,8 +38,14 @@ export const TransferRequestSchema = z
     if (overlaps(source, target)) {
       context.addIssue({ code: 'custom', path: ['target'], input: target, message: 'a place that neither is nor holds the source, nor lies in it' });
     }
-    if (target.bucket === SYSTEM_BUCKET) {
-      context.addIssue({ code: 'custom', path: ['target', 'bucket'], input: target, message: `another bucket: ${SYSTEM_BUCKET} holds Penstock's own records` });
+    for (const [end, { bucket }] of Object.entries({ source, target })) {
+      if (bucket !== SYSTEM_BUCKET) continue;
+      context.addIssue({
+        code: 'custom',
+        path: [end, 'bucket'],
+        input: bucket,
+        message: `another bucket: ${SYSTEM_BUCKET} holds Penstock's own records, of all tenants`,
+      });
     }
   });
 
