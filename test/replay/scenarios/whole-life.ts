@@ -32,7 +32,7 @@ export const wholeLife: Scenario = {
     await untilPhase(site, key, 'staging');
     await whileMoversStand(site, async () => {
       await save('allocation/staging', id, { phase: 'staging' });
-      await save('prestage/running', `prestage/${suffixOf(key)}/1`, { when: (events) => scheduled(events, 'transferSegment').length === 1 });
+      await save('prestage/running', `prestage/${suffixOf(key)}/1`, { when: (events) => scheduled(events, 'moveWhole').length === 1 });
     });
     await untilPhase(site, key, 'ready');
     await site.penstock.reschedule(key, { expectedStart: new Date(Date.now() + 172_800_000).toISOString() });
