@@ -1,5 +1,4 @@
 /** Maps what the SDK throws to the closed set of {@link PenstockError}s, once and for every call. */
-import { SourceFailure } from '../../datapath/transfer/source-failure.ts';
 import { type ErrorType, PenstockError } from '../../model/errors.ts';
 
 /** The codes S3 and its imitators answer; what is not listed is decided by the HTTP status. */
@@ -69,7 +68,9 @@ const nextSteps: Partial<Record<ErrorType, string>> = {
 
 /** @returns a PenstockError; an abort and an error already mapped are handed back as they are */
 export function s3Error(error: unknown, store: string, subject: string): Error {
-  if (error instanceof PenstockError || error instanceof SourceFailure) return error;
+  if (error instanceof PenstockError) return error;
+  // Of the blocks that a caller gives: its own, about another store.
+  if (error instanceof Error && error.cause instanceof PenstockError) return error;
   if (error instanceof Error && error.name === 'AbortError') return error;
   const type = s3ErrorType(error);
   const nextStep = nextSteps[type];
