@@ -139,6 +139,8 @@ export function createRawTransport(endpoint: RawEndpoint, identity: RawIdentity,
 
 async function callable({ connection }: Lease, request: WireRequest, signal: AbortSignal | undefined): Promise<RawAnswer> {
   if (!signal) return connection.exchange(request);
+  // While a connection was waited for: its event has passed, and would never be heard.
+  if (signal.aborted) throw calledOff(signal);
   const stop = () => connection.destroy(calledOff(signal));
   signal.addEventListener('abort', stop, { once: true });
   try {
