@@ -3,7 +3,7 @@ import { type ErrorType, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c } from './crc32c-combine.ts';
-import { type CreateOptions, type Endpoint, type EntryReader, type EntryWriter, type PartReceipt, SPAN_BYTES } from './endpoint.ts';
+import { BLOCK_BYTES, type CreateOptions, type Endpoint, type EntryReader, type EntryWriter, type PartReceipt } from './endpoint.ts';
 import { isDirectory } from './file-endpoint.ts';
 import { type MoveContext, moveParts, ofSource, partCount } from './move-parts.ts';
 import { isIdentical, type Present } from './present.ts';
@@ -67,7 +67,7 @@ async function moveOnce(context: CopyContext, entry: ManifestEntry): Promise<Mov
   };
   try {
     // A small entry is one step, repeated as a whole; of a large one, each part is.
-    if (entry.bytes <= SPAN_BYTES) return await context.patience.run(() => openAndMove(counting, entry), context.signal);
+    if (entry.bytes <= BLOCK_BYTES) return await context.patience.run(() => openAndMove(counting, entry), context.signal);
     return await openAndMove(counting, entry);
   } catch (error) {
     context.onBytes(-counted);
@@ -79,7 +79,7 @@ async function openAndMove(context: CopyContext, entry: ManifestEntry): Promise<
   const { signal, patience } = context;
   const scope = context.create.scope;
   // What is repeated as a whole is in patient hands already.
-  const step = <T>(work: () => Promise<T>): Promise<T> => (entry.bytes <= SPAN_BYTES ? work() : patience.run(work, signal));
+  const step = <T>(work: () => Promise<T>): Promise<T> => (entry.bytes <= BLOCK_BYTES ? work() : patience.run(work, signal));
   const reader = await step(() => ofSource(signal, () => context.source.open(entry, { ...(scope ? { scope } : {}), ...(signal ? { signal } : {}) })));
   let writer: EntryWriter | undefined;
   try {
