@@ -2,10 +2,12 @@
  * The frame around every activity: heartbeat by time, cancellation as a signal, and errors mapped once. An activity is one
  * effect through one driver; what is common to all of them is here.
  */
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, Context, type Info } from '@temporalio/activity';
 import { type ErrorType, PenstockError } from '../model/errors.ts';
 
 const HEARTBEAT_MS = 1000; // throttled by the SDK to 80 % of the heartbeat timeout
+/** What was left by attempts before these, the latest of them have collected. */
+const SUPERSEDED = 16;
 const WAITING_RETRY_MS = 15_000; // a full tier is asked again soon: giving back is what others do all the time
 
 export interface Run {
@@ -13,6 +15,8 @@ export interface Run {
   readonly signal: AbortSignal;
   /** Unique to this attempt: names its temporary files, so that a zombie attempt cannot touch those of its successor. */
   readonly attempt: string;
+  /** The same of this activity's earlier attempts, as far as anything of theirs may be left: they will not go on. */
+  readonly superseded: readonly string[];
   /** Shown in the UI and by `penstock allocation readiness` while the activity runs. */
   report(details: unknown): void;
   /** True when a person or the workflow asked to stop; false for pause, reset, timeout or shutdown, after which the work goes on. */
@@ -33,7 +37,10 @@ export async function effect<T>(work: (run: Run) => Promise<T>, options: EffectO
   try {
     return await work({
       signal: context.cancellationSignal,
-      attempt: `${context.info.activityId}-${context.info.attempt}-${context.info.workflowExecution?.runId.slice(0, 8) ?? 'none'}`,
+      attempt: attemptName(context.info, context.info.attempt),
+      superseded: Array.from({ length: Math.min(context.info.attempt - 1, SUPERSEDED) }, (_, index) =>
+        attemptName(context.info, context.info.attempt - 1 - index),
+      ),
       report: (latest) => {
         details = latest;
       },
@@ -47,6 +54,10 @@ export async function effect<T>(work: (run: Run) => Promise<T>, options: EffectO
     clearInterval(timer);
   }
 }
+
+/** By the end of the run's id: it begins with the time, which runs that start together share. */
+const attemptName = ({ activityId, workflowExecution }: Info, attempt: number): string =>
+  `${activityId}-${attempt}-${workflowExecution?.runId.slice(-12) ?? 'none'}`;
 
 export function toFailure(error: unknown, refuse: readonly ErrorType[] = []): unknown {
   if (!(error instanceof PenstockError)) return error;

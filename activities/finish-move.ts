@@ -161,6 +161,7 @@ async function moveAgain({ source, target, run, limiter }: Mover, request: MoveR
     target,
     entries: [entry],
     attempt: run.attempt,
+    superseded: run.superseded,
     concurrency: 1,
     signal: run.signal,
     replace: request.replace,

@@ -71,6 +71,7 @@ async function movePage(mover: Mover, request: MoveRequest, page: number, before
         target,
         entries: all.filter((_, index) => !large.has(index)),
         attempt: run.attempt,
+        superseded: run.superseded,
         concurrency: FILES_AT_ONCE,
         signal: run.signal,
         replace: request.replace,

@@ -21,6 +21,8 @@ export interface CopyOptions {
   readonly entries: readonly ManifestEntry[];
   /** Names this attempt's temporary files. */
   readonly attempt: string;
+  /** Attempts before this one: what they left unpublished is ended first. */
+  readonly superseded?: readonly string[];
   /** Entries on their way at once; of a large one, up to four parts each. */
   readonly concurrency: number;
   /** Buffers in all, at least one span of 16 MiB; default {@link DEFAULT_MEMORY_BYTES}. */
@@ -64,6 +66,8 @@ export async function copyEntries(options: CopyOptions): Promise<CopyResult> {
   };
   try {
     const engine = engineOf(options);
+    const { superseded = [] } = options;
+    if (superseded.length > 0) await target.collect?.(superseded, entries, signal);
     const context: CopyContext = {
       ...engine,
       source,

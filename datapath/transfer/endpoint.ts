@@ -35,6 +35,9 @@ export interface Endpoint {
   /** For a batch: what is sealed under a scope is published by its flush at the latest. Absent where publishing one by one costs no more. */
   createScope?(): BatchScope;
 
+  /** Ends what attempts that will not go on began for these entries and never published, as far as it is found by its name; a sweep finds the rest. */
+  collect?(attempts: readonly string[], entries: readonly ManifestEntry[], signal?: AbortSignal): Promise<void>;
+
   /** Ends what killed attempts began before the instant (ISO) and never published. @returns how many */
   sweep(olderThan: string): Promise<number>;
 }

@@ -1,14 +1,18 @@
 /** A directory of a file store as one end of a transfer. A file system keeps no checksum, so equality is found by reading. */
+import { posix } from 'node:path';
 import type { FileFacts, FileStore, SymlinkPolicy } from '../../drivers/file-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import type { Endpoint } from './endpoint.ts';
 import { openFileEntry } from './file-reader.ts';
 import { createFileEntry } from './file-writer.ts';
+import { inLanes } from './lanes.ts';
 
 export interface FileEndpointOptions {
   /** What symbolic links are to the transfer; default `keep`: a link is an entry with a target instead of content. */
   readonly symlinks?: SymlinkPolicy;
 }
+
+const DIRECTORIES_AT_ONCE = 8;
 
 /** Where the files of an endpoint lie. */
 export interface FilePlace {
@@ -57,6 +61,13 @@ export function createFileEndpoint(store: FileStore, path: string, { symlinks = 
     create: (entry, options) => createFileEntry(place, entry, options),
     // A directory may hold what others put there.
     remove: (entryPath) => (isDirectory(entryPath) ? Promise.resolve() : store.remove(inStore(entryPath))),
+    async collect(attempts, entries, signal) {
+      const directories = new Set(entries.map(({ path: entryPath }) => posix.dirname(inStore(entryPath))));
+      await inLanes(directories, DIRECTORIES_AT_ONCE, async (directory) => {
+        signal?.throwIfAborted();
+        await store.collect(directory === '.' ? '' : directory, attempts);
+      });
+    },
     sweep: (olderThan) => store.sweep(base, olderThan),
   };
 }

@@ -52,6 +52,8 @@ export interface FileStore {
 
   /** For a batch of writes. Nothing written under it may be acknowledged before `flush`. */
   createScope(): PublishScope;
+  /** Removes what these attempts began directly in the directory and never published. @returns how many; 0 where there is no such directory */
+  collect(directory: string, attempts: readonly string[]): Promise<number>;
   /** Removes temporary names below the path that were last written before the instant: what killed attempts left. @returns how many */
   sweep(path: string, olderThan: string): Promise<number>;
 }

@@ -1,14 +1,14 @@
 /** Begins a file under a temporary name, or goes on with one that another worker began. */
 
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
-import { type HeldDirectory, splitParent, TEMPORARY_PREFIX } from './contained-path.ts';
+import { type HeldDirectory, splitParent } from './contained-path.ts';
 import { Descriptor } from './descriptor.ts';
 import { allocateBlocks } from './libc.ts';
 import type { FileCreateOptions } from './port.ts';
 import { errnoOf, isMissing, posixError, quoted } from './posix-errors.ts';
+import { checkedSession, newSession, temporaryName } from './posix-session.ts';
 import { PosixUnpublishedFile } from './posix-unpublished.ts';
 import type { Writing } from './posix-writing.ts';
 import { closeFd, dropFd, openFd, statFd, unlinkName } from './raw-fs.ts';
@@ -23,22 +23,11 @@ const CREATE_FLAGS = RESUME_FLAGS | constants.O_CREAT | constants.O_EXCL;
 const ALLOCATED_FROM_BYTES = 2 ** 20;
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
-/** The attempt, this process, a number: see {@link newSession}. */
-const SESSION = /^[A-Za-z0-9._-]{1,64}-[0-9a-f]{16}-[0-9a-z]{1,11}$/;
-const thisProcess = randomBytes(8).toString('hex');
-let serial = 0;
-
-/** Unique per call: not even two activities of one attempt meet. */
-function newSession(attempt: string): string {
-  serial += 1;
-  return `${attempt.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(0, 64) || 'none'}-${thisProcess}-${serial.toString(36)}`;
-}
-
 export async function createFileAt(writing: Writing, path: string, options: FileCreateOptions): Promise<PosixUnpublishedFile> {
   const { directories, store } = writing;
   const { directory, name } = splitParent(path, store);
-  const session = options.session === undefined ? newSession(options.attempt) : checked(options.session, store);
-  const temporary = `${TEMPORARY_PREFIX}${session}`;
+  const session = options.session === undefined ? newSession(options.attempt) : checkedSession(options.session, store);
+  const temporary = temporaryName(session);
   const isShared = options.session !== undefined;
   const changed = new Set<string>();
   const made = writing.defer ?? ((above: string) => void changed.add(above));
@@ -98,9 +87,4 @@ async function allocate(fd: number, bytes: number): Promise<void> {
   await allocateBlocks(fd, bytes).catch((error: unknown) => {
     if (NO_ROOM.has(errnoOf(error) ?? '')) throw error;
   });
-}
-
-function checked(session: string, store: string): string {
-  if (SESSION.test(session)) return session;
-  throw new PenstockError('InvalidInput', `${quoted(session)} is no session of a file store.`, { store });
 }

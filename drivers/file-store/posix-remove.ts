@@ -1,8 +1,9 @@
 /** Removing: trees from their leaves up, and what killed attempts left behind. Links are removed, never followed. */
 import { lstat, opendir, rmdir, unlink } from 'node:fs/promises';
-import { type HeldDirectory, openChildDirectory, splitParent, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
+import { type HeldDirectory, isNoDirectory, openChildDirectory, splitParent, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
 import type { PublishScope } from './port.ts';
 import { errnoOf, isMissing, posixError } from './posix-errors.ts';
+import { temporaryNamesOf } from './posix-session.ts';
 
 export async function removeAt(root: string, store: string, scope: PublishScope, path: string): Promise<void> {
   const { directory, name } = splitParent(path, store);
@@ -26,6 +27,26 @@ export async function sweepBelow(root: string, store: string, path: string, olde
   } catch (error) {
     if (isMissing(error)) return 0;
     throw posixError(error, store, path);
+  }
+}
+
+/** @returns how many unfinished files of these attempts were removed */
+export async function collectIn(root: string, store: string, directory: string, attempts: readonly string[]): Promise<number> {
+  const begun = attempts.map(temporaryNamesOf);
+  let collected = 0;
+  try {
+    await withDirectory(root, store, splitPath(directory, store), {}, async (held) => {
+      for await (const { name } of await opendir(held.child('.'))) {
+        if (!begun.some((prefix) => name.startsWith(prefix))) continue;
+        await unlink(held.child(name)).catch(ignoreMissing);
+        collected += 1;
+      }
+    });
+    return collected;
+  } catch (error) {
+    // Nothing was begun below what is no directory.
+    if (isNoDirectory(error)) return 0;
+    throw posixError(error, store, directory);
   }
 }
 

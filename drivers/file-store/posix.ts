@@ -9,7 +9,7 @@ import { createLister } from './posix-list.ts';
 import { listDirectoriesAt } from './posix-list-window.ts';
 import { openFileAt } from './posix-open.ts';
 import { readFileAt } from './posix-read.ts';
-import { removeAt, sweepBelow } from './posix-remove.ts';
+import { collectIn, removeAt, sweepBelow } from './posix-remove.ts';
 import { createPosixScope, internalsOf, walkFrom } from './posix-scope.ts';
 import { hasDirectoryAt, statAt } from './posix-stat.ts';
 import { syncBelow } from './posix-sync.ts';
@@ -73,6 +73,7 @@ export function createPosixFileStore({ name: store, root }: { readonly name: str
     },
     remove: (path) => flushed(createScope(), (scope) => removeAt(root, store, scope, path)),
     createScope,
+    collect: (directory, attempts) => collectIn(root, store, directory, attempts),
     sweep: (path, olderThan) => sweepBelow(root, store, path, olderThan),
   };
 }

@@ -166,6 +166,7 @@ function recordingFiles(name: string, note: Note): FileStore {
     freeBytes: async () => 1e12,
     remove: async (path) => note(`${name}.remove`, path, undefined),
     createScope: () => ({ defer: () => undefined, flush: () => Promise.resolve(), close: () => Promise.resolve() }),
+    collect: async () => 0,
     sweep: async () => 0,
   };
 }
