@@ -46,7 +46,13 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
       heartbeatSeconds: policies.heartbeatSeconds,
       eventsPerRun: policies.eventsPerRun,
     },
+    ...checkpointCopies(site),
   };
+}
+
+function checkpointCopies({ erasureSet }: Site): Pick<AllocationPlan, 'checkpointCopies'> {
+  const wanted = Object.entries(erasureSet.replicas).filter(([, replica]) => replica.checkpoints);
+  return wanted.length === 0 ? {} : { checkpointCopies: wanted.map(([name]) => name) };
 }
 
 /** An allocation that failed may be tried again under its id, unless it has published: two outputs under one name would be neither. */

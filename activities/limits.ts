@@ -23,10 +23,10 @@ export function createLimitActivities(stores: Stores) {
   return {
     /** InvalidInput where the site has no such store. */
     setStoreLimit: ({ store, bytesPerSecond }: SetStoreLimit): Promise<void> =>
-      effect(() => writeRecord(stores, storeLimitKey(knownStore(stores, store)), bytesPerSecond)),
+      effect(() => writeLimit(stores, storeLimitKey(knownStore(stores, store)), bytesPerSecond)),
 
     setTransferLimit: ({ transferId, bytesPerSecond }: SetTransferLimit): Promise<void> =>
-      effect(() => writeRecord(stores, transferLimitKey(transferId), bytesPerSecond)),
+      effect(() => writeLimit(stores, transferLimitKey(transferId), bytesPerSecond)),
 
     /** As they are on record; what is no store of the site is left out. */
     readStoreLimits: (): Promise<StoreLimits> =>
@@ -43,7 +43,7 @@ export function createLimitActivities(stores: Stores) {
   };
 }
 
-async function writeRecord({ warm }: Stores, key: string, bytesPerSecond: number | null): Promise<void> {
+export async function writeLimit({ warm }: Stores, key: string, bytesPerSecond: number | null): Promise<void> {
   if (bytesPerSecond === null) return await warm.remove(SYSTEM_BUCKET, key);
   await warm.ensureBucket(SYSTEM_BUCKET);
   await warm.writeBytes(SYSTEM_BUCKET, key, Buffer.from(JSON.stringify({ bytesPerSecond })), { contentType: 'application/json' });
@@ -61,6 +61,8 @@ async function readRate({ warm }: Stores, key: string): Promise<number> {
 }
 
 export interface LimitWatch {
+  /** Of one record, shared evenly by so many lanes. Say `done` when it is not needed any more. */
+  limiterAt(key: string, lanes: number): Promise<{ readonly limiter: RateLimiter; done(): void }>;
   /** What a unit's bytes have to pass: the transfer's limit, those of both stores, and staging's share. Say `done` when the unit is over. */
   limiterFor(request: Pick<MoveRequest, 'manifest' | 'source' | 'target' | 'limit' | 'lane'>): Promise<{ readonly limiter: RateLimiter; done(): void }>;
 }
@@ -113,7 +115,29 @@ export function createLimitWatch(stores: Stores): LimitWatch {
     timer = undefined;
   };
 
+  const shareOf = async (key: string, lanes: number, left: (() => void)[]): Promise<RateLimiter> => {
+    left.push(() => leave(key));
+    const own = await follow(key);
+    const share = { limiter: createRateLimiter(own.recorded / lanes), lanes };
+    own.shares.add(share);
+    left.push(() => own.shares.delete(share));
+    return share.limiter;
+  };
+
   return {
+    async limiterAt(key, lanes) {
+      const left: (() => void)[] = [];
+      const done = (): void => {
+        for (const leaveOne of left.splice(0)) leaveOne();
+      };
+      try {
+        return { limiter: await shareOf(key, lanes, left), done };
+      } catch (error) {
+        done();
+        throw error;
+      }
+    },
+
     async limiterFor({ manifest, source, target, limit, lane }) {
       const keys = [...new Set([storeLimitKey(source.store), storeLimitKey(target.store)])];
       const left: (() => void)[] = [];
@@ -123,15 +147,7 @@ export function createLimitWatch(stores: Stores): LimitWatch {
       try {
         const turn = limit?.transferId ?? manifest.prefix;
         const members: RateLimiter[] = [];
-        if (limit) {
-          const key = transferLimitKey(limit.transferId);
-          left.push(() => leave(key));
-          const own = await follow(key);
-          const share = { limiter: createRateLimiter(own.recorded / limit.lanes), lanes: limit.lanes };
-          own.shares.add(share);
-          left.push(() => own.shares.delete(share));
-          members.push(share.limiter);
-        }
+        if (limit) members.push(await shareOf(transferLimitKey(limit.transferId), limit.lanes, left));
         for (const key of keys) {
           left.push(() => leave(key));
           members.push((await follow(key)).limiter.queue(turn));

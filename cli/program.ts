@@ -4,6 +4,7 @@ import type { Run } from './command.ts';
 import { addAllocationCommands } from './commands/allocation/index.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addErasureCommands } from './commands/erasure/index.ts';
 import { addLimitCommands } from './commands/limit.ts';
 import { addSiteCommands } from './commands/site.ts';
 import { addTransferCommands } from './commands/transfer/index.ts';
@@ -38,6 +39,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
   addTransferCommands(program, run);
   addCheckCommand(program, run);
   addLimitCommands(program, run);
+  addErasureCommands(program, run);
   addSiteCommands(program, run);
   addDoctorCommand(program, run);
   return program;

@@ -1,10 +1,12 @@
-/** Waiting for a transfer or a check, with progress on stderr and a way out. */
+/** Waiting for a transfer, a check or a replication, with progress on stderr and a way out. */
 import type { Penstock } from '../client/penstock.ts';
+import type { ReplicationKey } from '../client/replications.ts';
 import { differences } from '../model/check.ts';
 import { transferLine } from '../model/transfer-details.ts';
 import type { TransferResult } from '../model/transfer-input.ts';
 import { CliError } from './cli-error.ts';
 import type { Session } from './session.ts';
+import { replicationLine } from './views/replication.ts';
 
 const POLL_MS = 1000;
 
@@ -28,6 +30,15 @@ export function waitForCheck(session: Session, penstock: Penstock, checkId: stri
       const { counts } = await penstock.checks.status(checkId);
       return `checking: ${counts.same + counts.sameSize} the same, ${differences(counts)} differences`;
     },
+    timeoutMs,
+  });
+}
+
+export function waitForReplication(session: Session, penstock: Penstock, key: ReplicationKey, timeoutMs?: number) {
+  return waitFor(session, {
+    what: `replication ${key.replicationId}`,
+    result: () => penstock.replications.wait(key),
+    progress: async () => replicationLine(await penstock.replications.status(key)),
     timeoutMs,
   });
 }

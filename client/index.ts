@@ -8,6 +8,7 @@ export type { StoreLimits } from '../model/limits.ts';
 export type { Location } from '../model/location.ts';
 export type { MountPlan } from '../model/mount-plan.ts';
 export type { Readiness } from '../model/readiness.ts';
+export type { ReplicateInput, ReplicationCounts } from '../model/replication.ts';
 export type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
 export type { AllocationStatus } from '../model/status.ts';
 export type { TransferInput, TransferResult, TransferStatus } from '../model/transfer-input.ts';

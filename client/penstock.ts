@@ -1,4 +1,5 @@
 /** The typed client: every call of the scheduler's contract, start-or-attach, and refusals as one kind of error. */
+import { createHash } from 'node:crypto';
 import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
 import type * as z from 'zod';
 import {
@@ -12,7 +13,7 @@ import {
   type RescheduleSchema,
   type ReserveCheckpointSchema,
 } from '../model/allocation.ts';
-import type { CheckpointKey, CheckpointReservation, CommittedCheckpoint } from '../model/checkpoint.ts';
+import type { CheckpointReservation, CommittedCheckpoint, RestoreRequest } from '../model/checkpoint.ts';
 import { type AllocationKey, allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
 import { queryNames, updateNames, workflowTypes } from '../model/messages.ts';
@@ -23,10 +24,12 @@ import { retentionWorkflowId } from '../model/retention.ts';
 import type { AllocationStatus } from '../model/status.ts';
 import { ask, sendUpdate } from './calls.ts';
 import { type Checks, checkCalls } from './checks.ts';
+import { type ErasureCalls, erasureCalls } from './erasure.ts';
 import { type Limits, limitCalls } from './limits.ts';
 import { type AllocationRow, type ListFilter, listAllocations } from './list.ts';
 import { withLiveProgress } from './live-progress.ts';
 import { Refusal, toRefusal } from './refusal.ts';
+import { type Replications, replicationCalls } from './replications.ts';
 import { type Submission, startOrAttach } from './start-or-attach.ts';
 import { type Transfers, transferCalls } from './transfers.ts';
 
@@ -48,7 +51,8 @@ export interface Penstock {
   assignNodes(key: AllocationKey, input: z.input<typeof AssignNodesSchema>): Promise<MountPlan>;
   reserveCheckpoint(key: AllocationKey, input: z.input<typeof ReserveCheckpointSchema>): Promise<CheckpointReservation>;
   commitCheckpoint(key: AllocationKey, input: z.input<typeof CommitCheckpointSchema>): Promise<CommittedCheckpoint>;
-  restoreCheckpoint(key: CheckpointKey): Promise<RestoredCheckpoint>;
+  /** NotFound where there is no such checkpoint, or it has no such file. */
+  restoreCheckpoint(request: RestoreRequest): Promise<RestoredCheckpoint>;
   /** Answers when the nodes may be given to another job. */
   finish(key: AllocationKey, input: z.input<typeof FinishSchema>): Promise<FinishAnswer>;
   cancel(key: AllocationKey, input: z.input<typeof CancelSchema>): Promise<CancelAnswer>;
@@ -62,6 +66,9 @@ export interface Penstock {
   readonly checks: Checks;
   /** Of the stores; a transfer's own is set at the transfer. */
   readonly limits: Limits;
+  readonly replications: Replications;
+  /** Scrub and repair of the erasure set. */
+  readonly erasure: ErasureCalls;
   close(): Promise<void>;
 }
 
@@ -78,7 +85,7 @@ export async function connectPenstock(options: { address: string; namespace?: st
     assignNodes: (key, input) => update(key, updateNames.assignNodes, input),
     reserveCheckpoint: (key, input) => update(key, updateNames.reserveCheckpoint, input),
     commitCheckpoint: (key, input) => update(key, updateNames.commitCheckpoint, input),
-    restoreCheckpoint: (key) => restore(client, key),
+    restoreCheckpoint: (request) => restore(client, request),
     finish: (key, input) => update(key, updateNames.finish, input),
     cancel: (key, input) => update(key, updateNames.cancel, input),
     reschedule: (key, input) => update(key, updateNames.reschedule, input),
@@ -96,6 +103,8 @@ export async function connectPenstock(options: { address: string; namespace?: st
     transfers: transferCalls(client),
     checks: checkCalls(client),
     limits: limitCalls(client),
+    replications: replicationCalls(client),
+    erasure: erasureCalls(client),
     close: () => connection.close(),
   };
 }
@@ -126,15 +135,17 @@ async function extendRetention(client: Client, key: AllocationKey, input: unknow
   }
 }
 
-async function restore(client: Client, key: CheckpointKey): Promise<RestoredCheckpoint> {
-  const workflowId = `restore/${key.tenant}/${key.project}/${key.allocationId}/${key.checkpointId}`;
+async function restore(client: Client, request: RestoreRequest): Promise<RestoredCheckpoint> {
+  const { tenant, project, allocationId, checkpointId, file } = request;
+  const all = `restore/${tenant}/${project}/${allocationId}/${checkpointId}`;
+  const workflowId = file === undefined ? all : `${all}/${createHash('sha256').update(file).digest('hex').slice(0, 16)}`;
   try {
-    return await client.workflow.execute<(key: CheckpointKey) => Promise<RestoredCheckpoint>>(workflowTypes.restoreCheckpoint, {
+    return await client.workflow.execute<(request: RestoreRequest) => Promise<RestoredCheckpoint>>(workflowTypes.restoreCheckpoint, {
       workflowId,
       taskQueue: CONTROL_QUEUE,
-      args: [key],
+      args: [request],
       workflowIdConflictPolicy: 'USE_EXISTING',
-      staticSummary: `restore checkpoint ${key.checkpointId}`,
+      staticSummary: `restore checkpoint ${checkpointId}`,
     });
   } catch (error) {
     throw toRefusal(error, workflowId);

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
 import { findTool } from './toolchain/find-tool.ts';
+import { resolveIsal } from './toolchain/libisal.ts';
 import { resolveTool } from './toolchain/resolve-tool.ts';
 import type { ToolName } from './toolchain/tools.ts';
 
@@ -41,6 +42,7 @@ async function prepareTools(): Promise<void> {
   for (const name of NEEDED) {
     await resolveTool(name).catch((error: unknown) => missing.push(error instanceof Error ? error.message : String(error)));
   }
+  await resolveIsal().catch((error: unknown) => missing.push(error instanceof Error ? error.message : String(error)));
   for (const name of NFS) {
     if (await findTool(name)) continue;
     if (process.env['CI']) await resolveTool(name).catch((error: unknown) => missing.push(error instanceof Error ? error.message : String(error)));

@@ -37,6 +37,10 @@ export interface CheckpointStatus {
 export interface CheckpointKey extends AllocationKey {
   readonly checkpointId: string;
 }
+export interface RestoreRequest extends CheckpointKey {
+  /** Only this one, by its path within the checkpoint; all where absent. */
+  readonly file?: string;
+}
 
 export const drainWorkflowId = (key: CheckpointKey): string => `drain/${key.tenant}/${key.project}/${key.allocationId}/${key.checkpointId}`;
 

@@ -39,5 +39,7 @@ export function allocationPrefix(key: AllocationKey): string {
 
 export const CONTROL_QUEUE = 'control';
 export const DATA_QUEUE = 'data';
+/** Scrub and repair: apart from `data`, whose few places they would hold for days. */
+export const ERASURE_QUEUE = 'erasure';
 export const rackQueue = (rackId: string): string => `rack-${rackId}`;
 export const nodeQueue = (nodeId: string): string => `node-${nodeId}`;

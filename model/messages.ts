@@ -4,8 +4,11 @@ export const workflowTypes = {
   restoreCheckpoint: 'restoreCheckpoint',
   transfer: 'transfer',
   check: 'check',
+  replicate: 'replicate',
   limits: 'limits',
   sweep: 'sweep',
+  scrub: 'scrub',
+  repair: 'repair',
 } as const;
 
 export const updateNames = {
@@ -19,12 +22,20 @@ export const updateNames = {
   setRate: 'setRate',
   setStoreLimit: 'setStoreLimit',
   storeLimits: 'storeLimits',
+  pause: 'pause',
+  resume: 'resume',
+  repairMore: 'repairMore',
 } as const;
 
 export const queryNames = { status: 'status', readiness: 'readiness', transferStatus: 'transferStatus', storeLimits: 'storeLimits' } as const;
 
 /** Sent by Penstock's own activities and workflows, not by schedulers. */
-export const signalNames = { stagingReport: 'stagingReport', checkpointDrained: 'checkpointDrained', unitProgress: 'unitProgress' } as const;
+export const signalNames = {
+  stagingReport: 'stagingReport',
+  checkpointDrained: 'checkpointDrained',
+  unitProgress: 'unitProgress',
+  repairsQueued: 'repairsQueued',
+} as const;
 
 /** A refusal that ends by itself within moments: the same call again, with the same update id. */
 export const TRY_AGAIN = 'TryAgain';

@@ -1,14 +1,59 @@
 /**
  * Which racks keep an object's shards: never two on one rack, in as many rooms and as evenly as the racks allow, and within a
  * room by rendezvous hashing weighted by free space. So everyone who knows key and racks comes to the same answer, and
- * a rack that joins takes its share from the others without moving anything between them. Pure.
+ * a rack that joins takes its share from the others without moving anything between them. Racks outside the allowed jurisdictions
+ * and racks in quarantine take no shard. Pure.
  */
+import { type ErrorContext, PenstockError } from './errors.ts';
 
 export interface PlacementRack {
   readonly id: string;
   readonly room: string;
   /** Undefined where unknown: counts as the mean of those known. A rack without free space is not used. */
   readonly availableBytes?: number | undefined;
+  /** Why it takes no new shard, whatever room it has; what it holds is still read. */
+  readonly closed?: RackClosure | undefined;
+}
+
+/** foreign: its country is not an allowed one. quarantined: the operator took it out for a while. */
+export interface RackClosure {
+  readonly kind: 'foreign' | 'quarantined';
+  /** Such as "lies in us, not in ch". */
+  readonly why: string;
+}
+
+export interface PlacementRules {
+  /** Where shards may lie, as two-letter codes. */
+  readonly jurisdictions: readonly string[];
+  /** Racks that take no new shard. */
+  readonly quarantined: readonly string[];
+}
+
+/** Undefined where the rack may take shards. Law comes before housekeeping: a foreign rack in quarantine is foreign. */
+export function closureOf(
+  rack: { readonly id: string; readonly jurisdiction: string },
+  { jurisdictions, quarantined }: PlacementRules,
+): RackClosure | undefined {
+  if (!jurisdictions.includes(rack.jurisdiction)) return { kind: 'foreign', why: `lies in ${rack.jurisdiction}, not in ${jurisdictions.join(' or ')}` };
+  return quarantined.includes(rack.id) ? { kind: 'quarantined', why: 'is in quarantine' } : undefined;
+}
+
+export interface RackRefusal {
+  readonly id: string;
+  readonly why: string;
+  readonly isFull?: boolean;
+}
+
+/** OutOfSpace where space is all that is missing, else StoreUnavailable: both are tried again, for a rack may come back or be let out of quarantine. */
+export function tooFewRacks(key: string, { takers, needed, refusals }: { takers: number; needed: number; refusals: readonly RackRefusal[] }): PenstockError {
+  const isSpace = refusals.length > 0 && refusals.every(({ isFull }) => isFull);
+  const context: ErrorContext = { nextStep: isSpace ? 'Free space, or add racks.' : 'Bring racks back, end a quarantine, or add racks.' };
+  const reasons = refusals.map(({ id, why }) => `${id} (${why})`).join(', ');
+  return new PenstockError(
+    isSpace ? 'OutOfSpace' : 'StoreUnavailable',
+    `${takers} of the ${needed} racks needed for ${JSON.stringify(key)} can take a shard; not: ${reasons || 'there are no more'}.`,
+    context,
+  );
 }
 
 export interface Placement<Rack extends PlacementRack> {
@@ -39,9 +84,10 @@ export function chooseSpare<Rack extends { readonly room: string }>(inUse: reado
 
 /** Weighted rendezvous: -weight / ln(u) wins with a probability in proportion to the weight. */
 function rankRacks<Rack extends PlacementRack>(key: string, racks: readonly Rack[]): Rack[] {
-  const known = racks.flatMap((rack) => (rack.availableBytes === undefined ? [] : [Math.max(0, rack.availableBytes)]));
+  const open = racks.filter((rack) => rack.closed === undefined);
+  const known = open.flatMap((rack) => (rack.availableBytes === undefined ? [] : [Math.max(0, rack.availableBytes)]));
   const mean = known.length > 0 ? known.reduce((sum, bytes) => sum + bytes, 0) / known.length : 1;
-  return racks
+  return open
     .map((rack) => ({ rack, weight: rack.availableBytes ?? mean, u: unitHash(`${key}\0${rack.id}`) }))
     .filter(({ weight }) => weight > 0)
     .map(({ rack, weight, u }) => ({ rack, score: -weight / Math.log(u) }))

@@ -10,4 +10,6 @@ export type WorkflowPolicies = Pick<
 export interface AllocationPlan {
   readonly data: ResolvedData;
   readonly policies: WorkflowPolicies;
+  /** Sets of other sites that each drained checkpoint is copied to; absent where none is, and in plans from before 0.3. */
+  readonly checkpointCopies?: readonly string[];
 }

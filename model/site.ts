@@ -3,36 +3,29 @@
  * production site is another of the same schema. `embedded` in place of an address means that dev/ starts the part.
  */
 import * as z from 'zod';
+import { ErasureSetSchema, refineErasureSet } from './erasure-set.ts';
 import { IdentifierSchema } from './identifiers.ts';
 import { StoreNameSchema } from './location.ts';
 import { BandwidthSchema, BytesSchema } from './quantity.ts';
+import { CredentialsSchema, JurisdictionSchema, RegionSchema, SecretSchema, UrlSchema } from './site-parts.ts';
 import { LARGE_BYTES } from './transfer-plan.ts';
 
 const EMBEDDED = z.literal('embedded');
-const UrlSchema = z.url({ protocol: /^https?$/, message: '"embedded" or a URL such as "https://s3.example:9000"' });
 const PortSchema = z.union([z.literal('auto'), z.int().min(1).max(65_535)], '"auto" for a free port, or 1 to 65535');
-const SecretSchema = z
-  .string()
-  .regex(/^(env|file):.+/, 'a reference, "env:NAME" or "file:PATH"; secrets never stand in the site file')
-  .describe('A reference to a secret, never the secret');
 
-const CredentialsSchema = z.strictObject({ accessKeyId: SecretSchema, secretAccessKey: SecretSchema });
 const BandwidthLimitsSchema = z.strictObject({
   read: BandwidthSchema.describe('What the store can deliver'),
   write: BandwidthSchema.describe('What the store can take in'),
 });
 const storeBase = {
-  jurisdiction: z
-    .string()
-    .regex(/^[a-z]{2}$/, 'a two-letter country code such as "ch"')
-    .describe('The country whose law the data lies under, as a two-letter code'),
+  jurisdiction: JurisdictionSchema,
   capacity: BytesSchema.describe('How much it holds, such as "20GB"'),
   bandwidth: BandwidthLimitsSchema.describe('Limits that floors and staging are measured against'),
 };
 const s3Access = {
   endpoint: z.union([EMBEDDED, UrlSchema]).describe('Where S3 is spoken'),
   port: PortSchema.default('auto').describe('Where the embedded endpoint listens'),
-  region: z.string().default('us-east-1').describe('The region that requests are signed for'),
+  region: RegionSchema,
   credentials: CredentialsSchema.optional().describe('Absent for embedded endpoints, whose keys are generated'),
 };
 
@@ -75,7 +68,7 @@ export const ExternalStoreSchema = z.discriminatedUnion('driver', [
   z.strictObject({
     driver: z.literal('s3').describe('Any product that speaks S3'),
     endpoint: UrlSchema.describe('Where S3 is spoken'),
-    region: s3Access.region,
+    region: RegionSchema,
     credentials: CredentialsSchema.describe('References to its keys'),
     ca: SecretSchema.optional().describe("A reference to the PEM of the site's own certificate authority, trusted beside the usual ones"),
   }),
@@ -84,12 +77,6 @@ export const ExternalStoreSchema = z.discriminatedUnion('driver', [
     root: z.string().describe('Its root; the first directory below it is the bucket of a location. Relative paths are below the site directory'),
   }),
 ]);
-
-export const RackSchema = z.strictObject({
-  id: IdentifierSchema.describe('Keeps at most one shard of an object'),
-  room: IdentifierSchema.describe('Shards are spread over as many rooms as there are'),
-  bucket: z.string().describe("The rack's bucket in the erasure set's store"),
-});
 
 export const NodeSchema = z.strictObject({
   id: IdentifierSchema.describe('As the scheduler names it; its task queue is node-{id}'),
@@ -111,6 +98,7 @@ export const PoliciesSchema = z.strictObject({
   sweepAfterHours: HoursSchema.default(168).describe(
     'Age at which unfinished uploads and temporary files are swept: longer than any transfer may be stopped, for what it had begun is lost then',
   ),
+  scrubRate: BandwidthSchema.default(200_000_000).describe('What a scrub of the erasure set may read from its racks, all of them together'),
   eventsPerRun: z
     .int()
     .min(50)
@@ -133,7 +121,7 @@ export const PoliciesSchema = z.strictObject({
     .describe('How long each phase may take; past it, the allocation goes on to give everything back and says why'),
 });
 
-export const SiteSchema = z.strictObject({
+const SiteFieldsSchema = z.strictObject({
   version: z.literal(1).describe('Of this file format'),
   name: IdentifierSchema.describe("The site's name"),
   jurisdiction: storeBase.jurisdiction,
@@ -164,22 +152,18 @@ export const SiteSchema = z.strictObject({
         .describe('Further stores by name, for ad hoc transfers only: data declarations cannot name them'),
     })
     .describe('The storage tiers'),
-  erasureSet: z
-    .strictObject({
-      dataShards: z.literal(14).describe('Any so many shards give the object back'),
-      parityShards: z.literal(4).describe('So many racks may be lost'),
-      racks: z.array(RackSchema).min(18).describe('One for each shard, and spares'),
-    })
-    .describe('Where drained checkpoints lie'),
+  erasureSet: ErasureSetSchema.describe('Where drained checkpoints lie'),
   rackRoot: z.string().describe('Where movers see the in-rack checkpoint storage, one directory per rack'),
   nodes: z.array(NodeSchema).min(1).describe('The compute nodes that jobs run on'),
   policies: PoliciesSchema.prefault({}).describe('What the site promises and allows'),
 });
 
+export const SiteSchema = SiteFieldsSchema.superRefine(refineErasureSet);
+
 export type Site = z.output<typeof SiteSchema>;
 export type HotStoreConfig = z.output<typeof HotStoreSchema>;
 export type S3StoreConfig = z.output<typeof S3StoreSchema>;
 export type ExternalStoreConfig = z.output<typeof ExternalStoreSchema>;
-export type RackConfig = z.output<typeof RackSchema>;
+export type { RackConfig, ReplicaConfig } from './erasure-set.ts';
 export type NodeConfig = z.output<typeof NodeSchema>;
 export type Policies = z.output<typeof PoliciesSchema>;

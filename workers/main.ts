@@ -1,20 +1,31 @@
-/** A worker process: `workers/main.ts --site FILE --role control|data`. Prints `ready` when every queue is polled. */
+/**
+ * A worker process: `workers/main.ts --site FILE --role control|data [--metrics ADDRESS:PORT]`. Prints `ready` when every queue is polled; metrics are served for
+ * Prometheus where an address is given.
+ */
 import { parseArgs } from 'node:util';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { erasureKernelFacts } from '../activities/erasure-kernel.ts';
 import { openStores } from '../drivers/open-site.ts';
 import { loadSiteFile } from '../drivers/site-file.ts';
 import { createWorkerLogger } from './logger.ts';
+import { recordErasureKernel } from './metrics.ts';
 import { isRole, roles, workerPlans } from './roles.ts';
 import { ensureSchedules } from './schedules.ts';
 
-const { values } = parseArgs({ options: { site: { type: 'string' }, role: { type: 'string' } } });
+const { values } = parseArgs({ options: { site: { type: 'string' }, role: { type: 'string' }, metrics: { type: 'string' } } });
 if (!values.site || !isRole(values.role)) {
-  process.stderr.write(`usage: workers/main.ts --site FILE --role ${roles.join('|')}\n`);
+  process.stderr.write(`usage: workers/main.ts --site FILE --role ${roles.join('|')} [--metrics ADDRESS:PORT]\n`);
   process.exit(2);
 }
 
 const site = await loadSiteFile(values.site);
-Runtime.install({ logger: createWorkerLogger(values.role) });
+const metrics = values.metrics ? { telemetryOptions: { metrics: { prometheus: { bindAddress: values.metrics } } } } : {};
+const runtime = Runtime.install({ logger: createWorkerLogger(values.role), ...metrics });
+if (values.role === 'data') {
+  const kernel = await erasureKernelFacts();
+  runtime.logger.info('erasure kernel chosen', { ...kernel });
+  recordErasureKernel(runtime.metricMeter, kernel);
+}
 const connection = await NativeConnection.connect({ address: site.temporal.address });
 if (values.role === 'control') await ensureSchedules(connection, site.temporal.namespace);
 const plans = await workerPlans(values.role, await openStores(site));

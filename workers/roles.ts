@@ -9,13 +9,16 @@ import { createLogActivities } from '../activities/logs.ts';
 import { createNodeActivities } from '../activities/node.ts';
 import { createOutputActivities } from '../activities/output.ts';
 import { createReleaseActivities } from '../activities/release.ts';
+import { createRepairActivities } from '../activities/repair.ts';
+import { createReplicationActivities } from '../activities/replication.ts';
 import { createRetentionActivities } from '../activities/retention.ts';
+import { createScrubActivities } from '../activities/scrub.ts';
 import { createStagingActivities } from '../activities/staging.ts';
 import { createStartingActivities } from '../activities/starting.ts';
 import { createSweepActivities } from '../activities/sweep.ts';
 import { createTransferActivities } from '../activities/transfer.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { CONTROL_QUEUE, DATA_QUEUE, nodeQueue, rackQueue } from '../model/identifiers.ts';
+import { CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE, nodeQueue, rackQueue } from '../model/identifiers.ts';
 import { bundleWorkflows } from './bundle.ts';
 
 /** control: workflows and calls to management APIs. data: movers, and the racks and nodes of the site file. */
@@ -30,6 +33,8 @@ export async function workerPlans(role: Role, stores: Stores): Promise<WorkerPla
 }
 
 async function controlPlan(stores: Stores): Promise<WorkerPlan> {
+  const { openScrub, setErasureLimit } = createScrubActivities(stores);
+  const { planRepairs, requeueRepairs } = createRepairActivities(stores);
   return {
     taskQueue: CONTROL_QUEUE,
     workflowBundle: await bundleWorkflows(),
@@ -41,6 +46,10 @@ async function controlPlan(stores: Stores): Promise<WorkerPlan> {
       ...createAdHocActivities(stores),
       ...createLimitActivities(stores),
       planSweep: createSweepActivities(stores).planSweep,
+      openScrub,
+      setErasureLimit,
+      planRepairs,
+      requeueRepairs,
     },
     maxConcurrentActivityTaskExecutions: 100, // management calls and waits: they hold no memory to speak of
     maxCachedWorkflows: 500,
@@ -63,12 +72,22 @@ function dataPlans(stores: Stores): WorkerPlan[] {
         ...checkpoints,
         ...createRetentionActivities(stores),
         ...createCheckActivities(stores),
+        ...createReplicationActivities(stores),
         survey: staging.survey,
         sweepStores,
       },
       // A cancellation comes with the answer to a heartbeat; the default would let it wait for 80 % of the heartbeat timeout.
       maxHeartbeatThrottleInterval: '5 seconds',
       maxConcurrentActivityTaskExecutions: 4, // each moves 16 files at once; more would only share the same disks
+    },
+    {
+      taskQueue: ERASURE_QUEUE,
+      activities: {
+        scrubSegment: createScrubActivities(stores).scrubSegment,
+        ...createRepairActivities(stores),
+      },
+      maxHeartbeatThrottleInterval: '5 seconds',
+      maxConcurrentActivityTaskExecutions: 5, // four lanes of repair beside the scrub: at most ten stripes of 18 MiB each
     },
     ...racks.map((rackId) => ({ taskQueue: rackQueue(rackId), activities: { ...checkpoints, sweepRack }, maxConcurrentActivityTaskExecutions: 8 })),
     ...stores.site.nodes.map(({ id }) => ({ taskQueue: nodeQueue(id), activities: node, maxConcurrentActivityTaskExecutions: 2 })),

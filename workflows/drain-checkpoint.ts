@@ -2,14 +2,26 @@
  * Drains one committed checkpoint from its rack to the erasure set. Outlives the job and its allocation: whatever happens
  * to them, an acknowledged checkpoint is finished here. Only an explicit cancellation (abandon) drops it.
  */
-import { ActivityFailure, ApplicationFailure, CancellationScope, getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  getExternalWorkflowHandle,
+  isCancellation,
+  ParentClosePolicy,
+  patched,
+  startChild,
+} from '@temporalio/workflow';
 import type { CheckpointActivities } from '../activities/checkpoint.ts';
 import type { CheckpointKey } from '../model/checkpoint.ts';
 import { rackQueue } from '../model/identifiers.ts';
 import { signalNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
+import { checkpointCopy, replicateWorkflowId } from '../model/replication.ts';
 import type { DrainReport } from '../model/reports.ts';
 import { activities } from './presets.ts';
+import type { replicate } from './replicate.ts';
 
 export interface DrainRequest extends CheckpointKey {
   readonly rackId: string;
@@ -18,6 +30,8 @@ export interface DrainRequest extends CheckpointKey {
   /** The allocation to tell; it may be over by then. */
   readonly allocation: string;
   readonly heartbeatSeconds: number;
+  /** Sets of other sites that the checkpoint is copied to once it is drained. */
+  readonly copies?: readonly string[];
 }
 
 export async function drainCheckpoint(request: DrainRequest): Promise<DrainReport> {
@@ -34,7 +48,31 @@ export async function drainCheckpoint(request: DrainRequest): Promise<DrainRepor
     report = await CancellationScope.nonCancellable(() => giveUp(request, error));
   }
   await CancellationScope.nonCancellable(() => tell(request, report));
+  if (report.state === 'drained' && request.copies) {
+    // Remove after 2027-06-01: drains started before 0.3 have ended by then.
+    const copiesToo = patched('checkpoint-copies');
+    if (copiesToo) await CancellationScope.nonCancellable(() => beginCopies(request, request.copies ?? []));
+  }
   return report;
+}
+
+/** Begun, not waited for: the checkpoint is safe here, and the other site may be away for days. */
+async function beginCopies(request: DrainRequest, copies: readonly string[]): Promise<void> {
+  for (const to of copies) {
+    const copy = checkpointCopy(request, to);
+    try {
+      await startChild<typeof replicate>('replicate', {
+        workflowId: replicateWorkflowId(copy),
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE', // this drain may be reset after it had begun one
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        staticSummary: `copy checkpoint ${request.checkpointId} to ${to}`,
+        args: [copy],
+      });
+    } catch (error) {
+      // It is under way already, which is all that is wanted.
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+  }
 }
 
 /** Abandoned: shards and copies go. Failed for good: everything stays for a person to look at. */

@@ -1,6 +1,6 @@
 /** Brings a drained checkpoint back from the erasure set to the hot tier, byte for byte, with up to four racks gone. */
 import type { CheckpointActivities } from '../activities/checkpoint.ts';
-import type { CheckpointKey } from '../model/checkpoint.ts';
+import type { RestoreRequest } from '../model/checkpoint.ts';
 import { DATA_QUEUE } from '../model/identifiers.ts';
 import { activities } from './presets.ts';
 
@@ -13,9 +13,9 @@ export interface RestoreResult {
   readonly degradedRacks: readonly string[];
 }
 
-export async function restoreCheckpoint(key: CheckpointKey): Promise<RestoreResult> {
+export async function restoreCheckpoint(request: RestoreRequest): Promise<RestoreResult> {
   return activities<CheckpointActivities>('bulk', {
     queue: DATA_QUEUE,
-    summary: `restore checkpoint ${key.checkpointId} of ${key.tenant}/${key.project}/${key.allocationId}`,
-  }).restoreFromErasureSet(key);
+    summary: `restore ${request.file === undefined ? '' : `${request.file} of `}checkpoint ${request.checkpointId} of ${request.tenant}/${request.project}/${request.allocationId}`,
+  }).restoreFromErasureSet(request);
 }

@@ -1,35 +1,22 @@
-/** `npm run bench -- erasure`: throughput.ts as a child; it has no peer yet. */
-import { z } from 'zod';
-import { nodeCommand } from '../../dev/site/node-process.ts';
+/** `npm run bench -- erasure`: the code alone against its peers, then objects over racks. Each part brings its rows; `--case` picks them by name. */
 import type { Bench, BenchContext, BenchOutcome } from '../harness/bench.ts';
-import { measure } from '../harness/measure.ts';
-import { row } from '../harness/rows.ts';
+import { endToEndPart } from './end-to-end.ts';
+import { kernelPart } from './kernel.ts';
+
+/** In the order of the report. */
+const parts: readonly Pick<Bench, 'tools' | 'run'>[] = [kernelPart, endToEndPart];
 
 export const erasureBench: Bench = {
   name: 'erasure',
-  summary: 'the erasure code alone, and objects written, read, rebuilt and verified over 20 racks in memory',
-  takes: { full: 'a minute', quick: '20 s' },
-  tools: [],
+  summary: 'the erasure code against ISA-L in C and klauspost/reedsolomon, and objects into 18 racks and back, beside a plain copy by rclone',
+  takes: { full: '12 minutes', quick: '90 s' },
+  tools: parts.flatMap(({ tools }) => tools),
   run: runErasure,
 };
 
-const MEGABYTES = { full: 2000, quick: 300 };
-const rateSchema = z.object({ case: z.string(), megabytesPerSecond: z.number() });
-
-async function runErasure({ options, workspace }: BenchContext): Promise<BenchOutcome> {
-  const megabytes = options.quick ? MEGABYTES.quick : MEGABYTES.full;
-  const directory = await workspace.directory('/dev/shm');
-  const measured = await measure(workspace, nodeCommand('bench/erasure/throughput.ts', [String(megabytes), directory]));
-  const rates = measured.stdout
-    .trimEnd()
-    .split('\n')
-    .map((line) => rateSchema.parse(JSON.parse(line)))
-    .filter((rate) => options.cases?.test(rate.case) ?? true);
-  return {
-    rows: [
-      ...rates.map((rate) => row({ case: rate.case, metric: 'throughput', unit: 'MB/s', ours: rate.megabytesPerSecond })),
-      row({ case: `all, objects of ${megabytes} MB`, metric: 'peak RSS', unit: 'MB', ours: measured.peakRssBytes / 1e6 }),
-    ],
-    facts: [['racks', '20 directories in memory']],
-  };
+/** One after another: what runs beside a measurement belongs to it. */
+async function runErasure(context: BenchContext): Promise<BenchOutcome> {
+  const outcomes: BenchOutcome[] = [];
+  for (const part of parts) outcomes.push(await part.run(context));
+  return { rows: outcomes.flatMap(({ rows }) => rows), facts: outcomes.flatMap(({ facts }) => facts) };
 }

@@ -10,14 +10,15 @@ export function addDoctorCommand(program: Command, run: Run): void {
     examples: ['penstock doctor', 'penstock doctor -o json'],
   }).action((_options: unknown, command: Command) =>
     run(command, async (session) => {
-      const [{ probeStores }, { probeTemporal }, { probeTools }] = await Promise.all([
+      const [{ probeStores }, { probeTemporal }, { probeTools }, { probeErasureKernel }] = await Promise.all([
         import('../../drivers/probes/probe-site.ts'),
         import('../doctor/probe-temporal.ts'),
         import('../doctor/probe-tools.ts'),
+        import('../doctor/probe-erasure-kernel.ts'),
       ]);
       const stores = await session.stores();
       session.note('trying every store; about ten seconds ...');
-      const results = (await Promise.all([probeTemporal(stores.site), probeStores(stores), probeTools()])).flat();
+      const results = (await Promise.all([probeTemporal(stores.site), probeStores(stores), probeErasureKernel(), probeTools()])).flat();
       return {
         data: results,
         text: doctorText(results, (color, text) => session.paint(color, text)),

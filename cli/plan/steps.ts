@@ -80,8 +80,11 @@ function runningSteps({ request, plan }: PlanInput): PlanStep[] {
       `${plan.data.checkpointPrefix}<checkpoint>/`,
       'each committed checkpoint, 14+4 shards on 18 racks; goes on when the job has ended',
     ),
-    each('racks.readShard', `${plan.data.checkpointPrefix}<checkpoint>/`, 'each committed checkpoint: every shard is read back'),
+    each('racks.readInto', `${plan.data.checkpointPrefix}<checkpoint>/`, 'each committed checkpoint: every shard is read back'),
     each('rack.remove', directory, 'each drained checkpoint'),
+    ...(plan.checkpointCopies ?? []).map((to) =>
+      each(`erasure set -> ${to}`, `${plan.data.checkpointPrefix}<checkpoint>/`, 'each drained checkpoint, in its own time'),
+    ),
   ];
 }
 

@@ -90,7 +90,7 @@ function typeOf(schema: Node): string {
   if (schema.enum) return schema.enum.map((value) => code(JSON.stringify(value))).join(', ');
   if (schema.anyOf) return schema.anyOf.map((branch) => (typeof branch === 'boolean' ? '' : typeOf(branch))).join(' or ');
   if (isNode(schema.items)) return `list of ${typeOf(schema.items)}`;
-  if (isNode(schema.additionalProperties)) return `map to ${typeOf(schema.additionalProperties)}`;
+  if (isNode(schema.additionalProperties)) return schema.additionalProperties.oneOf ? 'map to parts' : `map to ${typeOf(schema.additionalProperties)}`;
   if (schema.format === 'uri') return 'URL';
   if (schema.pattern === '^(env|file):.+') return 'secret';
   if (schema.type === 'number' || schema.type === 'integer') return `${schema.type === 'integer' ? 'whole number' : 'number'}${range(schema)}`;

@@ -12,6 +12,9 @@ import {
 } from '../../model/allocation.ts';
 import { CheckRequestSchema } from '../../model/check.ts';
 import { SetStoreLimitSchema } from '../../model/limits.ts';
+import { RepairRequestSchema } from '../../model/repair.ts';
+import { ReplicateRequestSchema } from '../../model/replication.ts';
+import { ScrubRequestSchema } from '../../model/scrub.ts';
 import { SiteSchema } from '../../model/site.ts';
 import { SetRateSchema, TransferRequestSchema } from '../../model/transfer-input.ts';
 import type { GeneratedFile } from './generated-file.ts';
@@ -51,6 +54,19 @@ const contract = [
     description: 'Argument of the update `extendRetention`; it answers the new end.',
   },
   {
+    name: 'scrub',
+    schema: ScrubRequestSchema,
+    title: 'Scrub',
+    description: 'Input of the workflow `scrub`, id `scrub`, task queue `control`. Updates: `setRate`, `pause`, `resume`.',
+  },
+  {
+    name: 'repair',
+    schema: RepairRequestSchema,
+    title: 'Repair',
+    description:
+      'Input of the workflow `repair`, id `repair`, task queue `control`, and argument of its update `repairMore`. Updates: `setRate`, `pause`, `resume`.',
+  },
+  {
     name: 'transfer',
     schema: TransferRequestSchema,
     title: 'Transfer',
@@ -67,6 +83,13 @@ const contract = [
     schema: CheckRequestSchema,
     title: 'Check',
     description: 'Input of the workflow `check`, id `check/{checkId}`, task queue `control`; it answers counts and the first differences.',
+  },
+  {
+    name: 'replicate',
+    schema: ReplicateRequestSchema,
+    title: 'Replicate',
+    description:
+      'Input of the workflow `replicate`, id `replicate/{to}/{replicationId}`, task queue `control`; it answers counts and what could not be copied.',
   },
   {
     name: 'set-store-limit',

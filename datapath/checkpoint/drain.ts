@@ -1,123 +1,212 @@
-/** A committed checkpoint's way to the erasure set and back: one erasure object a file, the commit record last. */
-import { Readable } from 'node:stream';
+/** A committed checkpoint's way to the erasure set: large files as objects of their own, small ones in packs, the record last. */
+import type { Readable } from 'node:stream';
 import pLimit from 'p-limit';
-import type { FileStore } from '../../drivers/file-store/port.ts';
-import type { RackStore } from '../../drivers/rack-store/port.ts';
+import type { FileStore, OpenFile, PublishScope } from '../../drivers/file-store/port.ts';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
-import { type CheckpointRecord, CheckpointRecordSchema } from '../../model/checkpoint-record.ts';
+import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
+import type { DrainedFile, DrainedRecord, PackedRecord } from '../../model/drained-record.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { listErasureObjects, newWriteId, readErasureObject, removeErasureObject, verifyErasureObject, writeErasureObject } from '../erasure/index.ts';
-import { createContentCheck } from '../transfer/crc32c.ts';
+import {
+  endangered,
+  listErasureObjects,
+  newWriteId,
+  openPack,
+  openPackObject,
+  PARITY_SHARDS,
+  packContent,
+  packOf,
+  planPacks,
+  removeErasureObject,
+  verifyErasureObject,
+  writeErasureObject,
+} from '../erasure/index.ts';
 import { readCommitRecord } from './commit.ts';
+import {
+  type DrainedUnit,
+  demandDrainedRecord,
+  eachUnit,
+  fileUnit,
+  type InErasureSet,
+  type MemberFile,
+  memberOf,
+  type PackUnit,
+  packUnit,
+  readDrainedRecord,
+  unitsOf,
+  type WithDamage,
+  type WithProgress,
+  writeDrainedRecord,
+} from './drained.ts';
 
-const FILES_AT_ONCE = 2; // each holds a stripe of up to 18 MiB in flight
-
-export interface DrainProgress {
-  readonly files: number;
-  readonly bytes: number;
-  readonly doneFiles: number;
-  readonly doneBytes: number;
-}
-interface InErasureSet {
-  readonly racks: readonly RackStore[];
-  /** Key prefix of the checkpoint, ending with `/`. */
-  readonly prefix: string;
-  readonly signal: AbortSignal;
-}
-interface WithProgress {
-  readonly onProgress?: (progress: DrainProgress) => void;
-}
 export interface DrainFiles extends InErasureSet, WithProgress {
   readonly source: FileStore;
   readonly directory: string;
   readonly attempt: string;
 }
 
-/** Every byte is held against the checksum of the commit on its way; the record comes last, for it is what makes a checkpoint. */
+/**
+ * Every byte is held against the checksum of the commit on its way; the record comes last, for it is what makes a checkpoint, and it alone says what belongs
+ * to one. Attempts may differ in what they write before it: where another one's record stands and is of the same commit, all is done.
+ */
 export async function drainFiles(request: DrainFiles): Promise<void> {
-  const { racks, prefix, source, directory, signal } = request;
+  const { source, directory } = request;
   const record = await readCommitRecord(source, directory);
+  const standing = await readDrainedRecord(request);
   if (!record) {
     // A repeat after the copy was released finds its effect in the erasure set.
-    if (await readDrainedRecord(request)) return;
+    if (standing) return;
     throw new PenstockError('CheckpointIncomplete', `${directory} has no commit record.`, {
       store: source.name,
       nextStep: 'Only committed checkpoints are drained.',
     });
   }
-  await eachFile(record, request, async (file, onProgress) => {
-    const content = await source.read(`${directory}/${file.path}`, { signal });
-    const check = createContentCheck({ subject: `${directory}/${file.path}`, store: source.name, bytes: file.bytes, crc32c: file.crc32c });
-    content.on('error', (error) => check.stream.destroy(error));
-    try {
-      await writeErasureObject({
-        racks,
-        key: `${prefix}${file.path}`,
-        content: content.pipe(check.stream),
-        bytes: file.bytes,
-        writeId: newWriteId(),
-        signal,
-        onProgress,
-      });
-    } catch (error) {
-      if (!(error instanceof PenstockError && error.type === 'ChecksumMismatch')) throw error;
-      // Reading it again would not mend it: a person must know, while the node's copy may still be there.
-      throw new PenstockError('CorruptSource', error.message, { nextStep: "Look for the node's copy before its node is wiped.", cause: error });
-    }
+  if (standing?.digest === record.digest) return;
+  const scope = source.createScope();
+  try {
+    await drainRecord(record, { ...request, scope });
+  } finally {
+    await scope.close();
+  }
+}
+
+interface Draining extends DrainFiles {
+  /** Directories are opened once, not once a file. */
+  readonly scope: PublishScope;
+}
+
+async function drainRecord(record: CheckpointRecord, request: Draining): Promise<void> {
+  const files = await describedFiles(record, request);
+  const { packs, single } = planPacks(files);
+  const packed = packs.map(packUnit);
+  const units = [...packed, ...single.map(({ file }) => fileUnit(file))];
+  await eachUnit(units, request, (unit, onProgress) => writeUnit(unit, request, onProgress));
+  try {
+    await writeDrainedRecord(request, drainedRecord(record, files, packed));
+  } catch (error) {
+    const standing = error instanceof PenstockError && error.type === 'Conflict' ? await readDrainedRecord(request) : undefined;
+    if (standing?.digest !== record.digest) throw error;
+    await removeUnnamed(units, standing, request);
+  }
+}
+
+/** What this attempt wrote and the other's record does not name. Where that fails, it goes with the checkpoint. */
+async function removeUnnamed(units: readonly DrainedUnit[], standing: DrainedRecord, { racks, prefix, signal }: InErasureSet): Promise<void> {
+  const named = new Set(unitsOf(standing).map(({ name }) => name));
+  const strays = units.filter(({ name }) => !named.has(name));
+  await Promise.allSettled(strays.map(({ name }) => removeErasureObject({ racks, key: `${prefix}${name}`, signal })));
+}
+
+const DESCRIBED_AT_ONCE = 8;
+
+/** With what the file system says of each, which the commit does not. */
+async function describedFiles({ files }: CheckpointRecord, { source, directory, signal, scope }: Draining): Promise<MemberFile[]> {
+  const limit = pLimit(DESCRIBED_AT_ONCE);
+  return await Promise.all(
+    files.map((file) =>
+      limit(async () => {
+        signal.throwIfAborted();
+        const opened = await source.openFile(`${directory}/${file.path}`, { scope });
+        try {
+          const { mode = DEFAULT_MODE } = await opened.attributes();
+          return memberOf({ ...file, modifiedAt: opened.facts.modifiedAt, mode });
+        } finally {
+          await opened.close();
+        }
+      }),
+    ),
+  );
+}
+
+/** Where the store keeps no permissions. */
+const DEFAULT_MODE = 0o644;
+
+function drainedRecord(record: CheckpointRecord, files: readonly MemberFile[], packed: readonly PackUnit[]): PackedRecord {
+  const packIndex = new Map(packed.flatMap(({ pack }, index) => pack.members.map((member) => [member, index] as const)));
+  return {
+    ...record,
+    formatVersion: 2,
+    files: files.map((member) => {
+      const pack = packIndex.get(member);
+      return pack === undefined ? member.file : { ...member.file, pack };
+    }),
+    packs: packed.map(({ name, pack }) => ({ name, bytes: pack.bytes })),
+  };
+}
+
+async function writeUnit(unit: DrainedUnit, request: Draining, onProgress: (bytes: number) => void): Promise<void> {
+  const { racks, prefix, signal } = request;
+  const write = (content: Readable | OpenFile, facts: { bytes: number; crc32c?: string }) =>
+    writeErasureObject({ racks, key: `${prefix}${unit.name}`, content, ...facts, writeId: newWriteId(), signal, onProgress });
+  try {
+    if (unit.kind === 'pack') await write(contentOfPack(unit, request), { bytes: unit.pack.bytes });
+    else await withFile(unit.file, request, (file) => write(file, { bytes: unit.file.bytes, crc32c: unit.file.crc32c }));
+  } catch (error) {
+    if (!(error instanceof PenstockError && error.type === 'ChecksumMismatch')) throw error;
+    // Reading it again would not mend it: a person must know, while the node's copy may still be there.
+    throw new PenstockError('CorruptSource', error.message, { nextStep: "Look for the node's copy before its node is wiped.", cause: error });
+  }
+}
+
+function contentOfPack({ pack }: PackUnit, request: Draining): Readable {
+  return packContent(pack, {
+    store: request.source.name,
+    read: ({ file }, into) => withFile(file, request, (opened) => opened.read(into, 0)),
   });
-  const body = Buffer.from(JSON.stringify(record));
-  await writeErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, content: Readable.from([body]), bytes: body.length, writeId: newWriteId(), signal });
+}
+
+async function withFile(file: DrainedFile, { source, directory, signal, scope }: Draining, use: (opened: OpenFile) => Promise<unknown>): Promise<void> {
+  signal.throwIfAborted();
+  const opened = await source.openFile(`${directory}/${file.path}`, { scope });
+  try {
+    const { bytes } = opened.facts;
+    if (bytes !== file.bytes) {
+      throw new PenstockError('SourceChanged', `${directory}/${file.path} has ${bytes} bytes where ${file.bytes} were committed.`, { store: source.name });
+    }
+    await use(opened);
+  } finally {
+    await opened.close();
+  }
 }
 
 /** Two shards may be missing after a write and wait for repair; a copy with less margin is not one to let go of the source for. */
 const LEAST_MARGIN = 2;
 
-/** Reads every shard of every file back from its rack. StoreUnavailable names the racks where too few shards are sound. */
-export async function verifyFiles(request: InErasureSet & WithProgress): Promise<void> {
+/** Reads every shard of every object back from its rack. StoreUnavailable names the racks where too few shards are sound. */
+export async function verifyFiles(request: InErasureSet & WithProgress & WithDamage): Promise<void> {
   const record = await demandDrainedRecord(request);
-  const verify = async (path: string) => {
-    const key = `${request.prefix}${path}`;
-    const { digestMatches, margin, shards } = await verifyErasureObject({ racks: request.racks, key, signal: request.signal });
-    if (digestMatches && margin >= LEAST_MARGIN) return;
-    const unsound = shards.filter((shard) => shard.state !== 'sound').map((shard) => `${shard.rack ?? 'no rack'} (${shard.message ?? shard.state})`);
-    throw new PenstockError(
-      'StoreUnavailable',
-      `${key} has a margin of ${margin} lost racks, ${LEAST_MARGIN} are needed to release its source: ${unsound.join(', ')}.`,
-      {
-        store: 'erasure set',
-        nextStep: 'It is read again until the racks answer; the in-rack copy is kept.',
-      },
-    );
-  };
-  await eachFile(record, request, (file) => verify(file.path));
-  await verify(COMMIT_RECORD);
-}
-
-export interface RestoreFiles extends InErasureSet, WithProgress {
-  readonly target: FileStore;
-  readonly directory: string;
-  readonly attempt: string;
-}
-
-/** Byte for byte what was committed; files already there with the same content are left. */
-export async function restoreFiles(request: RestoreFiles): Promise<{ files: number; bytes: number; degradedRacks: string[] }> {
-  const { racks, prefix, target, directory, attempt, signal } = request;
-  const degraded = new Set<string>();
-  const record = await demandDrainedRecord(request);
-  await eachFile(record, request, async (file) => {
-    const object = await readErasureObject({ racks, key: `${prefix}${file.path}`, signal });
-    const check = createContentCheck({ subject: file.path, store: 'erasure set', bytes: file.bytes, crc32c: file.crc32c });
-    object.content.on('error', (error) => check.stream.destroy(error));
-    await target.write(`${directory}/${file.path}`, object.content.pipe(check.stream), { attempt, replace: true, signal });
-    for (const finding of object.findings) degraded.add(finding.rack);
+  await eachUnit(unitsOf(record), request, async (unit, onProgress) => {
+    await verifyObject(unit.name, request, onProgress);
+    if (unit.kind === 'pack') await verifyIndex(unit, request);
   });
-  return { files: record.files.length, bytes: record.bytes, degradedRacks: [...degraded].sort() };
+  await verifyObject(COMMIT_RECORD, request);
+}
+
+async function verifyObject(name: string, { racks, prefix, signal, onDamage }: InErasureSet & WithDamage, onProgress?: (bytes: number) => void): Promise<void> {
+  const key = `${prefix}${name}`;
+  const { manifest, digestMatches, margin, shards } = await verifyErasureObject({ racks, key, signal, onProgress });
+  if (margin < PARITY_SHARDS) await onDamage?.(endangered(manifest, shards));
+  if (digestMatches && margin >= LEAST_MARGIN) return;
+  const unsound = shards.filter((shard) => shard.state !== 'sound').map((shard) => `${shard.rack ?? 'no rack'} (${shard.message ?? shard.state})`);
+  throw new PenstockError(
+    'StoreUnavailable',
+    `${key} has a margin of ${margin} lost racks, ${LEAST_MARGIN} are needed to release its source: ${unsound.join(', ')}.`,
+    {
+      store: 'erasure set',
+      nextStep: 'It is read again until the racks answer; the in-rack copy is kept.',
+    },
+  );
+}
+
+/** That whoever has nothing but the pack finds the same files in it as the record. */
+async function verifyIndex({ name, pack }: PackUnit, { racks, prefix, signal }: InErasureSet): Promise<void> {
+  const { members } = await openPack(await openPackObject({ racks, key: `${prefix}${name}`, signal }));
+  if (packOf(members).id !== pack.id) throw new PenstockError('CorruptSource', `the index of ${prefix}${name} is not that of the checkpoint's record.`);
 }
 
 /** Removes the record first, so that a half-removed checkpoint is never offered. */
 export async function removeDrained(request: InErasureSet): Promise<void> {
   const { racks, prefix, signal } = request;
-  await removeErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, signal });
+  await removeErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, includeAttempts: true, signal });
   // Removed page by page from the start: what is gone is not listed again.
   for (
     let page = await listErasureObjects({ racks, prefix, signal });
@@ -126,56 +215,4 @@ export async function removeDrained(request: InErasureSet): Promise<void> {
   ) {
     for (const key of page.keys) await removeErasureObject({ racks, key, includeAttempts: true, signal });
   }
-}
-
-export async function readDrainedRecord({ racks, prefix, signal }: InErasureSet): Promise<CheckpointRecord | undefined> {
-  try {
-    const { content } = await readErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, signal });
-    const chunks: Buffer[] = [];
-    for await (const chunk of content) chunks.push(Buffer.from(chunk));
-    return CheckpointRecordSchema.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
-  } catch (error) {
-    if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
-    throw error;
-  }
-}
-
-async function demandDrainedRecord(request: InErasureSet): Promise<CheckpointRecord> {
-  const record = await readDrainedRecord(request);
-  if (record) return record;
-  throw new PenstockError('NotFound', `the erasure set holds no committed checkpoint ${request.prefix}`, {
-    nextStep: 'List the allocation: it may still be draining.',
-  });
-}
-
-async function eachFile(
-  record: CheckpointRecord,
-  { onProgress }: WithProgress,
-  work: (file: CheckpointRecord['files'][number], onBytes: (bytes: number) => void) => Promise<unknown>,
-): Promise<void> {
-  const limit = pLimit(FILES_AT_ONCE);
-  let doneFiles = 0;
-  let doneBytes = 0;
-  const underWay = new Map<string, number>();
-  const tell = () =>
-    onProgress?.({
-      files: record.files.length,
-      bytes: record.bytes,
-      doneFiles,
-      doneBytes: doneBytes + [...underWay.values()].reduce((sum, each) => sum + each, 0),
-    });
-  await Promise.all(
-    record.files.map((file) =>
-      limit(async () => {
-        await work(file, (bytes) => {
-          underWay.set(file.path, bytes);
-          tell();
-        });
-        underWay.delete(file.path);
-        doneFiles += 1;
-        doneBytes += file.bytes;
-        tell();
-      }),
-    ),
-  );
 }

@@ -4,7 +4,10 @@
  */
 import { Worker } from 'node:worker_threads';
 import { PenstockError } from '../../model/errors.ts';
-import { type CodecJob, type CodecReply, type CodecRequest, type CodecResult, runCodecJob } from './codec-job.ts';
+import { createStripeCoder, type StripeCoder } from './code.ts';
+import { type CodecJob, type CodecReply, type CodecRequest, type CodecResult, type CodecThreadData, runCodecJob } from './codec-job.ts';
+import { kernelOfProcess, needKernel } from './kernel/choose.ts';
+import type { KernelName } from './kernel/kernel.ts';
 
 export interface CodecPool {
   /** The slab is the pool's from the call on, and the caller's again in the result. */
@@ -13,8 +16,8 @@ export interface CodecPool {
   close(): Promise<void>;
 }
 
-/** Below this a thread's round trip costs more than the coding: 256 KiB take about 0.5 ms. */
-const INLINE_BYTES = 262_144;
+/** Below this a thread's round trip costs more than the coding: 512 KiB take 0.1 to 0.2 ms. */
+const INLINE_BYTES = 524_288;
 
 interface Pending {
   readonly resolve: (result: CodecResult) => void;
@@ -25,15 +28,26 @@ interface CodecThread {
   readonly pending: Map<number, Pending>;
 }
 
-/** @param script the thread's module; another one only in tests */
-export function createCodecPool(size: number, script: URL = new URL('./codec-worker.ts', import.meta.url)): CodecPool {
+export interface CodecPoolOptions {
+  readonly threads: number;
+  /** The process's own where absent. */
+  readonly kernel?: KernelName;
+  /** The thread's module; another one only in tests. */
+  readonly script?: URL;
+}
+
+export function createCodecPool(options: CodecPoolOptions): CodecPool {
+  const script = options.script ?? new URL('./codec-worker.ts', import.meta.url);
   const threads = new Set<CodecThread>();
+  let opened: Promise<InlineCodec> | undefined;
   let lastId = 0;
 
   return {
-    run(job) {
-      if (job.slab.byteLength <= INLINE_BYTES) return new Promise((resolve) => resolve(runCodecJob(job)));
-      const thread = leastBusy();
+    async run(job) {
+      opened ??= openInline(options.kernel);
+      const { coder, name } = await opened;
+      if (job.slab.byteLength <= INLINE_BYTES) return runCodecJob(coder, job);
+      const thread = leastBusy(name);
       const id = ++lastId;
       return new Promise((resolve, reject) => {
         thread.pending.set(id, { resolve, reject });
@@ -46,13 +60,14 @@ export function createCodecPool(size: number, script: URL = new URL('./codec-wor
     },
   };
 
-  function leastBusy(): CodecThread {
+  function leastBusy(kernel: KernelName): CodecThread {
     const [first] = [...threads].sort((a, b) => a.pending.size - b.pending.size);
-    return first && (first.pending.size === 0 || threads.size >= size) ? first : start();
+    return first && (first.pending.size === 0 || threads.size >= options.threads) ? first : start(kernel);
   }
 
-  function start(): CodecThread {
-    const thread: CodecThread = { worker: new Worker(script), pending: new Map() };
+  function start(kernel: KernelName): CodecThread {
+    const workerData: CodecThreadData = { kernel };
+    const thread: CodecThread = { worker: new Worker(script, { workerData }), pending: new Map() };
     threads.add(thread);
     thread.worker.unref();
     thread.worker.on('message', (reply: CodecReply) => {
@@ -75,5 +90,15 @@ export function createCodecPool(size: number, script: URL = new URL('./codec-wor
   }
 }
 
+interface InlineCodec {
+  readonly coder: StripeCoder;
+  readonly name: KernelName;
+}
+
+async function openInline(wish: KernelName | undefined): Promise<InlineCodec> {
+  const kernel = wish === undefined ? (await kernelOfProcess()).kernel : await needKernel(wish);
+  return { coder: createStripeCoder(kernel), name: kernel.name };
+}
+
 /** Two threads keep up with one object being written while another is read; a mover has other work for its remaining cores. */
-export const sharedCodecPool = createCodecPool(2);
+export const sharedCodecPool = createCodecPool({ threads: 2 });

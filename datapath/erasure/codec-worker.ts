@@ -1,10 +1,15 @@
 /** A codec thread: takes a slab over, codes it, hands it back. Started by codec-pool.ts; import it nowhere, for it listens to its parent. */
-import { parentPort } from 'node:worker_threads';
-import { type CodecReply, type CodecRequest, runCodecJob } from './codec-job.ts';
+import { parentPort, workerData } from 'node:worker_threads';
+import { createStripeCoder } from './code.ts';
+import { type CodecReply, type CodecRequest, type CodecThreadData, runCodecJob } from './codec-job.ts';
+import { needKernel } from './kernel/choose.ts';
+
+const { kernel }: CodecThreadData = workerData;
+const coder = createStripeCoder(await needKernel(kernel));
 
 parentPort?.on('message', ({ id, job }: CodecRequest) => {
   try {
-    parentPort?.postMessage({ id, result: runCodecJob(job) } satisfies CodecReply, [job.slab]);
+    parentPort?.postMessage({ id, result: runCodecJob(coder, job) } satisfies CodecReply, [job.slab]);
   } catch (error) {
     parentPort?.postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies CodecReply);
   }

@@ -1,18 +1,28 @@
 /**
- * The commit: five copies of a manifest among the key's nine electors, each put only where none is. docs/formats/erasure.md
+ * The commit of a generation: five copies of a manifest among the key's nine electors, each put only where none is. docs/formats/erasure.md
  * ("Writing and commit") says why this has one winner. Whether it is decided is always read back, never inferred from a put's answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { MANIFEST_COPIES, manifestKey } from './layout.ts';
-import { type ErasureManifest, encodeManifest } from './manifest.ts';
-import { electorsFor, type LeadingManifest, leadingManifest, type ManifestCopy, type SurveyOptions, standingOf, surveyManifests } from './manifest-copies.ts';
+import { laterGenerations, listManifests } from './generations.ts';
+import { laterManifestKey, MANIFEST_COPIES, manifestKey } from './layout.ts';
+import { attemptOf, type ErasureManifest, encodeManifest, generationOf, manifestNameOf } from './manifest.ts';
+import {
+  electorsFor,
+  type LeadingManifest,
+  leadingManifest,
+  type ManifestCopy,
+  type SurveyOptions,
+  standingOf,
+  standingOfWrite,
+  surveyManifests,
+} from './manifest-copies.ts';
 import { isType, within } from './patience.ts';
 
 export type CommitResult =
   | { readonly state: 'committed' }
-  /** Another writer's manifest is committed. `withdrawn`: none of ours is left, so that our shards may go. `missing`: the winner's shards to repair. */
+  /** Another manifest is committed: another writer's, another repair's, or a later generation. `withdrawn`: none of ours is left, so that our shards may go. `missing`: the winner's shards to repair. */
   | { readonly state: 'lost'; readonly winner: ErasureManifest; readonly missing: readonly number[]; readonly withdrawn: boolean };
 
 /** Retryable. A copy of ours may exist and others may already have built on it: our shards must stay for the next attempt to complete. */
@@ -28,16 +38,20 @@ export async function commitManifest(racks: readonly RackStore[], own: ErasureMa
   let trouble = `only ${electors.length} racks`;
   try {
     for (let round = 1; round <= MAX_ROUNDS; round++) {
-      const copies = await surveyManifests(electors, own.key, options);
+      const copies = await surveyManifests(electors, manifestNameOf(own), options);
       ownMayExist ||= copies.some((copy) => isCopyOf(copy, own));
       const leader = leadingManifest(copies) ?? { manifest: own, holders: [] };
-      const isOwn = leader.manifest.writeId === own.writeId;
+      const isOwn = attemptOf(leader.manifest) === attemptOf(own);
       const isDecided = leader.holders.length >= MANIFEST_COPIES;
+      if (isDecided && own.generation !== undefined) {
+        const later = await overtakenBy(leader.manifest, electors, racks, options);
+        if (later) return await lostTo(later, own, electors, racks, options);
+      }
       if (isOwn && isDecided) return { state: 'committed' };
 
-      const standing = await standingOf(leader.manifest, racks, options);
+      const standing = await standingOfWrite(leader.manifest, racks, options);
       if (!isOwn && standing.state === 'dead') {
-        await removeCopies(leader.holders, own.key, options);
+        await removeCopies(leader.holders, manifestNameOf(own), options);
       } else if (isDecided) {
         const withdrawn = !ownMayExist || (await withdraw(own, electors, options));
         return { state: 'lost', winner: leader.manifest, missing: standing.missing, withdrawn };
@@ -58,6 +72,45 @@ export async function commitManifest(racks: readonly RackStore[], own: ErasureMa
   }
 }
 
+/**
+ * Of a later generation: the one that has come after it, for a repair that was asleep meanwhile may have found its own names free again. Whoever commits a
+ * generation has its copies on five electors before the one below goes, so that five that answer know of it. NotFound where the object is another one by now.
+ */
+async function overtakenBy(
+  manifest: ErasureManifest,
+  electors: readonly RackStore[],
+  racks: readonly RackStore[],
+  options: SurveyOptions,
+): Promise<ErasureManifest | undefined> {
+  const { key, writeId } = manifest;
+  const [firsts, { listed, answered }] = await Promise.all([surveyManifests(electors, manifestKey(key), options), listManifests(electors, key, options)]);
+  const first = leadingManifest(firsts);
+  const isMissed = firsts.some((copy) => 'problem' in copy);
+  if (first ? first.manifest.writeId !== writeId : !isMissed) {
+    await withdraw(manifest, electors, options);
+    throw new PenstockError('NotFound', `${JSON.stringify(key)} was removed while it was repaired.`);
+  }
+  for (const generation of laterGenerations(listed, writeId, generationOf(manifest))) {
+    const leader = leadingManifest(await surveyManifests(racks, laterManifestKey(key, writeId, generation), options));
+    if (leader && (await standingOf(leader.manifest, racks, options)).state !== 'dead') return leader.manifest;
+  }
+  if (answered.length >= MANIFEST_COPIES) return undefined;
+  throw unsettled(key, `${answered.length} of its electors answer, ${MANIFEST_COPIES} are needed to know whether it was repaired by others`, true);
+}
+
+async function lostTo(
+  later: ErasureManifest,
+  own: ErasureManifest,
+  electors: readonly RackStore[],
+  racks: readonly RackStore[],
+  options: SurveyOptions,
+): Promise<CommitResult> {
+  const withdrawn = await withdraw(own, electors, options);
+  // Committed long ago and built upon since: its shards are in use.
+  if (later.shards.some(({ repairId }) => repairId === own.repairId)) return { state: 'committed' };
+  return { state: 'lost', winner: later, missing: (await standingOf(later, racks, options)).missing, withdrawn };
+}
+
 /** Rank order and one at a time: two writers then meet at the first elector both can reach, and one of them helps. */
 async function putCopies(leader: LeadingManifest, copies: readonly ManifestCopy[], options: SurveyOptions): Promise<void> {
   const body = encodeManifest(leader.manifest);
@@ -70,7 +123,7 @@ async function putCopies(leader: LeadingManifest, copies: readonly ManifestCopy[
         options.patience.requestMilliseconds,
         rack.id,
         'writing a manifest',
-        (signal) => rack.writeManifest(manifestKey(leader.manifest.key), body, { signal }),
+        (signal) => rack.writeManifest(manifestNameOf(leader.manifest), body, { signal }),
         options.signal,
       );
       needed--;
@@ -84,17 +137,17 @@ async function putCopies(leader: LeadingManifest, copies: readonly ManifestCopy[
 
 /** @returns whether certainly no copy of ours is left */
 async function withdraw(own: ErasureManifest, electors: readonly RackStore[], options: SurveyOptions): Promise<boolean> {
-  const copies = await surveyManifests(electors, own.key, options);
+  const copies = await surveyManifests(electors, manifestNameOf(own), options);
   const strays = copies.filter((copy) => isCopyOf(copy, own)).map(({ rack }) => rack);
-  const removed = await removeCopies(strays, own.key, options);
+  const removed = await removeCopies(strays, manifestNameOf(own), options);
   return removed && copies.every(({ state }) => state !== 'unreachable');
 }
 
 /** @returns whether all are gone */
-async function removeCopies(holders: readonly RackStore[], key: string, options: SurveyOptions): Promise<boolean> {
+export async function removeCopies(holders: readonly RackStore[], name: string, options: SurveyOptions): Promise<boolean> {
   const results = await Promise.allSettled(
     holders.map((rack) =>
-      within(options.patience.requestMilliseconds, rack.id, 'removing a manifest', (signal) => rack.remove(manifestKey(key), { signal }), options.signal),
+      within(options.patience.requestMilliseconds, rack.id, 'removing a manifest', (signal) => rack.remove(name, { signal }), options.signal),
     ),
   );
   return results.every(({ status }) => status === 'fulfilled');
@@ -108,9 +161,9 @@ function unsettled(key: string, why: string, ownMayExist: boolean): PenstockErro
 }
 
 function isCopyOf(copy: ManifestCopy, manifest: ErasureManifest): boolean {
-  return copy.state === 'present' && copy.manifest.writeId === manifest.writeId;
+  return copy.state === 'present' && attemptOf(copy.manifest) === attemptOf(manifest);
 }
 
 function describe(copies: readonly ManifestCopy[]): string {
-  return copies.map((copy) => `${copy.rack.id} ${copy.state === 'present' ? `holds ${copy.manifest.writeId}` : copy.state}`).join(', ');
+  return copies.map((copy) => `${copy.rack.id} ${copy.state === 'present' ? `holds ${attemptOf(copy.manifest)}` : copy.state}`).join(', ');
 }

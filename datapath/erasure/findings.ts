@@ -1,12 +1,14 @@
 /** What was found wrong while reading: one entry per shard and kind, so that a rotten disk does not make a list as long as its cells. */
 
 export type FindingKind =
-  /** The whole shard: its rack does not answer, it is absent, truncated, or header and footer are not those of this object. */
+  /** The whole shard: its rack does not answer, it is absent, truncated, or header and footer are not those of this object. Due for repair. */
   | 'lost'
-  /** Cells whose CRC32C differs. */
+  /** Cells whose CRC32C differs. Due for repair. */
   | 'rotten'
   /** Cells that did not come at first; the rack was asked again later. */
-  | 'interrupted';
+  | 'interrupted'
+  /** Cells that others were faster than: nothing is known to be wrong. */
+  | 'late';
 
 export interface Finding {
   readonly rack: string;
@@ -23,6 +25,9 @@ export interface FindingLog {
   readonly findings: readonly Finding[];
   record(finding: Omit<Finding, 'cells'>): void;
 }
+
+/** Whether repair has something to do there. */
+export const isRepairDue = ({ kind }: Finding): boolean => kind === 'lost' || kind === 'rotten';
 
 export function createFindingLog(): FindingLog {
   const findings: Finding[] = [];

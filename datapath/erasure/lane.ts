@@ -1,87 +1,139 @@
-/** One shard on its way to one rack: bytes go in with back-pressure, and a failure is a state, not an exception, for the others go on. */
-import { Readable } from 'node:stream';
-import type { RackStore } from '../../drivers/rack-store/port.ts';
+/**
+ * One shard on its way to one rack, at the rack's own pace, and read back before it counts. A failure is a state, not an exception, for the
+ * others go on.
+ */
+import type { RackStore, ShardBody } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { atMost } from './patience.ts';
+import { type Patience, within } from './patience.ts';
 
 export interface ShardLane {
   readonly rack: RackStore;
-  /** Undefined while all is well. */
-  failure(): Error | undefined;
-  /** Resolves when there is room for more, or when the lane has failed. */
-  push(chunk: Buffer): Promise<void>;
-  /** Resolves when the shard is durable under its name, or when the lane has failed. */
-  finish(): Promise<void>;
-  /** Ends it without a shard. Resolves when the rack has let go of it, or after a second: cancelling must not wait for a silent rack. */
-  abandon(reason: Error): Promise<void>;
+  readonly index: number;
+  /** Blocks that the rack is done with: 1 after the header, then one per stripe. */
+  passed(): number;
+  /** Nothing is left to do for the rack now: it waits for the next block, or its shard is durable and read back. */
+  isIdle(): boolean;
+  isDone(): boolean;
+  /** When the rack last took something, by performance.now(). */
+  progressedAt(): number;
+  /** There may be another block. */
+  wake(): void;
+  /** Ends it without a shard. */
+  fail(error: Error): void;
+  /** The rack touches no block of it any more. */
+  readonly hasLetGo: Promise<void>;
+}
+
+/** What a lane carries, given by the set. */
+export interface LaneCargo {
+  readonly key: string;
+  readonly bytes: number;
+  /** The header, a cell per stripe, table and footer; undefined where it is not there yet. */
+  block(number: number): Buffer | undefined;
+  readonly blocks: number;
+  /** Base64, of the whole shard. */
+  crc32c(): string;
 }
 
 export interface LaneOptions {
   readonly rack: RackStore;
-  readonly key: string;
-  readonly bytes: number;
-  /** What the lane holds ahead of the rack. */
-  readonly bufferBytes: number;
-  readonly stallMilliseconds: number;
+  readonly index: number;
+  readonly cargo: LaneCargo;
+  readonly patience: Patience;
+  onProgress(lane: ShardLane): void;
+  onFailure(lane: ShardLane, error: Error): void;
 }
 
-const LET_GO_MILLISECONDS = 1_000;
-
-export function openLane({ rack, key, bytes, bufferBytes, stallMilliseconds }: LaneOptions): ShardLane {
+export function openLane({ rack, index, cargo, patience, onProgress, onFailure }: LaneOptions): ShardLane {
   const controller = new AbortController();
   let failure: Error | undefined;
-  let ended = false;
-  let wake: (() => void) | undefined;
-  const failed = Promise.withResolvers<void>();
-  const content = new Readable({ highWaterMark: bufferBytes, read: () => wake?.() });
-  content.on('error', fail);
-  const settled = write();
+  let given = 0;
+  let passed = 0;
+  let isDone = false;
+  let progressedAt = performance.now();
+  let awaited: { resolve(result: IteratorResult<Buffer>): void; reject(error: Error): void } | undefined;
 
-  return {
-    rack,
-    failure: () => failure,
-    async push(chunk) {
-      if (failure || content.push(chunk)) return;
-      await patiently(
-        new Promise((resolve) => {
-          wake = resolve;
-        }),
-      );
+  const iterator: AsyncIterator<Buffer> = {
+    next() {
+      if (failure) return Promise.reject(failure);
+      passed = given;
+      const block = draw();
+      onProgress(lane);
+      if (block) return Promise.resolve(block);
+      const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Buffer>>();
+      awaited = { resolve, reject };
+      return promise;
     },
-    async finish() {
-      if (failure) return;
-      ended = true;
-      content.push(null);
-      await patiently(settled);
-    },
-    async abandon(reason) {
-      fail(reason);
-      await atMost(LET_GO_MILLISECONDS, settled);
-    },
+    return: () => Promise.resolve({ done: true, value: undefined }),
   };
+  const body: ShardBody = { bytes: cargo.bytes, blocks: { [Symbol.asyncIterator]: () => iterator }, crc32c: async () => cargo.crc32c() };
+  const writing = new Promise<void>((resolve) => {
+    // Behind the assignment of `lane`: a rack may draw at once.
+    setImmediate(() => resolve(failure ? Promise.reject(failure) : rack.writeShard(cargo.key, body, { signal: controller.signal })));
+  });
+  const lane: ShardLane = {
+    rack,
+    index,
+    passed: () => passed,
+    isIdle: () => isDone || awaited !== undefined,
+    isDone: () => isDone,
+    progressedAt: () => progressedAt,
+    wake() {
+      const waiter = awaited;
+      if (!waiter) return;
+      const block = draw();
+      if (!block) return;
+      awaited = undefined;
+      waiter.resolve(block);
+    },
+    fail,
+    hasLetGo: writing.catch(() => undefined),
+  };
+  void follow();
+  return lane;
 
-  async function write(): Promise<void> {
+  function draw(): IteratorResult<Buffer> | undefined {
+    progressedAt = performance.now();
+    if (given === cargo.blocks) return { done: true, value: undefined };
+    const value = cargo.block(given);
+    if (!value) return undefined;
+    given++;
+    return { done: false, value };
+  }
+
+  async function follow(): Promise<void> {
     try {
-      await rack.writeShard(key, content, { bytes, signal: controller.signal });
-      if (!ended) throw new PenstockError('IoError', `the rack ended ${key} before all of it was sent.`, { store: rack.id });
+      await writing;
+      if (failure) return;
+      if (given < cargo.blocks) throw new PenstockError('IoError', `the rack ended ${cargo.key} before all of it was sent.`, { store: rack.id });
+      passed = given;
+      await readBack();
+      if (failure) return;
+      isDone = true;
+      onProgress(lane);
     } catch (error) {
       fail(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
-  function fail(error: Error): void {
-    if (failure) return;
-    failure = error;
-    controller.abort(error);
-    content.destroy();
-    failed.resolve();
+  /** Its length and its end, byte for byte: racks have acknowledged what they then did not have. */
+  async function readBack(): Promise<void> {
+    const end = cargo.block(cargo.blocks - 1);
+    if (!end) throw new RangeError(`shard ${index} has no end`);
+    const found = Buffer.alloc(end.length);
+    const read = (signal: AbortSignal) => rack.readInto(cargo.key, found, { start: cargo.bytes - end.length, signal });
+    const { totalBytes } = await within(patience.requestMilliseconds, rack.id, 'reading a shard back', read, controller.signal);
+    if (totalBytes === cargo.bytes && found.equals(end)) return;
+    const what = totalBytes === cargo.bytes ? 'ends otherwise than it was sent' : `has ${totalBytes} of its ${cargo.bytes} bytes`;
+    throw new PenstockError('IoError', `the rack took ${cargo.key}, but read back it ${what}.`, { store: rack.id });
   }
 
-  async function patiently(wait: Promise<void>): Promise<void> {
-    const timer = setTimeout(() => {
-      fail(new PenstockError('StoreUnavailable', `the rack took nothing for ${stallMilliseconds / 1000} s.`, { store: rack.id }));
-    }, stallMilliseconds);
-    await Promise.race([wait, failed.promise]);
-    clearTimeout(timer);
+  function fail(error: Error): void {
+    if (failure || isDone) return;
+    failure = error;
+    controller.abort(error);
+    awaited?.reject(error);
+    awaited = undefined;
+    onFailure(lane, error);
   }
 }

@@ -1,15 +1,18 @@
 /**
- * The shards of one object going out side by side. A rack that fails while its shard can still be repeated (up to the first cell) is replaced by a
- * spare; later it is left out. Fewer lanes than the quorum end the write.
+ * The shards of one object going out side by side, each at its rack's pace within the slabs there are. A rack that fails or lags while its shard can still be
+ * repeated (its first stripe is still in memory) is replaced by a spare; later it is left out. Fewer lanes than the quorum end the write.
  */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { chooseSpare } from '../../model/placement.ts';
 import type { ObjectIdentity } from './format.ts';
 import { openLane, type ShardLane } from './lane.ts';
+import { createLaneClock } from './lane-clock.ts';
 import { shardBytes, shardKey, WRITE_QUORUM } from './layout.ts';
-import type { ShardPlacement } from './live-racks.ts';
-import { messageOf } from './patience.ts';
+import { noteTrouble, type ShardPlacement } from './live-racks.ts';
+import { atMost, messageOf, type Patience } from './patience.ts';
+import type { ShardParts } from './shard-parts.ts';
+import { createStripeWindow } from './stripe-window.ts';
 
 export interface LaneFault {
   readonly rack: string;
@@ -22,11 +25,15 @@ export interface PlacedShard {
 }
 
 export interface LaneSet {
-  /** Resolves when the slowest lane has room again. StoreUnavailable or OutOfSpace below the quorum. */
-  distribute(chunkOf: (index: number) => Buffer): Promise<void>;
-  /** Resolves when all shards that did not fail are durable. Errors as above. */
+  /** Waits for a slab while all are out. */
+  take(): Promise<ArrayBuffer>;
+  /** The next stripe, coded; the slab is the lanes' from here on. */
+  offer(slab: ArrayBuffer): void;
+  /** Behind the last stripe, when the parts know the digest. Resolves when all shards that did not fail are durable and read back. */
   finish(): Promise<void>;
-  /** Stops what is under way. */
+  /** Rejects where fewer lanes than the quorum are left (StoreUnavailable, OutOfSpace), or with what ended the set. */
+  readonly broken: Promise<never>;
+  /** Stops what is under way. Resolves when the racks have let go, or after a second: cancelling must not wait for a silent rack. */
   abandon(reason: unknown): Promise<void>;
   placed(): PlacedShard[];
   /** Every rack that was written to, also in vain. */
@@ -34,95 +41,126 @@ export interface LaneSet {
   readonly faults: readonly LaneFault[];
 }
 
-/** Header and first cell: what is kept to begin anew on a spare, at most one stripe of memory. */
-const REPEATABLE_CHUNKS = 2;
+export interface LaneSetOptions {
+  readonly identity: ObjectIdentity;
+  readonly placement: ShardPlacement;
+  readonly parts: ShardParts;
+  readonly patience: Patience;
+  /** Stripes that a quorum of racks has taken. */
+  onTaken(stripes: number): void;
+}
 
-export function openLanes(identity: ObjectIdentity, placement: ShardPlacement, stallMilliseconds: number): LaneSet {
+const LET_GO_MILLISECONDS = 1_000;
+
+export function openLanes({ identity, placement, parts, patience, onTaken }: LaneSetOptions): LaneSet {
   const faults: LaneFault[] = [];
   const causes: Error[] = [];
   const touched: PlacedShard[] = [];
   const spares = [...placement.spares];
-  const given: Buffer[][] = placement.chosen.map(() => []);
-  const bytes = shardBytes(identity);
-  let chunks = 0;
-  let finished = false;
-  let abandoned: Error | undefined;
-  const lanes: (ShardLane | undefined)[] = placement.chosen.map((rack, index) => open(rack, index));
+  const clock = createLaneClock(patience);
+  const window = createStripeWindow(identity.cellBytes, () => changed());
+  const broken = Promise.withResolvers<never>();
+  broken.promise.catch(() => undefined);
+  const finished = Promise.withResolvers<void>();
+  let lanes: (ShardLane | undefined)[] = [];
+  let isFinishing = false;
+  let isOver = false;
+  let taken = 0;
 
   return {
     faults,
-    placed: () => lanes.flatMap((lane, index) => (lane ? [{ index, rack: lane.rack }] : [])),
+    broken: broken.promise,
+    placed: () => alive().map(({ index, rack }) => ({ index, rack })),
     touched: () => [...touched],
+    take: () => window.take(),
 
-    async distribute(chunkOf) {
-      chunks++;
-      await Promise.all(
-        lanes.map(async (lane, index) => {
-          const chunk = chunkOf(index);
-          if (isRepeatable()) given[index]?.push(chunk);
-          else given[index] = [];
-          await lane?.push(chunk);
-        }),
-      );
-      await mend();
+    offer(slab) {
+      window.add(slab);
+      begin();
     },
 
     async finish() {
-      finished = true;
-      await Promise.all(lanes.map(async (lane) => lane?.finish()));
-      await mend();
+      isFinishing = true;
+      begin();
+      await Promise.race([finished.promise, broken.promise]);
+      isOver = true;
+      clock.stop();
     },
 
     async abandon(reason) {
-      abandoned ??= reason instanceof Error ? reason : new Error(String(reason));
-      const why = abandoned;
-      await Promise.all(lanes.map(async (lane) => lane?.abandon(why)));
+      end(reason instanceof Error ? reason : new Error(String(reason)));
+      const open = alive();
+      for (const lane of open) lane.fail(new Error('The write was given up.', { cause: reason }));
+      await atMost(LET_GO_MILLISECONDS, Promise.all(open.map(({ hasLetGo }) => hasLetGo)));
     },
   };
 
-  function isRepeatable(): boolean {
-    // An object of one stripe can be repeated to its end: the third chunk is its table and footer.
-    return chunks <= REPEATABLE_CHUNKS || (identity.stripes <= 1 && chunks === REPEATABLE_CHUNKS + 1);
+  /** The lanes open with the first stripe, so that no rack is kept waiting for the source with an empty shard. */
+  function begin(): void {
+    if (lanes.length === 0 && !isOver) lanes = placement.chosen.map((rack, index) => open(rack, index));
+    for (const lane of alive()) lane.wake();
+    changed();
   }
 
   function open(rack: RackStore, index: number): ShardLane {
     touched.push({ index, rack });
-    return openLane({ rack, key: shardKey(identity.key, identity.writeId, index), bytes, bufferBytes: identity.cellBytes, stallMilliseconds });
+    const cargo = {
+      key: shardKey(identity.key, identity.writeId, index),
+      bytes: shardBytes(identity),
+      blocks: identity.stripes + 2,
+      crc32c: () => parts.checksum(index),
+      block(number: number): Buffer | undefined {
+        if (number === 0) return parts.header(index);
+        return number <= identity.stripes ? window.cell(number - 1, index) : parts.tail(index);
+      },
+    };
+    const lane = openLane({ rack, index, cargo, patience, onProgress: () => changed(), onFailure: (failed, error) => replace(failed, error) });
+    window.follow(lane);
+    return lane;
   }
 
-  /** Until every lane is well or left out. Ends, for each turn uses up a spare or a lane. */
-  async function mend(): Promise<void> {
-    for (;;) {
-      if (abandoned) throw abandoned;
-      const failed = lanes.flatMap((lane, index) => (lane?.failure() ? [{ lane, index }] : []));
-      if (failed.length === 0) break;
-      await Promise.all(failed.map(({ lane, index }) => replace(lane, index)));
-    }
-    const alive = lanes.filter((lane) => lane !== undefined).length;
-    if (alive < WRITE_QUORUM) throw belowQuorum(alive);
+  function alive(): ShardLane[] {
+    return lanes.flatMap((lane) => lane ?? []);
   }
 
-  async function replace(lane: ShardLane, index: number): Promise<void> {
-    const cause = lane.failure() ?? new Error('unknown');
+  function changed(): void {
+    if (isOver) return;
+    window.release(alive());
+    const open = alive();
+    for (; open.filter((lane) => lane.passed() > taken + 1).length >= WRITE_QUORUM && taken < identity.stripes; taken++) onTaken(taken + 1);
+    if (isFinishing && open.length >= WRITE_QUORUM && open.every((lane) => lane.isDone())) finished.resolve();
+    else clock.look({ lanes: open, isHeldUp: isFinishing || window.isShort(), replaceable: window.isRepeatable() ? spares.length : 0 });
+  }
+
+  function replace(lane: ShardLane, cause: Error): void {
+    if (isOver) return;
     causes.push(cause);
-    faults.push({ rack: lane.rack.id, index, message: messageOf(cause) });
-    lanes[index] = undefined;
-    const inUse = lanes.flatMap((other) => (other ? [other.rack] : []));
-    const spare = isRepeatable() ? chooseSpare(inUse, spares) : undefined;
-    if (!spare) return;
-    spares.splice(spares.indexOf(spare), 1);
-    const successor = open(spare, index);
-    lanes[index] = successor;
-    for (const chunk of given[index] ?? []) await successor.push(chunk);
-    if (finished) await successor.finish();
+    faults.push({ rack: lane.rack.id, index: lane.index, message: messageOf(cause) });
+    noteTrouble(lane.rack);
+    lanes[lane.index] = undefined;
+    const inUse = alive().map(({ rack }) => rack);
+    const spare = window.isRepeatable() ? chooseSpare(inUse, spares) : undefined;
+    if (spare) {
+      spares.splice(spares.indexOf(spare), 1);
+      lanes[lane.index] = open(spare, lane.index);
+    }
+    const left = alive().length;
+    if (left < WRITE_QUORUM) end(belowQuorum(left));
+    else changed();
   }
 
-  function belowQuorum(alive: number): PenstockError {
+  function end(reason: Error): void {
+    isOver = true;
+    clock.stop();
+    broken.reject(reason);
+  }
+
+  function belowQuorum(left: number): PenstockError {
     const outOfSpace = causes.filter((cause) => cause instanceof PenstockError && cause.type === 'OutOfSpace').length;
     const reasons = faults.map((fault) => `${fault.rack} (${fault.message})`).join(', ');
     return new PenstockError(
       outOfSpace > 0 && outOfSpace === causes.length ? 'OutOfSpace' : 'StoreUnavailable',
-      `${alive} of the ${WRITE_QUORUM} shards needed of ${JSON.stringify(identity.key)} could be written; failed: ${reasons || 'none'}.`,
+      `${left} of the ${WRITE_QUORUM} shards needed of ${JSON.stringify(identity.key)} could be written; failed: ${reasons || 'none'}.`,
     );
   }
 }

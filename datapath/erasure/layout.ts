@@ -54,11 +54,21 @@ export function cellOffset(layout: Layout, stripe: number): number {
 
 const SHARD_ROOT = 'ec/v1/shards/';
 const MANIFEST_ROOT = 'ec/v1/manifests/';
-const MANIFEST_NAME = '@manifest.jsonl';
-const SHARD_NAME = /^@([0-9a-f]{32})\.(\d{2})$/;
+const MANIFEST_START = '@manifest.';
+const FIRST_MANIFEST_NAME = '@manifest.jsonl';
+const LATER_MANIFEST_NAME = /^@manifest\.([1-9]\d{0,8})\.([0-9a-f]{32})\.jsonl$/;
+const SHARD_NAME = /^@([0-9a-f]{32})\.(\d{2})(?:\.([0-9a-f]{32}))?$/;
 
-export function shardKey(key: string, writeId: string, index: number): string {
-  return `${shardPrefix(key)}${writeId}.${String(index).padStart(2, '0')}`;
+/** One shard file of an object, as its name tells. */
+export interface ShardName {
+  readonly writeId: string;
+  readonly index: number;
+  /** The repair that rebuilt it; undefined where the object's writer made it. */
+  readonly repairId?: string | undefined;
+}
+
+export function shardKey(key: string, writeId: string, index: number, repairId?: string): string {
+  return `${shardPrefix(key)}${writeId}.${String(index).padStart(2, '0')}${repairId === undefined ? '' : `.${repairId}`}`;
 }
 
 /** Begins every shard of the object, but also shards of keys below it: hold what is listed against {@link parseShardKey}. */
@@ -67,23 +77,54 @@ export function shardPrefix(key: string): string {
 }
 
 /** Undefined where the name is not that of a shard of the object. */
-export function parseShardKey(key: string, name: string): { writeId: string; index: number } | undefined {
-  const match = SHARD_NAME.exec(name.slice(SHARD_ROOT.length + key.length + 1));
-  const [, writeId, index] = match ?? [];
-  if (!name.startsWith(shardPrefix(key)) || writeId === undefined || index === undefined) return undefined;
-  return { writeId, index: Number(index) };
+export function parseShardKey(key: string, name: string): ShardName | undefined {
+  const { key: named, ...shard } = parseShardName(name) ?? { key: undefined, writeId: '', index: 0 };
+  return named === key ? shard : undefined;
 }
 
+/** Of any object. Undefined where the name is not that of a shard. */
+export function parseShardName(name: string): (ShardName & { readonly key: string }) | undefined {
+  const end = name.lastIndexOf('/');
+  if (!name.startsWith(SHARD_ROOT) || end <= SHARD_ROOT.length) return undefined;
+  const [, writeId, index, repairId] = SHARD_NAME.exec(name.slice(end + 1)) ?? [];
+  if (writeId === undefined || index === undefined) return undefined;
+  return { key: name.slice(SHARD_ROOT.length, end), writeId, index: Number(index), ...(repairId === undefined ? {} : { repairId }) };
+}
+
+/** Begins the names of the shards of all objects whose keys begin so. */
+export const shardListPrefix = (keyPrefix: string): string => `${SHARD_ROOT}${keyPrefix}`;
+
+/**
+ * Of the first generation, which decides whose the key is. The names of later ones carry the write id, so that nobody who works on an object that was removed
+ * meanwhile can touch those of its successor. Of all an object's manifests the first generation's comes last in a listing.
+ */
 export function manifestKey(key: string): string {
-  return `${manifestPrefix(key)}/${MANIFEST_NAME}`;
+  return `${manifestPrefix(key)}/${FIRST_MANIFEST_NAME}`;
+}
+export function laterManifestKey(key: string, writeId: string, generation: number): string {
+  return `${manifestsOf(key)}${generation}.${writeId}.jsonl`;
 }
 export function manifestPrefix(keyPrefix: string): string {
   return `${MANIFEST_ROOT}${keyPrefix}`;
 }
-/** The object's key; undefined where the name is not that of a manifest. */
-export function parseManifestKey(name: string): string | undefined {
-  const end = name.length - MANIFEST_NAME.length - 1;
-  return name.startsWith(MANIFEST_ROOT) && name.endsWith(`/${MANIFEST_NAME}`) && end > MANIFEST_ROOT.length ? name.slice(MANIFEST_ROOT.length, end) : undefined;
+/** Begins every manifest of the object, of whatever generation. */
+export const manifestsOf = (key: string): string => `${manifestPrefix(key)}/${MANIFEST_START}`;
+
+export interface ManifestName {
+  readonly key: string;
+  /** 1 for the first, whose name does not say whose it is. */
+  readonly generation: number;
+  readonly writeId?: string;
+}
+
+/** Undefined where the name is not that of a manifest. */
+export function parseManifestKey(name: string): ManifestName | undefined {
+  const end = name.lastIndexOf('/');
+  if (!name.startsWith(MANIFEST_ROOT) || end <= MANIFEST_ROOT.length) return undefined;
+  const key = name.slice(MANIFEST_ROOT.length, end);
+  if (name.slice(end + 1) === FIRST_MANIFEST_NAME) return { key, generation: 1 };
+  const [, generation, writeId] = LATER_MANIFEST_NAME.exec(name.slice(end + 1)) ?? [];
+  return writeId === undefined || generation === '1' ? undefined : { key, generation: Number(generation), writeId };
 }
 
 const WRITE_ID = /^[0-9a-f]{32}$/;
@@ -99,7 +140,7 @@ export function checkKey(key: string): void {
   for (const step of key.split('/')) {
     if (step === '' || step === '.' || step === '..') refuse('it has an empty, "." or ".." step');
     if (Buffer.byteLength(step) > MAX_STEP_BYTES) refuse(`a step is longer than ${MAX_STEP_BYTES} bytes`);
-    if (step === MANIFEST_NAME || SHARD_NAME.test(step)) refuse(`the step "${step}" is reserved`);
+    if (step.startsWith(MANIFEST_START) || SHARD_NAME.test(step)) refuse(`the step "${step}" is reserved`);
   }
 }
 
@@ -116,3 +157,9 @@ export function checkWriteId(writeId: string): void {
 export function newWriteId(): string {
   return crypto.randomUUID().replaceAll('-', '');
 }
+
+/** Begins with the time, so that what an abandoned repair left can be told by its age from what one is making. */
+export function newRepairId(nowMilliseconds: number = Date.now()): string {
+  return nowMilliseconds.toString(16).padStart(12, '0') + newWriteId().slice(12);
+}
+export const repairStartedAt = (repairId: string): number => Number.parseInt(repairId.slice(0, 12), 16);

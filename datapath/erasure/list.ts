@@ -2,6 +2,7 @@
 import type { RackPage, RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { manifestKey, manifestPrefix, PARITY_SHARDS, parseManifestKey } from './layout.ts';
+import type { SurveyOptions } from './manifest-copies.ts';
 import { defaultPatience, messageOf, type Patience, within } from './patience.ts';
 
 export interface ListErasureObjects {
@@ -30,18 +31,39 @@ export async function listErasureObjects({
   signal,
   patience = defaultPatience,
 }: ListErasureObjects): Promise<ErasureObjectPage> {
-  const from = after === undefined ? {} : { after: manifestKey(after) };
+  for (let from = after === undefined ? undefined : manifestKey(after); ; ) {
+    const page = await listNames(racks, manifestPrefix(prefix), { after: from, limit, signal, patience });
+    // Later generations make no object.
+    const known = [...page.names.keys()].flatMap((name) => parseManifestKey(name) ?? []).filter(({ generation }) => generation === 1);
+    const keys = known.slice(0, limit).map(({ key }) => key);
+    if (page.next === undefined && keys.length === known.length) return { keys, next: undefined };
+    if (keys.length > 0) return { keys, next: keys.at(-1) };
+    from = page.next;
+  }
+}
+
+export interface NamePage {
+  /** Names in byte order, and the racks that have them. */
+  readonly names: ReadonlyMap<string, readonly RackStore[]>;
+  /** Give it as `after` for the next page; undefined at the end. */
+  readonly next: string | undefined;
+  /** Rack and problem. */
+  readonly silent: readonly string[];
+}
+
+/** The names on all racks, merged: every rack that answered has told all that it has up to the page's end. StoreUnavailable as above. */
+export async function listNames(
+  racks: readonly RackStore[],
+  prefix: string,
+  { after, limit, signal, patience }: SurveyOptions & { readonly after: string | undefined; readonly limit: number },
+): Promise<NamePage> {
+  const from = after === undefined ? {} : { after };
   const silent: string[] = [];
   const answers = await Promise.all(
-    racks.map(async (rack): Promise<RackPage | undefined> => {
+    racks.map(async (rack): Promise<{ rack: RackStore; page: RackPage } | undefined> => {
       try {
-        return await within(
-          patience.requestMilliseconds,
-          rack.id,
-          'listing manifests',
-          (inner) => rack.list(manifestPrefix(prefix), { ...from, limit, signal: inner }),
-          signal,
-        );
+        const list = (inner: AbortSignal) => rack.list(prefix, { ...from, limit, signal: inner });
+        return { rack, page: await within(patience.requestMilliseconds, rack.id, 'listing', list, signal) };
       } catch (error) {
         signal?.throwIfAborted();
         silent.push(`${rack.id} (${messageOf(error)})`);
@@ -51,14 +73,16 @@ export async function listErasureObjects({
   );
   if (silent.length > PARITY_SHARDS) throw new PenstockError('StoreUnavailable', `the listing would be incomplete; not reached: ${silent.join(', ')}.`);
 
-  const pages = answers.filter((page) => page !== undefined);
+  const pages = answers.filter((answer) => answer !== undefined);
   // Behind the shortest page's end another rack may still have something to say.
-  const horizon = pages.flatMap(({ next }) => next ?? []).sort(byBytes)[0];
-  const names = [...new Set(pages.flatMap(({ keys }) => keys))].filter((name) => horizon === undefined || byBytes(name, horizon) <= 0).sort(byBytes);
-  const taken = names.slice(0, limit);
-  const isLast = horizon === undefined && taken.length === names.length;
-  const keys = taken.flatMap((name) => parseManifestKey(name) ?? []);
-  return { keys, next: isLast ? undefined : keys.at(-1) };
+  const next = pages.flatMap(({ page }) => page.next ?? []).sort(byBytes)[0];
+  const found = new Map<string, RackStore[]>();
+  for (const { rack, page } of pages) {
+    for (const name of page.keys) {
+      if (next === undefined || byBytes(name, next) <= 0) found.set(name, [...(found.get(name) ?? []), rack]);
+    }
+  }
+  return { names: new Map([...found].sort(([a], [b]) => byBytes(a, b))), next, silent };
 }
 
 function byBytes(a: string, b: string): number {

@@ -1,10 +1,10 @@
 /** Which racks answer now and what room they have: the input of a placement. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { placeShards } from '../../model/placement.ts';
+import { placeShards, tooFewRacks } from '../../model/placement.ts';
 import { type Layout, shardBytes, TOTAL_SHARDS, WRITE_QUORUM } from './layout.ts';
 import type { SurveyOptions } from './manifest-copies.ts';
-import { messageOf, within } from './patience.ts';
+import { lagOf, messageOf, mostOf, within } from './patience.ts';
 
 export interface ShardPlacement {
   /** Of shards 0, 1, ... */
@@ -17,43 +17,68 @@ const PROBE_VALID_MILLISECONDS = 5_000;
 
 const probes = new WeakMap<RackStore, { readonly at: number; readonly freeBytes: number | undefined }>();
 
+/** A rack that failed or lagged in a write is passed over for this long where enough others are live: one bad rack must not hold up every object anew. */
+const TROUBLE_MILLISECONDS = 30_000;
+
+const troubles = new WeakMap<RackStore, number>();
+
+export function noteTrouble(rack: RackStore): void {
+  troubles.set(rack, performance.now());
+}
+
+const isTroubled = (rack: RackStore): boolean => performance.now() - (troubles.get(rack) ?? Number.NEGATIVE_INFINITY) < TROUBLE_MILLISECONDS;
+
 /** StoreUnavailable or OutOfSpace where fewer than the write quorum are live. */
 export async function placeOnLiveRacks(racks: readonly RackStore[], key: string, layout: Layout, options: SurveyOptions): Promise<ShardPlacement> {
   if (new Set(racks.map(({ id }) => id)).size !== racks.length) throw new PenstockError('InvalidInput', 'two racks have the same id.');
-  const needed = shardBytes(layout);
-  const answers = await Promise.all(
-    racks.map(async (rack) => {
-      try {
-        const freeBytes = await probe(rack, options);
-        return freeBytes === undefined || freeBytes >= needed
-          ? { rack, freeBytes, problem: undefined, isFull: false }
-          : { rack, freeBytes, problem: `${freeBytes} bytes are free`, isFull: true };
-      } catch (error) {
-        options.signal?.throwIfAborted();
-        return { rack, freeBytes: undefined, problem: messageOf(error), isFull: false };
-      }
-    }),
-  );
+  const answers = await askAll(racks, shardBytes(layout), options);
   const live = answers.filter(({ problem }) => problem === undefined);
   if (live.length < WRITE_QUORUM) {
-    const out = answers.filter(({ problem }) => problem !== undefined);
-    throw new PenstockError(
-      out.length > 0 && out.every(({ isFull }) => isFull) ? 'OutOfSpace' : 'StoreUnavailable',
-      `${live.length} of the ${WRITE_QUORUM} racks needed for ${JSON.stringify(key)} can take a shard; not: ${out.map(({ rack, problem }) => `${rack.id} (${problem})`).join(', ')}.`,
-    );
+    const refusals = answers.flatMap(({ rack: { id }, problem, isFull }) => (problem === undefined ? [] : [{ id, why: problem, isFull }]));
+    throw tooFewRacks(key, { takers: live.length, needed: WRITE_QUORUM, refusals });
   }
+  const calm = live.filter(({ rack }) => !isTroubled(rack));
   const placement = placeShards(
     key,
-    live.map(({ rack, freeBytes }) => ({ id: rack.id, room: rack.room, availableBytes: freeBytes, rack })),
+    (calm.length >= TOTAL_SHARDS ? calm : live).map(({ rack, freeBytes }) => ({ id: rack.id, room: rack.room, availableBytes: freeBytes, rack })),
     TOTAL_SHARDS,
   );
   return { chosen: placement.chosen.map(({ rack }) => rack), spares: placement.spares.map(({ rack }) => rack) };
 }
 
+interface Answer {
+  readonly rack: RackStore;
+  readonly freeBytes: number | undefined;
+  /** Undefined where it can take a shard. */
+  readonly problem: string | undefined;
+  readonly isFull: boolean;
+}
+
+/** In the racks' order. */
+async function askAll(racks: readonly RackStore[], neededBytes: number, options: SurveyOptions): Promise<Answer[]> {
+  const asked = racks.map((rack) => ask(rack, neededBytes, options));
+  const answers = await mostOf(asked, TOTAL_SHARDS, ({ problem }) => problem === undefined);
+  return racks.map((rack, index) => answers[index] ?? { rack, freeBytes: undefined, problem: 'it did not answer in time', isFull: false });
+}
+
+async function ask(rack: RackStore, neededBytes: number, options: SurveyOptions): Promise<Answer> {
+  if (rack.closed) return { rack, freeBytes: undefined, problem: rack.closed.why, isFull: false };
+  try {
+    const freeBytes = await probe(rack, options);
+    const isFull = freeBytes !== undefined && freeBytes < neededBytes;
+    return { rack, freeBytes, problem: isFull ? `${freeBytes} bytes are free` : undefined, isFull };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    return { rack, freeBytes: undefined, problem: messageOf(error), isFull: false };
+  }
+}
+
 async function probe(rack: RackStore, { patience, signal }: SurveyOptions): Promise<number | undefined> {
   const known = probes.get(rack);
   if (known && Date.now() - known.at < PROBE_VALID_MILLISECONDS) return known.freeBytes;
-  const freeBytes = await within(patience.requestMilliseconds, rack.id, 'asking for free space', (inner) => rack.freeBytes({ signal: inner }), signal);
+  // Whoever takes longer to say that it is there would hold up the write as well.
+  const limit = Math.min(patience.requestMilliseconds, lagOf(patience));
+  const freeBytes = await within(limit, rack.id, 'asking for free space', (inner) => rack.freeBytes({ signal: inner }), signal);
   probes.set(rack, { at: Date.now(), freeBytes });
   return freeBytes;
 }

@@ -2,13 +2,16 @@
 import { createHash } from 'node:crypto';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { DATA_SHARDS, MANIFEST_ELECTORS, manifestKey, PARITY_SHARDS, shardBytes, shardKey } from './layout.ts';
-import { type ErasureManifest, layoutOf, missingShards, parseManifest } from './manifest.ts';
-import { isType, messageOf, type Patience, within } from './patience.ts';
+import { type ListedManifest, laterGenerations, listManifests } from './generations.ts';
+import { DATA_SHARDS, laterManifestKey, MANIFEST_COPIES, MANIFEST_ELECTORS, manifestKey, PARITY_SHARDS, shardBytes } from './layout.ts';
+import { attemptOf, type ErasureManifest, layoutOf, missingShards, parseManifest, shardNameOf } from './manifest.ts';
+import { isType, messageOf, mostOf, type Patience, within } from './patience.ts';
 
 export interface SurveyOptions {
   readonly patience: Patience;
   readonly signal?: AbortSignal | undefined;
+  /** Silent racks are not waited for once all but four of those asked have answered: whatever is committed is among these. */
+  readonly isHasty?: boolean | undefined;
 }
 
 export type ManifestCopy =
@@ -16,35 +19,42 @@ export type ManifestCopy =
   | { readonly rack: RackStore; readonly state: 'absent' }
   | { readonly rack: RackStore; readonly state: 'damaged' | 'unreachable'; readonly problem: string };
 
-/** The racks that may hold the key's manifest, in rank order. By the key alone, so that concurrent writers meet. */
+/**
+ * The racks that may hold the key's manifest, in rank order. By the key alone, so that concurrent writers meet: a quarantine, which comes and goes, changes
+ * nothing here; racks outside the allowed jurisdictions are none, for a manifest names what it is about.
+ */
 export function electorsFor(key: string, racks: readonly RackStore[]): RackStore[] {
   return racks
+    .filter(({ closed }) => closed?.kind !== 'foreign')
     .map((rack) => ({ rack, rank: createHash('sha256').update(`${key}\0${rack.id}`).digest() }))
     .sort((a, b) => Buffer.compare(a.rank, b.rank))
     .slice(0, MANIFEST_ELECTORS)
     .map(({ rack }) => rack);
 }
 
-/** What each rack holds under the key, in the racks' order. Rejects only where the signal is aborted. */
-export function surveyManifests(racks: readonly RackStore[], key: string, options: SurveyOptions): Promise<ManifestCopy[]> {
-  return Promise.all(
-    racks.map(async (rack): Promise<ManifestCopy> => {
-      try {
-        const body = await within(
-          options.patience.requestMilliseconds,
-          rack.id,
-          'reading a manifest',
-          (signal) => rack.readManifest(manifestKey(key), { signal }),
-          options.signal,
-        );
-        return body ? { rack, state: 'present', manifest: parseManifest(body, key) } : { rack, state: 'absent' };
-      } catch (error) {
-        options.signal?.throwIfAborted();
-        return { rack, state: isType(error, 'CorruptSource') || isType(error, 'ChecksumMismatch') ? 'damaged' : 'unreachable', problem: messageOf(error) };
-      }
-    }),
-  );
+/** What each rack holds under a manifest's name, in the racks' order. Rejects only where the signal is aborted. */
+export async function surveyManifests(racks: readonly RackStore[], name: string, options: SurveyOptions): Promise<ManifestCopy[]> {
+  const asked = racks.map(async (rack): Promise<ManifestCopy> => {
+    try {
+      const body = await within(
+        options.patience.requestMilliseconds,
+        rack.id,
+        'reading a manifest',
+        (signal) => rack.readManifest(name, { signal }),
+        options.signal,
+      );
+      return body ? { rack, state: 'present', manifest: parseManifest(body, name) } : { rack, state: 'absent' };
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      return { rack, state: isType(error, 'CorruptSource') || isType(error, 'ChecksumMismatch') ? 'damaged' : 'unreachable', problem: messageOf(error) };
+    }
+  });
+  const copies = await mostOf(asked, enoughOf(racks, options), ({ state }) => state === 'present' || state === 'absent');
+  return racks.map((rack, index) => copies[index] ?? { rack, state: 'unreachable', problem: 'it did not answer in time' });
 }
+
+/** How many answers do, of so many racks. */
+export const enoughOf = ({ length }: readonly RackStore[], { isHasty }: SurveyOptions): number => (isHasty ? Math.max(1, length - PARITY_SHARDS) : length);
 
 export interface LeadingManifest {
   readonly manifest: ErasureManifest;
@@ -54,7 +64,7 @@ export interface LeadingManifest {
 /** The manifest with most copies, then that of the highest rank. */
 export function leadingManifest(copies: readonly ManifestCopy[]): LeadingManifest | undefined {
   const present = copies.filter((copy) => copy.state === 'present');
-  const groups = [...Map.groupBy(present, (copy) => copy.manifest.writeId).values()];
+  const groups = [...Map.groupBy(present, (copy) => attemptOf(copy.manifest)).values()];
   const [first] = groups
     .sort((a, b) => b.length - a.length)
     .map((group) => ({
@@ -64,26 +74,49 @@ export function leadingManifest(copies: readonly ManifestCopy[]): LeadingManifes
   return first?.manifest && { manifest: first.manifest, holders: first.holders };
 }
 
-/** Undefined where there is no such object. StoreUnavailable where too many racks are silent to say so. */
+/**
+ * The manifest of the first generation says whose the key is; the answer is that write's highest generation whose shards can be restored. Undefined where
+ * there is no such object. StoreUnavailable where too many racks are silent to say so.
+ */
 export async function findManifest(racks: readonly RackStore[], key: string, options: SurveyOptions): Promise<LeadingManifest | undefined> {
   const electors = electorsFor(key, racks);
-  const asked = await surveyManifests(electors, key, options);
+  const [asked, { listed }] = await Promise.all([surveyManifests(electors, manifestKey(key), options), listManifests(electors, key, options)]);
   const found = leadingManifest(asked);
-  if (found) return found;
-  // Racks that joined since the commit may have pushed its holders out of the electors.
-  const others = await surveyManifests(
-    racks.filter((rack) => !electors.includes(rack)),
-    key,
-    options,
-  );
+  if (found) {
+    // Fewer copies than were committed: racks were lost, or others have joined and pushed holders out of the electors.
+    const isWhole = found.holders.length >= MANIFEST_COPIES;
+    return (await laterManifest(racks, found.manifest, isWhole ? listed : (await listManifests(racks, key, options)).listed, options)) ?? found;
+  }
+  const rest = racks.filter((rack) => !electors.includes(rack));
+  const others = await surveyManifests(rest, manifestKey(key), options);
   const elsewhere = leadingManifest(others);
-  if (elsewhere) return elsewhere;
+  if (elsewhere) return (await laterManifest(racks, elsewhere.manifest, (await listManifests(racks, key, options)).listed, options)) ?? elsewhere;
   const silent = [...asked, ...others].flatMap((copy) => ('problem' in copy ? [`${copy.rack.id} (${copy.problem})`] : []));
   if (silent.length <= PARITY_SHARDS) return undefined;
   throw new PenstockError(
     'StoreUnavailable',
     `no manifest of ${JSON.stringify(key)} was found, but ${silent.length} racks could not be asked: ${silent.join(', ')}`,
   );
+}
+
+/** The highest generation above the first that can be restored; where none can, and the first one neither, the highest that there is. */
+async function laterManifest(
+  racks: readonly RackStore[],
+  first: ErasureManifest,
+  listed: readonly ListedManifest[],
+  options: SurveyOptions,
+): Promise<LeadingManifest | undefined> {
+  let highest: LeadingManifest | undefined;
+  for (const generation of laterGenerations(listed, first.writeId)) {
+    const name = laterManifestKey(first.key, first.writeId, generation);
+    const holders = listed.filter((each) => each.name === name).map(({ rack }) => rack);
+    const leader = leadingManifest(await surveyManifests(holders, name, options));
+    // A committed one is at least as good as those before it.
+    const isCommitted = (leader?.holders.length ?? 0) >= MANIFEST_COPIES;
+    if (leader && (isCommitted || (await standingOf(leader.manifest, racks, options)).state === 'restorable')) return leader;
+    highest ??= leader;
+  }
+  return highest && (await standingOf(first, racks, options)).state !== 'restorable' ? highest : undefined;
 }
 
 /** restorable: 14 shards are there now. dead: it can never be read again, even if every silent rack comes back. */
@@ -96,11 +129,12 @@ export interface Standing {
 export async function standingOf(manifest: ErasureManifest, racks: readonly RackStore[], options: SurveyOptions): Promise<Standing> {
   const expected = shardBytes(layoutOf(manifest));
   const answers = await Promise.all(
-    manifest.shards.map(async ({ index, rack: rackId }) => {
+    manifest.shards.map(async (shard) => {
+      const { index, rack: rackId } = shard;
       const rack = racks.find(({ id }) => id === rackId);
       if (!rack) return { index, state: 'silent' };
       try {
-        const key = shardKey(manifest.key, manifest.writeId, index);
+        const key = shardNameOf(manifest, shard);
         const bytes = await within(
           options.patience.requestMilliseconds,
           rack.id,
@@ -122,4 +156,15 @@ export async function standingOf(manifest: ErasureManifest, racks: readonly Rack
     state: present >= DATA_SHARDS ? 'restorable' : present + silent < DATA_SHARDS ? 'dead' : 'doubtful',
     missing: [...missingShards(manifest), ...unseen].sort((a, b) => a - b),
   };
+}
+
+/** Of the write, whichever generation its shards are placed by now: those of the first one may have been replaced one by one. */
+export async function standingOfWrite(manifest: ErasureManifest, racks: readonly RackStore[], options: SurveyOptions): Promise<Standing> {
+  const standing = await standingOf(manifest, racks, options);
+  if (standing.state === 'restorable' || manifest.generation !== undefined) return standing;
+  const { listed, silent } = await listManifests(racks, manifest.key, options);
+  const later = await laterManifest(racks, manifest, listed, options);
+  if (later) return await standingOf(later.manifest, racks, options);
+  // A later generation has five copies: where five racks are silent, one may be known to them alone.
+  return silent.length > PARITY_SHARDS ? { ...standing, state: 'doubtful' } : standing;
 }

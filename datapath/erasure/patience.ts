@@ -4,11 +4,18 @@ import { PenstockError } from '../../model/errors.ts';
 export interface Patience {
   /** A small request: probing, a manifest, a header. */
   readonly requestMilliseconds: number;
-  /** A shard's stream that takes or gives nothing at all; the slowest rack otherwise sets the pace. */
+  /** A rack that takes or gives nothing at all. */
   readonly stallMilliseconds: number;
+  /** What one rack may hold up a write that all others are ready to go on with; {@link lagOf}. */
+  readonly lagMilliseconds?: number;
 }
 
 export const defaultPatience: Patience = { requestMilliseconds: 10_000, stallMilliseconds: 30_000 };
+
+/** Disks pause for a second or two now and then; longer is a rack to do without, for what it misses is repaired. */
+const LAG_MILLISECONDS = 3_000;
+
+export const lagOf = ({ lagMilliseconds, stallMilliseconds }: Patience): number => Math.min(lagMilliseconds ?? LAG_MILLISECONDS, stallMilliseconds);
 
 /**
  * StoreUnavailable, naming the rack, where the work takes longer; its signal is aborted then, and its late outcome ignored.
@@ -28,16 +35,46 @@ export async function within<T>(
     reject(reason);
     controller.abort(reason);
   };
+  let isOver = false;
   const timer = setTimeout(() => {
-    cancel(new PenstockError('StoreUnavailable', `${what} took longer than ${limitMilliseconds / 1000} s.`, { store: rack }));
+    // Behind the answers that came in while this process was busy.
+    setImmediate(() => {
+      if (!isOver) cancel(new PenstockError('StoreUnavailable', `${what} took longer than ${limitMilliseconds / 1000} s.`, { store: rack }));
+    });
   }, limitMilliseconds);
   const onAbort = () => cancel(outer?.reason);
   outer?.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([work(controller.signal), promise]);
   } finally {
+    isOver = true;
     clearTimeout(timer);
     outer?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Racks that say nothing are not waited for where enough others answered: so many times what those took, and at least this. */
+const GRACE_MULTIPLE = 4;
+const LEAST_GRACE_MILLISECONDS = 250;
+
+/** All results; but once `enough` of them are answers, only those that come within a grace. Undefined for each that did not. Rejects where one does before. */
+export async function mostOf<T>(works: readonly Promise<T>[], enough: number, isAnswer: (result: T) => boolean): Promise<(T | undefined)[]> {
+  const started = performance.now();
+  const results: (T | undefined)[] = works.map(() => undefined);
+  const isLate = Promise.withResolvers<void>();
+  let answers = 0;
+  let grace: NodeJS.Timeout | undefined;
+  const all = works.map(async (work, index) => {
+    const result = await work;
+    results[index] = result;
+    if (isAnswer(result)) answers++;
+    if (answers >= enough) grace ??= setTimeout(isLate.resolve, Math.max(LEAST_GRACE_MILLISECONDS, GRACE_MULTIPLE * (performance.now() - started)));
+  });
+  try {
+    await Promise.race([Promise.all(all), isLate.promise]);
+    return [...results];
+  } finally {
+    clearTimeout(grace);
   }
 }
 

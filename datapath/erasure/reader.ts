@@ -1,102 +1,100 @@
-/** Reads an object back from any 14 of its shards, every cell checked, and the whole against its digest before the stream ends well. */
+/** Reads an object, or a range of it, back from any 14 of its shards, every cell checked, and the whole against its digest before the stream ends well. */
 import { Readable } from 'node:stream';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { type CodecPool, sharedCodecPool } from './codec-pool.ts';
 import { createFindingLog, type Finding, type FindingLog } from './findings.ts';
-import { crc32cText } from './format.ts';
 import { checkKey, DATA_SHARDS } from './layout.ts';
 import type { ErasureManifest } from './manifest.ts';
 import { findManifest } from './manifest-copies.ts';
+import { openEnough } from './open-shards.ts';
 import { defaultPatience, type Patience } from './patience.ts';
+import { piecesOf } from './pieces.ts';
 import { type ShardSource, shardSource } from './shard-source.ts';
-import { type StripeReader, stripeReader } from './stripe-reader.ts';
-import { contentHasher } from './stripe-slabs.ts';
 
 export interface ReadErasureObject {
   readonly racks: readonly RackStore[];
   readonly key: string;
+  /** Both ends inclusive; cut off at the object's end. InvalidInput where it begins behind that. */
+  readonly range?: ErasureRange | undefined;
+  /** As found before, so that many ranges of one object cost one search. */
+  readonly manifest?: ErasureManifest | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly codec?: CodecPool | undefined;
   readonly patience?: Patience | undefined;
 }
+export interface ErasureRange {
+  readonly start: number;
+  readonly end: number;
+}
 
 export interface ReadingErasureObject {
   readonly manifest: ErasureManifest;
-  /** Ends only after all bytes were given and their SHA-256 is the manifest's; NotEnoughShards or CorruptSource otherwise. Memory: two stripes. */
+  /**
+   * Every byte comes from cells whose CRC32C is right. A whole object ends only after its SHA-256 is the manifest's; NotEnoughShards or CorruptSource
+   * otherwise. Where shards vanish in the middle, whole stripes that could still be made have been given out, and the stream fails
+   * with NotEnoughShards instead of ending: no consumer may take what came before for the object. Memory: four stripes.
+   */
   readonly content: Readable;
-  /** What was found wrong so far; complete when the content has ended. Not empty: repair is due. */
+  /** What was found wrong so far; complete when the content has ended. `lost` and `rotten`: repair is due. */
   readonly findings: readonly Finding[];
 }
+export interface ReadingErasureBlocks extends Omit<ReadingErasureObject, 'content'> {
+  /** The same without a copy and without new memory: a block is free again when the next one is asked for. */
+  readonly blocks: AsyncIterable<Buffer>;
+}
 
-/** NotFound where there is no such object. NotEnoughShards at once where fewer than 14 shards can be opened. */
+/**
+ * NotFound where there is no such object. NotEnoughShards, naming the racks and why, at once where fewer than 14 shards can be opened, or, of a range, where
+ * its first stripe cannot be made.
+ */
 export async function readErasureObject(request: ReadErasureObject): Promise<ReadingErasureObject> {
+  const { manifest, pieces, findings } = await begin(request, 'keep');
+  return { manifest, content: Readable.from(pieces, { objectMode: false, highWaterMark: manifest.cellBytes }), findings };
+}
+
+/** As {@link readErasureObject}, for whoever is done with a block before asking for the next. */
+export async function readErasureBlocks(request: ReadErasureObject): Promise<ReadingErasureBlocks> {
+  const { manifest, pieces, findings } = await begin(request, 'reuse');
+  return { manifest, blocks: pieces, findings };
+}
+
+async function begin(request: ReadErasureObject, memory: 'keep' | 'reuse') {
   const { manifest, sources, log } = await openErasureObject(request);
-  await openEnough(sources);
-  const reader = stripeReader(manifest, sources, log, request.codec ?? sharedCodecPool);
-  if (sources.filter((source) => !source.isLost()).length < DATA_SHARDS) await reader.dataCells(0);
-  const content = Readable.from(checkedContent(manifest, reader), { objectMode: false, highWaterMark: manifest.cellBytes });
-  return { manifest, content, findings: log.findings };
+  const { range, codec = sharedCodecPool } = request;
+  if (range) checkRange(range, manifest);
+  else await openEnough(manifest, sources, log);
+  const pieces = piecesOf({ manifest, sources, log, codec, memory, range });
+  // Of a range, only the shards that it touches are opened: its first stripe tells.
+  if (range) await pieces.first();
+  return { manifest, pieces: pieces.all(), findings: log.findings };
+}
+
+function checkRange({ start, end }: ErasureRange, { bytes, key }: ErasureManifest): void {
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end && start < bytes) return;
+  throw new PenstockError('InvalidInput', `the range ${start} to ${end} of ${JSON.stringify(key)} is none of its ${bytes} bytes.`, {
+    nextStep: 'Give the first and the last byte, both inside the object.',
+  });
 }
 
 /** The manifest and a source for each shard it places, in order of index. */
 export async function openErasureObject({
   racks,
   key,
+  manifest: known,
   signal,
   patience = defaultPatience,
 }: ReadErasureObject): Promise<{ manifest: ErasureManifest; sources: ShardSource[]; log: FindingLog }> {
   checkKey(key);
-  const found = await findManifest(racks, key, { patience, signal });
-  if (!found) throw new PenstockError('NotFound', `the erasure set has no object ${JSON.stringify(key)}.`);
-  const { manifest } = found;
+  const manifest = known ?? (await findManifest(racks, key, { patience, signal, isHasty: true }))?.manifest;
+  if (!manifest) throw new PenstockError('NotFound', `the erasure set has no object ${JSON.stringify(key)}.`);
+  if (manifest.key !== key) {
+    throw new PenstockError('InvalidInput', `the manifest given is that of ${JSON.stringify(manifest.key)} and not of ${JSON.stringify(key)}.`);
+  }
   const log = createFindingLog();
   const sources = [...manifest.shards]
     .sort((a, b) => a.index - b.index)
-    .map(({ index, rack: rackId }) => shardSource({ manifest, index, rackId, rack: racks.find(({ id }) => id === rackId), log, patience, signal }));
+    .map((shard) => shardSource({ manifest, shard, rack: racks.find(({ id }) => id === shard.rack), log, patience, signal }));
+  if (sources.length < DATA_SHARDS) throw new PenstockError('CorruptSource', `the manifest of ${JSON.stringify(key)} places ${sources.length} shards.`);
   return { manifest, sources, log };
-}
-
-/** Opens the first fourteen, and others for those that turn out lost. */
-async function openEnough(sources: readonly ShardSource[]): Promise<void> {
-  for (;;) {
-    const wanted = sources.filter((source) => !source.isLost()).slice(0, DATA_SHARDS);
-    await Promise.all(wanted.map((source) => source.open()));
-    if (wanted.length < DATA_SHARDS || wanted.every((source) => !source.isLost())) return;
-  }
-}
-
-async function* checkedContent(manifest: ErasureManifest, reader: StripeReader): AsyncGenerator<Buffer> {
-  const hasher = contentHasher();
-  for await (const piece of pieces(manifest, reader)) {
-    hasher.update(piece);
-    yield piece;
-  }
-  const digest = hasher.digest();
-  if (digest.sha256 !== manifest.sha256 || crc32cText(digest.crc32c) !== manifest.crc32c) {
-    throw new PenstockError('CorruptSource', `${JSON.stringify(manifest.key)} reads as SHA-256 ${digest.sha256}, but was written as ${manifest.sha256}.`);
-  }
-}
-
-/** Cell by cell, the last one cut to the object's length; the next stripe is fetched while one is given out. */
-async function* pieces(manifest: ErasureManifest, reader: StripeReader): AsyncGenerator<Buffer> {
-  let left = manifest.bytes;
-  let coming = fetchStripe(0);
-  for (let stripe = 0; stripe < manifest.stripes; stripe++) {
-    const cells = await coming;
-    coming = fetchStripe(stripe + 1);
-    for (const cell of cells) {
-      if (left === 0) break;
-      const piece = left < cell.length ? cell.subarray(0, left) : cell;
-      left -= piece.length;
-      yield piece;
-    }
-  }
-
-  function fetchStripe(stripe: number): Promise<Buffer[]> {
-    const fetched = stripe < manifest.stripes ? reader.dataCells(stripe) : Promise.resolve([]);
-    // Its failure is reported by the await, if it comes to that.
-    fetched.catch(() => undefined);
-    return fetched;
-  }
 }

@@ -1,7 +1,8 @@
 /** Removes objects, and what attempts that never committed have left. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { checkKey, checkWriteId, manifestKey, parseShardKey, shardPrefix } from './layout.ts';
+import { listManifests } from './generations.ts';
+import { checkKey, checkWriteId, manifestKey, parseShardKey, type ShardName, shardPrefix } from './layout.ts';
 import { surveyManifests } from './manifest-copies.ts';
 import { defaultPatience, messageOf, type Patience, within } from './patience.ts';
 
@@ -19,7 +20,7 @@ export interface RemovalFacts {
 }
 
 /**
- * The object is gone afterwards, or was never there; may be repeated. Manifests go first, so that nothing incomplete is ever offered.
+ * The object is gone afterwards, or was never there; may be repeated. The first generation's manifests go first, so that nothing incomplete is ever offered.
  * StoreUnavailable where a rack did not answer: what could be removed has been, and the call must be repeated, for the rack may hold a copy.
  */
 export async function removeErasureObject({
@@ -30,12 +31,14 @@ export async function removeErasureObject({
   patience = defaultPatience,
 }: RemoveErasureObject): Promise<RemovalFacts> {
   checkKey(key);
-  const copies = await surveyManifests(racks, key, { patience, signal });
+  const copies = await surveyManifests(racks, manifestKey(key), { patience, signal });
   const writeIds = new Set(copies.flatMap((copy) => (copy.state === 'present' ? [copy.manifest.writeId] : [])));
   // A damaged copy no longer says whose it was; with it all shards under the key have to go.
   const takeAll = includeAttempts || copies.some(({ state }) => state === 'damaged');
   const silent = new Map(copies.flatMap((copy) => (copy.state === 'unreachable' ? [[copy.rack.id, copy.problem] as const] : [])));
 
+  // Listed before anything goes: what stays away here is found by its write id once the first generation is back.
+  const later = await listManifests(racks, key, { patience, signal });
   const holders = copies.filter(({ state }) => state === 'present' || state === 'damaged');
   await onEach(
     holders.map(({ rack }) => rack),
@@ -43,13 +46,19 @@ export async function removeErasureObject({
     (rack) => within(patience.requestMilliseconds, rack.id, 'removing a manifest', (inner) => rack.remove(manifestKey(key), { signal: inner }), signal),
   );
   if (silent.size > 0 && writeIds.size === 0 && !takeAll) throw incomplete(key, silent);
+  for (const { rack, name, writeId } of later.listed) {
+    if (writeId === undefined || !(takeAll || writeIds.has(writeId))) continue;
+    await onEach([rack], silent, () =>
+      within(patience.requestMilliseconds, rack.id, 'removing a manifest', (inner) => rack.remove(name, { signal: inner }), signal),
+    );
+  }
 
   let shards = 0;
   await onEach(
     racks.filter(({ id }) => !silent.has(id)),
     silent,
     async (rack) => {
-      const removed = await removeShardsOn(rack, key, (writeId) => takeAll || writeIds.has(writeId), patience, signal);
+      const removed = await removeShardsOn(rack, key, ({ writeId }) => takeAll || writeIds.has(writeId), patience, signal);
       shards += removed;
     },
   );
@@ -78,13 +87,13 @@ export async function removeAttempt({
 }: RemoveAttempt): Promise<{ state: 'removed' | 'kept'; shards: number }> {
   checkKey(key);
   checkWriteId(writeId);
-  const copies = await surveyManifests(racks, key, { patience, signal });
+  const copies = await surveyManifests(racks, manifestKey(key), { patience, signal });
   if (copies.some((copy) => copy.state === 'present' && copy.manifest.writeId === writeId)) return { state: 'kept', shards: 0 };
   const silent = new Map(copies.flatMap((copy) => ('problem' in copy ? [[copy.rack.id, copy.problem] as const] : [])));
   if (silent.size > 0) throw incomplete(key, silent);
   let shards = 0;
   await onEach(racks, silent, async (rack) => {
-    const removed = await removeShardsOn(rack, key, (candidate) => candidate === writeId, patience, signal);
+    const removed = await removeShardsOn(rack, key, (shard) => shard.writeId === writeId, patience, signal);
     shards += removed;
   });
   if (silent.size > 0) throw incomplete(key, silent);
@@ -105,10 +114,10 @@ async function onEach(racks: readonly RackStore[], failures: Map<string, string>
 }
 
 /** @returns how many were removed */
-async function removeShardsOn(
+export async function removeShardsOn(
   rack: RackStore,
   key: string,
-  isDoomed: (writeId: string) => boolean,
+  isDoomed: (shard: ShardName, name: string) => boolean,
   patience: Patience,
   signal: AbortSignal | undefined,
 ): Promise<number> {
@@ -124,7 +133,7 @@ async function removeShardsOn(
     );
     for (const name of page.keys) {
       const shard = parseShardKey(key, name);
-      if (!shard || !isDoomed(shard.writeId)) continue;
+      if (!shard || !isDoomed(shard, name)) continue;
       await within(patience.requestMilliseconds, rack.id, 'removing a shard', (inner) => rack.remove(name, { signal: inner }), signal);
       removed++;
     }

@@ -1,31 +1,47 @@
 /**
  * One shard being read: opened with its header, table and footer checked, then cell by cell, a request each. No request waits for another one's
- * consumer: a rack's connections may be fewer than the streams of all objects being read, and held streams would then wait for each other.
+ * consumer: a rack's connections may be fewer than the objects being read at once need.
  */
-import type { Readable } from 'node:stream';
 import { crc32c } from '@node-rs/crc32';
-import type { ByteRange, RackStore } from '../../drivers/rack-store/port.ts';
+import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { FindingLog } from './findings.ts';
 import { crc32cText, parseHeader, parseTail } from './format.ts';
-import { cellOffset, HEADER_BYTES, shardBytes, shardKey } from './layout.ts';
-import { type ErasureManifest, layoutOf } from './manifest.ts';
+import { noteLatency } from './latency.ts';
+import { cellOffset, HEADER_BYTES, shardBytes } from './layout.ts';
+import { type ErasureManifest, layoutOf, type PlacedShardEntry, shardNameOf } from './manifest.ts';
 import { isType, messageOf, type Patience, within } from './patience.ts';
 
 export interface ShardSource {
   readonly index: number;
   readonly rackId: string;
+  readonly rack: RackStore | undefined;
   isLost(): boolean;
-  /** Undefined where the cell is rotten or did not come; why is in the findings. */
-  cell(stripe: number): Promise<Buffer | undefined>;
+  isOpen(): boolean;
   /** Header, table and footer are sound and this object's; {@link isLost} otherwise. */
   open(): Promise<void>;
+  /** Puts a cell into the buffer, which must be as long as a cell. */
+  cell(stripe: number, into: Buffer): CellRequest;
+  /** Of a cell, as the table has it; undefined before the shard is open. */
+  checksumOf(stripe: number): number | undefined;
+}
+
+/** sound: in the buffer, its CRC32C checked. rotten: it came, and always will, with another one. missing: it did not come, or was called off. Why is in the findings. */
+export type CellOutcome = 'sound' | 'rotten' | 'missing';
+
+export interface CellRequest {
+  readonly outcome: Promise<CellOutcome>;
+  /** From then on nobody writes into the buffer any more; may be later than the answer. */
+  readonly isSettled: Promise<void>;
+  /** Others were faster: told as late, and remembered of the rack. */
+  overtake(): void;
+  /** Not needed any more, through no fault of the rack's. */
+  callOff(): void;
 }
 
 export interface ShardSourceOptions {
   readonly manifest: ErasureManifest;
-  readonly index: number;
-  readonly rackId: string;
+  readonly shard: PlacedShardEntry;
   /** Undefined where the site has no such rack any more. */
   readonly rack: RackStore | undefined;
   readonly log: FindingLog;
@@ -38,9 +54,10 @@ const SINGLE_REQUEST_BYTES = 262_144;
 /** A rack that fails twice in a row is not asked again by this reader. */
 const MAX_FAILURES = 2;
 
-export function shardSource({ manifest, index, rackId, rack, log, patience, signal }: ShardSourceOptions): ShardSource {
+export function shardSource({ manifest, shard, rack, log, patience, signal }: ShardSourceOptions): ShardSource {
+  const { index, rack: rackId } = shard;
   const layout = layoutOf(manifest);
-  const key = shardKey(manifest.key, manifest.writeId, index);
+  const key = shardNameOf(manifest, shard);
   const totalBytes = shardBytes(layout);
   let lost = false;
   let failures = 0;
@@ -51,25 +68,59 @@ export function shardSource({ manifest, index, rackId, rack, log, patience, sign
   return {
     index,
     rackId,
+    rack,
     isLost: () => lost,
+    isOpen: () => checksums !== undefined && !lost,
     open: ensureOpen,
+    checksumOf: (stripe) => checksums?.[stripe],
 
-    async cell(stripe) {
-      await ensureOpen();
-      if (lost || !checksums) return undefined;
-      try {
-        const cell = whole
-          ? whole.subarray(cellOffset(layout, stripe), cellOffset(layout, stripe + 1))
-          : await fetch({ start: cellOffset(layout, stripe), end: cellOffset(layout, stripe + 1) - 1 }, layout.cellBytes);
-        failures = 0;
-        if (crc32c(cell) === checksums[stripe]) return cell;
-        log.record({ rack: rackId, index, kind: 'rotten', firstStripe: stripe, message: `the CRC32C of cell ${stripe} differs` });
-      } catch (error) {
-        failed(error, stripe);
+    cell(stripe, into) {
+      const controller = new AbortController();
+      const settled = Promise.withResolvers<void>();
+      const started = performance.now();
+      let underWay: Promise<unknown> | undefined;
+      const outcome = request();
+      outcome.finally(() => underWay ?? settled.resolve()).catch(() => undefined);
+      return {
+        outcome,
+        isSettled: settled.promise,
+        overtake() {
+          if (rack) noteLatency(rack, into.length, performance.now() - started);
+          log.record({ rack: rackId, index, kind: 'late', firstStripe: stripe, message: `cell ${stripe} did not come in time` });
+          controller.abort();
+        },
+        callOff: () => controller.abort(),
+      };
+
+      async function request(): Promise<CellOutcome> {
+        await ensureOpen();
+        if (lost || !checksums || controller.signal.aborted) return 'missing';
+        try {
+          const found = whole ? fromWhole(whole, stripe, into) : await fromRack();
+          if (controller.signal.aborted) return 'missing';
+          failures = 0;
+          if (found === checksums[stripe]) return 'sound';
+          log.record({ rack: rackId, index, kind: 'rotten', firstStripe: stripe, message: `the CRC32C of cell ${stripe} differs` });
+          return 'rotten';
+        } catch (error) {
+          if (!controller.signal.aborted || signal?.aborted) failed(error, stripe);
+          return 'missing';
+        }
       }
-      return undefined;
+
+      async function fromRack(): Promise<number> {
+        return fetch(into, cellOffset(layout, stripe), patience.stallMilliseconds, controller.signal, (work) => {
+          underWay = work.finally(settled.resolve);
+          underWay.catch(() => undefined);
+        });
+      }
     },
   };
+
+  function fromWhole(from: Buffer, stripe: number, into: Buffer): number {
+    from.copy(into, 0, cellOffset(layout, stripe), cellOffset(layout, stripe + 1));
+    return crc32c(into);
+  }
 
   function ensureOpen(): Promise<void> {
     opening ??= open();
@@ -78,12 +129,16 @@ export function shardSource({ manifest, index, rackId, rack, log, patience, sign
 
   async function open(): Promise<void> {
     try {
-      if (!rack) throw new PenstockError('NotFound', 'the site has no such rack.', { store: rackId });
-      if (totalBytes <= SINGLE_REQUEST_BYTES) whole = await fetch({ start: 0, end: totalBytes }, totalBytes);
       const tailStart = cellOffset(layout, layout.stripes);
-      const [head, tail] = whole
-        ? [whole.subarray(0, HEADER_BYTES), whole.subarray(tailStart)]
-        : await Promise.all([fetch({ start: 0, end: HEADER_BYTES - 1 }, HEADER_BYTES), fetch({ start: tailStart, end: totalBytes }, totalBytes - tailStart)]);
+      if (totalBytes <= SINGLE_REQUEST_BYTES) {
+        const all = Buffer.allocUnsafe(totalBytes);
+        await fetch(all, 0, patience.requestMilliseconds, undefined);
+        checksums = checkAgainstManifest(all.subarray(0, HEADER_BYTES), all.subarray(tailStart));
+        whole = all;
+        return;
+      }
+      const [head, tail] = [Buffer.allocUnsafe(HEADER_BYTES), Buffer.allocUnsafe(totalBytes - tailStart)];
+      await Promise.all([fetch(head, 0, patience.requestMilliseconds, undefined), fetch(tail, tailStart, patience.requestMilliseconds, undefined)]);
       checksums = checkAgainstManifest(head, tail);
     } catch (error) {
       signal?.throwIfAborted();
@@ -111,34 +166,28 @@ export function shardSource({ manifest, index, rackId, rack, log, patience, sign
     return table;
   }
 
-  /** Reads to the end of the answer: one byte more than expected is as wrong as one less. */
-  async function fetch(range: ByteRange, expected: number): Promise<Buffer> {
+  /** The whole buffer, of a shard of the right length. @returns its CRC32C */
+  async function fetch(
+    into: Buffer,
+    start: number,
+    limitMilliseconds: number,
+    calledOff: AbortSignal | undefined,
+    onStart: (work: Promise<unknown>) => void = () => undefined,
+  ): Promise<number> {
     if (!rack) throw new PenstockError('NotFound', 'the site has no such rack.', { store: rackId });
-    const answer = await waitFor('opening a shard', patience.requestMilliseconds, (inner) => rack.readShard(key, { range, signal: inner }));
-    // An error is seen where it is read; without a listener one that comes later would end the process.
-    answer.on('error', () => undefined);
-    try {
-      return await waitFor('reading a shard', patience.stallMilliseconds, () => exactly(answer, expected));
-    } finally {
-      answer.destroy();
+    const outer = calledOff && signal ? AbortSignal.any([calledOff, signal]) : (calledOff ?? signal);
+    const began = performance.now();
+    const read = (inner: AbortSignal) => {
+      const work = rack.readInto(key, into, { start, signal: inner });
+      onStart(work);
+      return work;
+    };
+    const answer = await within(limitMilliseconds, rackId, 'reading a shard', read, outer);
+    if (answer.totalBytes !== totalBytes || answer.bytes !== into.length) {
+      throw new PenstockError('CorruptSource', `its length is ${answer.totalBytes} and not ${totalBytes} bytes.`, { store: rackId });
     }
-  }
-
-  async function exactly(answer: Readable, expected: number): Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes > expected) break;
-    }
-    if (bytes !== expected) throw new PenstockError('CorruptSource', `its length is not ${totalBytes} bytes.`, { store: rackId });
-    const [only] = chunks;
-    return chunks.length === 1 && only ? only : Buffer.concat(chunks, bytes);
-  }
-
-  function waitFor<T>(what: string, limitMilliseconds: number, work: (inner: AbortSignal) => Promise<T>): Promise<T> {
-    return within(limitMilliseconds, rackId, what, work, signal);
+    noteLatency(rack, into.length, performance.now() - began);
+    return answer.crc32c ?? crc32c(into);
   }
 
   function failed(error: unknown, stripe: number | undefined): void {

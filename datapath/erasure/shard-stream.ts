@@ -1,57 +1,62 @@
-/** Content in, 18 shards out side by side: headers first, then stripe by stripe, tables and footers last. */
-import type { Readable } from 'node:stream';
+/** Content in, 18 shards out side by side: one stripe fills while others are hashed and coded and those before go out. */
+import { crc32c } from '@node-rs/crc32';
+import { decodeCrc32c } from '../transfer/crc32c.ts';
 import type { CodecPool } from './codec-pool.ts';
-import { type ContentDigest, encodeHeader, encodeTail, type ObjectIdentity, parseHeader } from './format.ts';
+import { createContentHash } from './content-hash.ts';
+import { type ContentSource, contentChecksum } from './content-source.ts';
+import type { ContentDigest, ObjectIdentity } from './format.ts';
 import type { LaneSet } from './lanes.ts';
-import { DATA_SHARDS, TABLE_ENTRY_BYTES, TOTAL_SHARDS } from './layout.ts';
-import { contentHasher, stripeSlabs } from './stripe-slabs.ts';
+import { DATA_SHARDS } from './layout.ts';
+import type { ShardParts } from './shard-parts.ts';
 
 export interface ShardStreamRequest {
-  readonly content: Readable;
+  readonly source: ContentSource;
   readonly identity: ObjectIdentity;
   readonly lanes: LaneSet;
+  readonly parts: ShardParts;
   readonly codec: CodecPool;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 
-/** Afterwards at least the write quorum of shards is durable. One stripe fills while the one before is coded and that before it goes out. */
-export async function streamShards({ content, identity, lanes, codec, signal, onProgress }: ShardStreamRequest): Promise<ContentDigest> {
+/** Afterwards at least the write quorum of shards is durable and read back. */
+export async function streamShards({ source, identity, lanes, parts, codec }: ShardStreamRequest): Promise<ContentDigest> {
   const { cellBytes, objectBytes, stripes } = identity;
-  const headers = Array.from({ length: TOTAL_SHARDS }, (_, index) => encodeHeader(identity, index));
-  const tables = Array.from({ length: TOTAL_SHARDS }, () => Buffer.alloc(stripes * TABLE_ENTRY_BYTES));
-  const hasher = contentHasher();
-  await lanes.distribute((index) => at(headers, index));
-
-  let stripe = 0;
-  let sending = Promise.resolve();
-  for await (const slab of stripeSlabs(content, identity, hasher)) {
-    const sent = codeAndSend(slab, stripe++, sending);
-    // Reported by the await below, or by the one after the loop.
-    sent.catch(() => undefined);
-    await sending;
-    sending = sent;
+  const dataBytes = DATA_SHARDS * cellBytes;
+  const hash = createContentHash(objectBytes);
+  const checksum = contentChecksum();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  const unlessOver = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failed.promise, lanes.broken]);
+  let offered: Promise<void> = Promise.resolve();
+  try {
+    for (let stripe = 0; stripe < stripes; stripe++) {
+      const slab = await unlessOver(lanes.take());
+      const data = Buffer.from(slab, 0, dataBytes);
+      const bytes = Math.min(dataBytes, objectBytes - stripe * dataBytes);
+      await unlessOver(source.fill(data.subarray(0, bytes)));
+      if (stripe === stripes - 1) await unlessOver(source.end());
+      offered = codeAndOffer(slab, bytes, offered);
+      offered.catch(failed.reject);
+    }
+    if (stripes === 0) await unlessOver(source.end());
+    await unlessOver(offered);
+    const digest = { sha256: await hash.digest(), crc32c: decodeCrc32c(checksum.value()) };
+    parts.complete(digest);
+    await lanes.finish();
+    return digest;
+  } finally {
+    hash.drop();
   }
-  await sending;
-  signal?.throwIfAborted();
 
-  const digest = hasher.digest();
-  await lanes.distribute((index) => encodeTail(parseHeader(at(headers, index)), at(tables, index), digest));
-  await lanes.finish();
-  return digest;
-
-  async function codeAndSend(slab: ArrayBuffer, number: number, before: Promise<void>): Promise<void> {
-    const coding = codec.run({ kind: 'encode', slab, cellBytes });
-    const [coded] = await Promise.all([coding, before]);
-    signal?.throwIfAborted();
-    for (const [index, checksum] of coded.checksums.entries()) at(tables, index).writeUInt32LE(checksum, number * TABLE_ENTRY_BYTES);
-    await lanes.distribute((index) => Buffer.from(coded.slab, index * cellBytes, cellBytes));
-    onProgress?.(Math.min(objectBytes, (number + 1) * DATA_SHARDS * cellBytes));
+  async function codeAndOffer(slab: ArrayBuffer, bytes: number, before: Promise<void>): Promise<void> {
+    const data = Buffer.from(slab, 0, dataBytes);
+    data.fill(0, bytes);
+    // Of the last one only, for it has filling.
+    const ownChecksum = bytes < dataBytes ? crc32c(data.subarray(0, bytes)) : undefined;
+    const hashed = await hash.update(slab, bytes);
+    const [coded] = await Promise.all([codec.run({ kind: 'encode', slab: hashed, cellBytes }), before]);
+    parts.addStripe(coded.checksums);
+    if (ownChecksum === undefined) checksum.addStripe(coded.checksums, cellBytes);
+    else checksum.add(bytes, ownChecksum);
+    lanes.offer(coded.slab);
   }
-}
-
-function at<T>(values: readonly T[], index: number): T {
-  const value = values[index];
-  if (value === undefined) throw new RangeError(`there is no shard ${index}`);
-  return value;
 }

@@ -3,15 +3,15 @@
  * drain asks before it lets go of the source.
  */
 import { type CodecPool, sharedCodecPool } from './codec-pool.ts';
+import { createContentHash } from './content-hash.ts';
 import type { FindingLog } from './findings.ts';
-import { DATA_SHARDS, MANIFEST_COPIES, TOTAL_SHARDS } from './layout.ts';
-import { type ErasureManifest, missingShards } from './manifest.ts';
+import { DATA_SHARDS, MANIFEST_COPIES } from './layout.ts';
+import { attemptOf, type ErasureManifest, manifestNameOf, missingShards } from './manifest.ts';
 import { electorsFor, surveyManifests } from './manifest-copies.ts';
 import { defaultPatience } from './patience.ts';
 import { openErasureObject, type ReadErasureObject } from './reader.ts';
 import type { ShardSource } from './shard-source.ts';
-import { completeData } from './stripe-reader.ts';
-import { type ContentHasher, contentHasher } from './stripe-slabs.ts';
+import { createSlabPool, type SlabPool } from './slab-pool.ts';
 
 export interface ShardFacts {
   readonly index: number;
@@ -34,91 +34,103 @@ export interface ErasureVerification {
   readonly margin: number;
 }
 
-export interface VerifyErasureObject extends ReadErasureObject {
+export interface VerifyErasureObject extends Omit<ReadErasureObject, 'range'> {
   /** Bytes of content verified. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
+  /** Awaited before so many bytes are read from racks. */
+  readonly pace?: ((bytes: number) => Promise<void>) | undefined;
 }
 
-/** Damage is a fact in the answer, not an error. NotFound where there is no such object. */
+/** Damage is a fact in the answer, not an error. NotFound where there is no such object. Memory: one stripe, and one for each that a silent rack holds. */
 export async function verifyErasureObject(request: VerifyErasureObject): Promise<ErasureVerification> {
-  const { racks, key, signal, codec = sharedCodecPool, patience = defaultPatience, onProgress } = request;
+  const { racks, key, signal, codec = sharedCodecPool, patience = defaultPatience, onProgress, pace } = request;
   const { manifest, sources, log } = await openErasureObject(request);
-  const hasher = contentHasher();
+  const slabs = createSlabPool(manifest.cellBytes, 1);
+  const hash = createContentHash(manifest.bytes);
   let isRestorable = true;
-  await Promise.all(sources.map((source) => source.open()));
-  for (let stripe = 0; stripe < manifest.stripes; stripe++) {
-    signal?.throwIfAborted();
-    const cells = await allCells(sources, stripe);
-    isRestorable &&= cells.size >= DATA_SHARDS;
-    if (!isRestorable) continue;
-    const data = await completeData(cells, manifest.cellBytes, codec);
-    const done = hashStripe(hasher, data, stripe, manifest);
-    await checkParity(data, cells, stripe, manifest, log, codec);
-    onProgress?.(done);
+  try {
+    await Promise.all(sources.map((source) => source.open()));
+    for (let stripe = 0; stripe < manifest.stripes; stripe++) {
+      signal?.throwIfAborted();
+      await pace?.(sources.length * manifest.cellBytes);
+      const { slab, present } = await allCells(sources, stripe, manifest, slabs);
+      isRestorable &&= present.size >= DATA_SHARDS;
+      slabs.give(isRestorable ? await checkStripe(slab, present, stripe) : slab);
+      if (isRestorable) onProgress?.(Math.min(manifest.bytes, (stripe + 1) * DATA_SHARDS * manifest.cellBytes));
+    }
+    const digestMatches = isRestorable && (await hash.digest()) === manifest.sha256;
+    const shards = shardFacts(manifest, log);
+    const copies = await surveyManifests(electorsFor(key, racks), manifestNameOf(manifest), { patience, signal });
+    const manifestCopies = copies.filter((copy) => copy.state === 'present' && attemptOf(copy.manifest) === attemptOf(manifest)).length;
+    const allPlacedSound = shards.every(({ state }) => state === 'sound' || state === 'unwritten');
+    return {
+      manifest,
+      digestMatches,
+      manifestCopies,
+      shards,
+      ok: digestMatches && allPlacedSound && manifestCopies >= MANIFEST_COPIES,
+      margin: shards.filter(({ state }) => state === 'sound').length - DATA_SHARDS,
+    };
+  } finally {
+    hash.drop();
   }
-  const digestMatches = isRestorable && hasher.digest().sha256 === manifest.sha256;
-  const shards = shardFacts(manifest, log);
-  const copies = await surveyManifests(electorsFor(key, racks), key, { patience, signal });
-  const manifestCopies = copies.filter((copy) => copy.state === 'present' && copy.manifest.writeId === manifest.writeId).length;
-  const allPlacedSound = shards.every(({ state }) => state === 'sound' || state === 'unwritten');
-  return {
-    manifest,
-    digestMatches,
-    manifestCopies,
-    shards,
-    ok: digestMatches && allPlacedSound && manifestCopies >= MANIFEST_COPIES,
-    margin: shards.filter(({ state }) => state === 'sound').length - DATA_SHARDS,
-  };
+
+  /** @returns the slab, moved through the threads */
+  async function checkStripe(slab: ArrayBuffer, present: ReadonlySet<number>, stripe: number): Promise<ArrayBuffer> {
+    const { bytes, cellBytes } = manifest;
+    const parities = new Map([...present].filter((index) => index >= DATA_SHARDS).map((index) => [index, Buffer.from(cellOf(slab, index, cellBytes))]));
+    const whole = await completeData(slab, present, cellBytes, codec);
+    const hashed = await hash.update(whole, Math.min(DATA_SHARDS * cellBytes, bytes - stripe * DATA_SHARDS * cellBytes));
+    const coded = await codec.run({ kind: 'encode', slab: hashed, cellBytes });
+    // A parity cell with a right CRC32C may still be wrong, were memory bad when it was made: it would be noticed only in need.
+    for (const { index, rack } of manifest.shards) {
+      if (parities.get(index)?.equals(cellOf(coded.slab, index, cellBytes)) ?? true) continue;
+      log.record({ rack, index, kind: 'rotten', firstStripe: stripe, message: `parity cell ${stripe} does not belong to its data` });
+    }
+    return coded.slab;
+  }
 }
 
-async function allCells(sources: readonly ShardSource[], stripe: number): Promise<Map<number, Buffer>> {
-  const cells = new Map<number, Buffer>();
+async function allCells(sources: readonly ShardSource[], stripe: number, { cellBytes }: ErasureManifest, slabs: SlabPool) {
+  const slab = await slabs.take();
+  const present = new Set<number>();
+  const settling = new Set<Promise<void>>();
   await Promise.all(
     sources.map(async (source) => {
-      const cell = source.isLost() ? undefined : await source.cell(stripe);
-      if (cell) cells.set(source.index, cell);
+      if (source.isLost()) return;
+      const { isSettled, outcome } = source.cell(stripe, Buffer.from(slab, source.index * cellBytes, cellBytes));
+      const settled = isSettled.then(() => void settling.delete(settled));
+      settling.add(settled);
+      if ((await outcome) === 'sound') present.add(source.index);
     }),
   );
-  return cells;
+  // What has come has settled a moment ago.
+  await new Promise((resolve) => setImmediate(resolve));
+  if (settling.size === 0) return { slab, present };
+  // It is left to the silent rack, for good.
+  slabs.forget();
+  const other = slabs.takeExtra();
+  for (const index of present) cellOf(other, index, cellBytes).set(cellOf(slab, index, cellBytes));
+  return { slab: other, present };
 }
 
-/** @returns bytes of content hashed so far */
-function hashStripe(hasher: ContentHasher, data: readonly Buffer[], stripe: number, manifest: ErasureManifest): number {
-  let position = stripe * DATA_SHARDS * manifest.cellBytes;
-  for (const cell of data) {
-    const piece = cell.subarray(0, Math.max(0, manifest.bytes - position));
-    hasher.update(piece);
-    position += piece.length;
-  }
-  return position;
+/** The missing data cells rebuilt from any 14. */
+async function completeData(slab: ArrayBuffer, present: ReadonlySet<number>, cellBytes: number, codec: CodecPool): Promise<ArrayBuffer> {
+  const wanted = Array.from({ length: DATA_SHARDS }, (_, index) => index).filter((index) => !present.has(index));
+  if (wanted.length === 0) return slab;
+  const used = [...present].sort((a, b) => a - b).slice(0, DATA_SHARDS);
+  return (await codec.run({ kind: 'reconstruct', slab, cellBytes, present: used, wanted })).slab;
 }
 
-/** A parity cell with a right CRC32C may still be wrong, were memory bad when it was made: it would be noticed only in need. */
-async function checkParity(
-  data: readonly Buffer[],
-  cells: ReadonlyMap<number, Buffer>,
-  stripe: number,
-  manifest: ErasureManifest,
-  log: FindingLog,
-  codec: CodecPool,
-): Promise<void> {
-  const { cellBytes } = manifest;
-  const slab = Buffer.allocUnsafeSlow(TOTAL_SHARDS * cellBytes);
-  for (const [index, cell] of data.entries()) cell.copy(slab, index * cellBytes);
-  const coded = await codec.run({ kind: 'encode', slab: slab.buffer, cellBytes });
-  for (const { index, rack } of manifest.shards) {
-    const read = cells.get(index);
-    if (index < DATA_SHARDS || !read || read.equals(new Uint8Array(coded.slab, index * cellBytes, cellBytes))) continue;
-    log.record({ rack, index, kind: 'rotten', firstStripe: stripe, message: `parity cell ${stripe} does not belong to its data` });
-  }
-}
+const cellOf = (slab: ArrayBuffer, index: number, cellBytes: number): Uint8Array => new Uint8Array(slab, index * cellBytes, cellBytes);
 
 /** The gravest finding decides. */
 function shardFacts(manifest: ErasureManifest, log: FindingLog): ShardFacts[] {
   const placed = manifest.shards.map(({ index, rack }): ShardFacts => {
     const found = log.findings.filter((finding) => finding.index === index);
-    const gravest = found.find(({ kind }) => kind === 'lost') ?? found.find(({ kind }) => kind === 'rotten') ?? found[0];
-    return { index, rack, state: gravest?.kind ?? 'sound', damagedCells: found.reduce((sum, { cells }) => sum + cells, 0), message: gravest?.message };
+    const gravest = (['lost', 'rotten', 'interrupted'] as const).flatMap((kind) => found.find((finding) => finding.kind === kind) ?? [])[0];
+    const state = gravest === undefined || gravest.kind === 'late' ? 'sound' : gravest.kind;
+    return { index, rack, state, damagedCells: found.reduce((sum, { cells }) => sum + cells, 0), message: gravest?.message };
   });
   const unwritten = missingShards(manifest).map(
     (index): ShardFacts => ({ index, rack: undefined, state: 'unwritten', damagedCells: 0, message: 'it awaits repair' }),

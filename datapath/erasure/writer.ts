@@ -1,33 +1,38 @@
 /**
- * Writes an object: shards first, then the commit. Memory: one stripe filling, one coding, one going out, one of lane buffers and one kept to
- * repeat; five slabs of 18 MiB at most, whatever the object's size, and 4 bytes per cell for the tables.
+ * Writes an object: shards first, each read back, then the commit. Memory: six slabs of 18 MiB at most, whatever the object's size, and 4 bytes per cell for
+ * the tables.
  */
-import type { Readable } from 'node:stream';
+
+import { Readable } from 'node:stream';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { type CodecPool, sharedCodecPool } from './codec-pool.ts';
 import { CommitInDoubt, type CommitResult, commitManifest } from './commit.ts';
+import { createContentHash } from './content-hash.ts';
+import { contentSource, destroyContent, type ErasureContent } from './content-source.ts';
 import { type ContentDigest, crc32cText, type ObjectIdentity } from './format.ts';
 import { type LaneFault, type LaneSet, openLanes, type PlacedShard } from './lanes.ts';
-import { checkKey, checkWriteId, DATA_SHARDS, layoutFor, PARITY_SHARDS, shardKey } from './layout.ts';
+import { checkKey, checkWriteId, DATA_SHARDS, layoutFor, MAX_CELL_BYTES, PARITY_SHARDS, shardKey } from './layout.ts';
 import { placeOnLiveRacks } from './live-racks.ts';
 import { type ErasureManifest, missingShards, sameContent } from './manifest.ts';
 import { findManifest, type SurveyOptions, standingOf } from './manifest-copies.ts';
 import { defaultPatience, type Patience, within } from './patience.ts';
+import { createShardParts, type ShardParts } from './shard-parts.ts';
 import { streamShards } from './shard-stream.ts';
-import { contentHasher, exactContent } from './stripe-slabs.ts';
 
 export interface WriteErasureObject {
   readonly racks: readonly RackStore[];
   readonly key: string;
-  /** Consumed, and destroyed on failure. */
-  readonly content: Readable;
+  /** A stream is consumed, and destroyed on failure. What can be read at any position is read straight into place, and stays open. */
+  readonly content: ErasureContent;
   /** The content's exact length; SourceChanged where it is another. */
   readonly bytes: number;
+  /** Base64, where it is known: ChecksumMismatch, and nothing is left, where the content has another. */
+  readonly crc32c?: string | undefined;
   /** Fresh for each attempt: newWriteId(). */
   readonly writeId: string;
   readonly signal?: AbortSignal | undefined;
-  /** Bytes of content that the racks have taken. */
+  /** Bytes of content that a quorum of racks has taken. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
   readonly codec?: CodecPool | undefined;
   readonly patience?: Patience | undefined;
@@ -51,30 +56,28 @@ export interface WrittenErasureObject {
 export async function writeErasureObject(request: WriteErasureObject): Promise<WrittenErasureObject> {
   const { content, key, racks, signal } = request;
   // An error of the source is seen where it is read; until then it must not end the process.
-  content.on('error', () => undefined);
-  const stop = () => content.destroy(signal?.reason);
+  if (content instanceof Readable) content.on('error', () => undefined);
+  const stop = () => destroyContent(content, signal?.reason);
   signal?.addEventListener('abort', stop, { once: true });
   try {
     checkKey(key);
     checkWriteId(request.writeId);
     signal?.throwIfAborted();
-    const survey = { patience: request.patience ?? defaultPatience, signal };
+    const survey: SurveyOptions = { patience: request.patience ?? defaultPatience, signal, isHasty: true };
     const existing = await findManifest(racks, key, survey);
     const standing = existing && (await standingOf(existing.manifest, racks, survey));
     if (existing && standing?.state === 'restorable') return await confirmEqual(request, existing.manifest, survey);
     return await writeAnew(request, survey);
   } finally {
     signal?.removeEventListener('abort', stop);
-    content.destroy();
+    destroyContent(content);
   }
 }
 
 /** The key is taken: nothing is written, but the content is read to see whether it is the same. Completes a commit that was left halfway. */
 async function confirmEqual(request: WriteErasureObject, existing: ErasureManifest, survey: SurveyOptions): Promise<WrittenErasureObject> {
   if (existing.bytes !== request.bytes) throw conflict(existing, `${request.bytes} bytes`);
-  const hasher = contentHasher();
-  for await (const chunk of exactContent(request.content, request.bytes)) hasher.update(chunk);
-  const { sha256 } = hasher.digest();
+  const sha256 = await digestOf(request);
   if (sha256 !== existing.sha256) throw conflict(existing, `SHA-256 ${sha256}`);
   const result = await commitManifest(request.racks, existing, survey);
   if (result.state === 'lost' && !sameContent(result.winner, existing)) throw conflict(result.winner, `SHA-256 ${sha256}`);
@@ -82,11 +85,33 @@ async function confirmEqual(request: WriteErasureObject, existing: ErasureManife
   return { manifest, outcome: 'existed', missingShards: (await standingOf(manifest, request.racks, survey)).missing, faults: [] };
 }
 
+/** Of content that goes nowhere. */
+async function digestOf({ bytes, content, signal }: WriteErasureObject): Promise<string> {
+  const source = contentSource(content, bytes);
+  const hash = createContentHash(bytes);
+  let block = Buffer.allocUnsafeSlow(Math.min(bytes, MAX_CELL_BYTES)).buffer;
+  try {
+    for (let position = 0; position < bytes; position += MAX_CELL_BYTES) {
+      signal?.throwIfAborted();
+      const filled = Math.min(MAX_CELL_BYTES, bytes - position);
+      await source.fill(Buffer.from(block, 0, filled));
+      block = await hash.update(block, filled);
+    }
+    await source.end();
+    return await hash.digest();
+  } finally {
+    hash.drop();
+  }
+}
+
 async function writeAnew(request: WriteErasureObject, survey: SurveyOptions): Promise<WrittenErasureObject> {
   const { key, racks, writeId } = request;
   const identity: ObjectIdentity = { ...layoutFor(request.bytes), key, writeId, createdAtMilliseconds: Date.now() };
-  const lanes = openLanes(identity, await placeOnLiveRacks(racks, key, identity, survey), survey.patience.stallMilliseconds);
-  const { manifest, result } = await streamAndCommit(request, identity, lanes, survey);
+  const placement = await placeOnLiveRacks(racks, key, identity, survey);
+  const parts = createShardParts(identity);
+  const onTaken = (stripes: number) => request.onProgress?.(Math.min(request.bytes, stripes * DATA_SHARDS * identity.cellBytes));
+  const lanes = openLanes({ identity, placement, parts, patience: survey.patience, onTaken });
+  const { manifest, result } = await streamAndCommit(request, { identity, lanes, parts, survey });
   if (result.state === 'committed') {
     const replaced = lanes.touched().filter(({ rack }) => !manifest.shards.some((shard) => shard.rack === rack.id));
     await removeShards(replaced, identity, survey.patience);
@@ -100,15 +125,16 @@ async function writeAnew(request: WriteErasureObject, survey: SurveyOptions): Pr
 /** On failure nothing of the attempt is left, except where the commit is in doubt. */
 async function streamAndCommit(
   request: WriteErasureObject,
-  identity: ObjectIdentity,
-  lanes: LaneSet,
-  survey: SurveyOptions,
+  { identity, lanes, parts, survey }: { identity: ObjectIdentity; lanes: LaneSet; parts: ShardParts; survey: SurveyOptions },
 ): Promise<{ manifest: ErasureManifest; result: CommitResult }> {
-  const { content, signal, onProgress } = request;
+  const { signal } = request;
   const stop = () => void lanes.abandon(signal?.reason);
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const digest = await streamShards({ content, identity, lanes, codec: request.codec ?? sharedCodecPool, signal, onProgress });
+    const source = contentSource(request.content, request.bytes);
+    const digest = await streamShards({ source, identity, lanes, parts, codec: request.codec ?? sharedCodecPool });
+    checkContent(request, digest);
+    signal?.throwIfAborted();
     const manifest = makeManifest(identity, digest, lanes.placed());
     return { manifest, result: await commitManifest(request.racks, manifest, survey) };
   } catch (error) {
@@ -120,6 +146,12 @@ async function streamAndCommit(
   } finally {
     signal?.removeEventListener('abort', stop);
   }
+}
+
+function checkContent({ crc32c, key }: WriteErasureObject, digest: ContentDigest): void {
+  const found = crc32cText(digest.crc32c);
+  if (crc32c === undefined || crc32c === found) return;
+  throw new PenstockError('ChecksumMismatch', `the content for ${JSON.stringify(key)} has CRC32C ${found} where ${crc32c} was expected.`);
 }
 
 function makeManifest(identity: ObjectIdentity, digest: ContentDigest, placed: readonly PlacedShard[]): ErasureManifest {

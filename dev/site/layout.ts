@@ -62,12 +62,21 @@ export function withAbsolutePaths(site: Site, layout: SiteLayout): Site {
         ]),
       ),
     },
+    erasureSet: {
+      ...site.erasureSet,
+      replicas: Object.fromEntries(
+        Object.entries(site.erasureSet.replicas).map(([name, replica]) => [
+          name,
+          replica.driver === 'posix' ? { ...replica, root: resolve(layout.directory, replica.root) } : replica,
+        ]),
+      ),
+    },
     rackRoot: layout.rackRoot,
     nodes: site.nodes.map((node) => ({ ...node, localRoot: resolve(layout.directory, node.localRoot) })),
   };
 }
 
-/** @param site with absolute paths. A plain directory below a gateway's root is a bucket (tried with versitygw 1.8.0). */
+/** @param site with absolute paths. Trees outside the site's directory are somebody else's to make. A plain directory below a gateway's root is a bucket (tried with versitygw 1.8.0). */
 export async function createDirectories(site: Site, layout: SiteLayout): Promise<void> {
   await mkdir(layout.directory, { recursive: true });
   await mkdir(layout.secrets, { recursive: true, mode: 0o700 });
@@ -85,6 +94,9 @@ export async function createDirectories(site: Site, layout: SiteLayout): Promise
     join(layout.nfs, 'recovery'),
     ...site.policies.sharedBuckets.map((bucket) => join(layout.hot, bucket)),
     ...site.erasureSet.racks.flatMap((rack) => [join(layout.rackRoot, rack.id), join(layout.s3('racks'), rack.bucket)]),
+    ...Object.values(site.erasureSet.replicas).flatMap((replica) =>
+      replica.driver === 'posix' && replica.root.startsWith(`${layout.directory}/`) ? replica.racks.map((rack) => join(replica.root, rack.bucket)) : [],
+    ),
     ...site.nodes.map((node) => node.localRoot),
   ];
   for (const directory of directories) await mkdir(directory, { recursive: true });

@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process';
 import { constants, createReadStream } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheDirectory } from '../../drivers/user-cache.ts';
 import { type Tool, type ToolName, tools } from './tools.ts';
 import { compareVersions, extractVersion } from './versions.ts';
 
@@ -21,12 +21,6 @@ export interface FoundTool {
 export async function findTool(name: ToolName): Promise<FoundTool | undefined> {
   const tool = tools[name];
   return (await fromEnvironment(tool)) ?? (tool.pinned ? undefined : await fromPath(tool)) ?? (await fromCache(tool));
-}
-
-export function cacheDirectory(): string {
-  const { PENSTOCK_CACHE_DIR: explicit, XDG_CACHE_HOME: xdg } = process.env;
-  if (explicit) return resolve(explicit);
-  return xdg ? resolve(xdg, 'penstock') : join(homedir(), '.cache', 'penstock');
 }
 
 /** Where a built tool's directory is; it appears by a rename, so what exists is whole. */

@@ -8,6 +8,7 @@ import { probeObjectLock } from './object-lock.ts';
 import { probeObjectStore } from './object-store.ts';
 import type { ProbeResult } from './probe.ts';
 import { probeRacks } from './racks.ts';
+import { probeReplicas } from './replicas.ts';
 import { openS3Target } from './s3-target.ts';
 
 /** Leaves nothing but an empty bucket `penstock-doctor` in each store. */
@@ -18,6 +19,7 @@ export async function probeStores(stores: Stores): Promise<readonly ProbeResult[
     probeWarm(stores, runId),
     probeCold(stores, runId),
     probeRacks(stores.shardRacks, runId),
+    probeReplicas(stores, runId),
     probeFileStores(stores, runId),
   ]);
   return results.flat();

@@ -1,9 +1,7 @@
 /** Each rack of the erasure set: a shard and a manifest go in, come back, and are not replaced. */
 
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { PenstockError } from '../../model/errors.ts';
-import type { RackStore } from '../rack-store/port.ts';
+import { type RackStore, shardBodyOf } from '../rack-store/port.ts';
 import { createProber, expect, type ProbeResult, refusalOf } from './probe.ts';
 
 /** One shard a rack: data and parity. */
@@ -26,8 +24,10 @@ async function probeRack(rack: RackStore, runId: string): Promise<readonly Probe
   await prober.needed('writes and reads shards', async () => {
     try {
       const body = Buffer.from(`shard of ${rack.id}\n`);
-      await rack.writeShard(key('shard'), Readable.from([body]), { bytes: body.length });
-      expect((await buffer(await rack.readShard(key('shard')))).equals(body), 'other bytes came back');
+      await rack.writeShard(key('shard'), shardBodyOf(body));
+      const back = Buffer.alloc(body.length);
+      const { totalBytes } = await rack.readInto(key('shard'), back);
+      expect(totalBytes === body.length && back.equals(body), 'other bytes came back');
       await rack.writeManifest(key('manifest'), body);
       const error = await refusalOf(() => rack.writeManifest(key('manifest'), body), 'a manifest could be replaced');
       expect(

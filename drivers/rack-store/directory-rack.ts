@@ -1,124 +1,133 @@
 /**
- * A rack as a directory: a file per shard, written under a temporary name, synced, then linked under its own name without replace. The
- * directory must exist and belong to Penstock alone: a missing one is a rack that is gone, and is never created in passing.
+ * A rack as a directory: a file per shard, written block by block under a temporary name, synced once, then linked under its own name without replace.
+ * The directory must exist and belong to Penstock alone: a missing one is a rack that is gone, and is never created in passing.
  */
-import { randomUUID } from 'node:crypto';
-import { access, type FileHandle, link, mkdir, open, readdir, rmdir, stat, statfs, unlink } from 'node:fs/promises';
+import { access, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { PenstockError } from '../../model/errors.ts';
-import { MAX_MANIFEST_BYTES, type RackStore } from './port.ts';
+import type { RackClosure } from '../../model/placement.ts';
+import type { UnpublishedFile } from '../file-store/port.ts';
+import { createPosixFileStore } from '../file-store/posix.ts';
+import { posixError } from '../file-store/posix-errors.ts';
+import { listKeys } from './directory-keys.ts';
+import { MAX_MANIFEST_BYTES, type RackOptions, type RackStore, type ShardBody } from './port.ts';
 
 export interface DirectoryRackConfig {
   readonly id: string;
   readonly room: string;
+  readonly closed?: RackClosure | undefined;
   /** Absolute. */
   readonly root: string;
 }
 
-const TEMPORARY = '.tmp';
 const PAGE_LIMIT = 1000;
-const READ_CHUNK_BYTES = 262_144;
+/** Begins the temporary names. */
+const ATTEMPT = 'rack';
+/** A concurrent removal may take an empty directory away before the file is in it. */
+const MAX_TRIES = 5;
 
-export function createDirectoryRack({ id, room, root }: DirectoryRackConfig): RackStore {
-  const pathOf = (key: string): string => {
-    if (key.split('/').some((step) => step === '' || step === '.' || step === '..' || step.includes('\0'))) {
-      throw new PenstockError('InvalidInput', `${JSON.stringify(key)} is no key.`, { store: id });
-    }
-    return join(root, key);
+export function createDirectoryRack({ id, room, closed, root }: DirectoryRackConfig): RackStore {
+  const files = createPosixFileStore({ name: id, root });
+  const checked = (key: string): string => {
+    if (key === '') throw new PenstockError('InvalidInput', `${JSON.stringify(key)} is no key.`, { store: id });
+    return key;
   };
 
-  /** Calls with every file system error mapped; a missing root is told apart from a missing file. */
+  /** A missing root is told apart from a missing file. */
   async function mapped<T>(what: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof PenstockError || isAbort(error)) throw error;
       const rackIsThere = await access(root).then(
         () => true,
         () => false,
       );
       if (!rackIsThere) throw new PenstockError('StoreUnavailable', `the rack's directory is not there (${what}).`, { store: id, cause: error });
-      throw mapError(error, `${what} failed`, id);
+      throw posixError(error, id, what);
     }
   }
 
-  async function publish(key: string, fill: (file: FileHandle) => Promise<void>, signal?: AbortSignal): Promise<void> {
-    const path = pathOf(key);
-    const temporary = join(root, TEMPORARY, randomUUID());
-    await mkdir(join(root, TEMPORARY)).catch(ignore('EEXIST'));
-    const file = await open(temporary, 'wx', 0o640);
+  async function begin(key: string, bytes: number): Promise<UnpublishedFile> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await access(root);
+        return await files.createFile(key, { attempt: ATTEMPT, bytes });
+      } catch (error) {
+        if (!isType(error, 'NotFound') || attempt === MAX_TRIES) throw error;
+      }
+    }
+  }
+
+  async function publish(key: string, body: ShardBody, signal: AbortSignal | undefined): Promise<void> {
+    const file = await begin(key, body.bytes);
     try {
-      await fill(file);
-      await file.sync();
+      let position = 0;
+      for await (const block of drawn(body, signal)) {
+        if (position + block.length > body.bytes) throw new PenstockError('SourceChanged', `more than ${body.bytes} bytes came.`, { store: id });
+        await file.write(block, position);
+        position += block.length;
+      }
+      if (position !== body.bytes) throw new PenstockError('IoError', `${position} of ${body.bytes} bytes came.`, { store: id });
       signal?.throwIfAborted();
-      await linkInto(root, temporary, path);
-    } finally {
-      await file.close();
-      await unlink(temporary).catch(ignore('ENOENT'));
+      await (await file.seal({ bytes: body.bytes })).published;
+    } catch (error) {
+      await file.abandon().catch(() => undefined);
+      throw error;
     }
   }
 
   return {
     id,
     room,
+    closed,
 
-    freeBytes: () =>
-      mapped('asking for free space', async () => {
-        const facts = await statfs(root);
-        return facts.bavail * facts.bsize;
-      }),
+    freeBytes: () => mapped('asking for free space', () => files.freeBytes()),
 
-    writeShard: (key, content, { bytes, signal }) =>
+    writeShard: (key, body, { signal }: RackOptions = {}) =>
       mapped(`writing ${key}`, async () => {
         try {
-          await publish(key, (file) => fillFrom(file, content, bytes, signal), signal);
+          await publish(checked(key), body, signal);
         } catch (error) {
-          content.destroy();
-          if (codeOf(error) !== 'EEXIST') throw error;
-          const existing = await stat(pathOf(key));
-          if (existing.size !== bytes) throw new PenstockError('Conflict', `${key} exists with ${existing.size} instead of ${bytes} bytes.`, { store: id });
+          if (!isType(error, 'Conflict')) throw error;
+          const existing = await files.stat(key);
+          if (existing?.bytes !== body.bytes) throw error;
         }
       }),
 
-    readShard: (key, { range, signal } = {}) =>
+    readInto: (key, into, { start = 0 } = {}) =>
       mapped(`reading ${key}`, async () => {
-        const file = await open(pathOf(key), 'r');
-        const bounds = range ? { start: range.start, end: range.end } : {};
-        return file.createReadStream({ ...bounds, ...(signal ? { signal } : {}), highWaterMark: READ_CHUNK_BYTES });
+        const file = await files.openFile(checked(key));
+        try {
+          const totalBytes = file.facts.bytes;
+          const bytes = Math.max(0, Math.min(into.length, totalBytes - start));
+          await file.read(into.subarray(0, bytes), start);
+          return { bytes, totalBytes };
+        } finally {
+          await file.close();
+        }
       }),
 
     shardBytes: (key) =>
       mapped(`looking for ${key}`, async () => {
-        const facts = await stat(pathOf(key)).catch(ignore('ENOENT'));
+        const facts = await files.stat(checked(key));
         if (!facts) await access(root);
-        return facts?.size;
+        return facts?.bytes;
       }),
 
-    writeManifest: (key, body, { signal } = {}) =>
+    writeManifest: (key, body, { signal }: RackOptions = {}) =>
       mapped(`writing ${key}`, async () => {
-        try {
-          await publish(key, (file) => file.writeFile(body), signal);
-        } catch (error) {
-          if (codeOf(error) !== 'EEXIST') throw error;
-          throw new PenstockError('Conflict', `${key} exists already.`, { store: id, cause: error });
-        }
+        await publish(checked(key), { bytes: body.length, blocks: once(body) }, signal);
       }),
 
     readManifest: (key) =>
       mapped(`reading ${key}`, async () => {
-        const file = await open(pathOf(key), 'r').catch(ignore('ENOENT'));
-        if (!file) {
+        try {
+          return await files.readBytes(checked(key), { limitBytes: MAX_MANIFEST_BYTES });
+        } catch (error) {
+          if (isType(error, 'InvalidInput')) throw new PenstockError('CorruptSource', `${key} is too large for a manifest.`, { store: id, cause: error });
+          if (!isType(error, 'NotFound')) throw error;
           await access(root);
           return undefined;
-        }
-        try {
-          const { size } = await file.stat();
-          if (size > MAX_MANIFEST_BYTES) throw new PenstockError('CorruptSource', `${key} has ${size} bytes, too many for a manifest.`, { store: id });
-          return await file.readFile();
-        } finally {
-          await file.close();
         }
       }),
 
@@ -126,7 +135,7 @@ export function createDirectoryRack({ id, room, root }: DirectoryRackConfig): Ra
       mapped(`listing ${prefix}`, async () => {
         await access(root);
         const keys: string[] = [];
-        for await (const key of walk(root, '', prefix, after)) {
+        for await (const key of listKeys(root, prefix, after)) {
           if (keys.length === limit) return { keys, next: keys.at(-1) };
           keys.push(key);
         }
@@ -135,113 +144,48 @@ export function createDirectoryRack({ id, room, root }: DirectoryRackConfig): Ra
 
     remove: (key) =>
       mapped(`removing ${key}`, async () => {
-        const path = pathOf(key);
-        await unlink(path).catch(ignore('ENOENT'));
+        await files.remove(checked(key));
         await access(root);
-        for (let directory = dirname(path); directory.length > root.length; directory = dirname(directory)) {
-          // Not empty, or already gone through someone else: both end the tidying up.
-          if (
-            !(await rmdir(directory).then(
-              () => true,
-              () => false,
-            ))
-          )
-            break;
-        }
+        await removeEmptied(root, dirname(join(root, key)));
       }),
   };
 }
 
-async function fillFrom(file: FileHandle, content: Readable, bytes: number, signal: AbortSignal | undefined): Promise<void> {
-  let written = 0;
-  const sink = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-    for await (const chunk of chunks) {
-      await writeFully(file, chunk);
-      written += chunk.length;
-    }
-  };
-  await (signal ? pipeline(content, sink, { signal }) : pipeline(content, sink));
-  if (written !== bytes) throw new PenstockError('IoError', `${written} of ${bytes} bytes came.`);
-}
-
-async function writeFully(file: FileHandle, chunk: Buffer): Promise<void> {
-  for (let offset = 0; offset < chunk.length; ) {
-    offset += (await file.write(chunk, offset)).bytesWritten;
+/** Not empty, or already gone through someone else: both end the tidying up. */
+async function removeEmptied(root: string, lowest: string): Promise<void> {
+  for (let directory = lowest; directory.length > root.length; directory = dirname(directory)) {
+    const isRemoved = await rmdir(directory).then(
+      () => true,
+      () => false,
+    );
+    if (!isRemoved) return;
   }
 }
 
-/** EEXIST where the name is taken. Synced up to the first directory that was there before. */
-async function linkInto(root: string, temporary: string, path: string): Promise<void> {
-  const directory = dirname(path);
-  for (let attempt = 1; ; attempt++) {
-    const firstCreated = await mkdir(directory, { recursive: true, mode: 0o750 });
-    try {
-      await link(temporary, path);
-    } catch (error) {
-      // A concurrent remove may take the empty directory away between the two calls.
-      if (codeOf(error) === 'ENOENT' && attempt < 5) continue;
-      throw error;
-    }
-    const top = firstCreated ? dirname(firstCreated) : directory;
-    for (let synced = directory; ; synced = dirname(synced)) {
-      await syncDirectory(synced);
-      if (synced === top || synced.length <= root.length) return;
-    }
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
+/** The blocks, as long as they are wanted: whoever gives them may be silent when they are called off. */
+async function* drawn({ blocks }: ShardBody, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  const calledOff = Promise.withResolvers<never>();
+  calledOff.promise.catch(() => undefined);
+  const stop = () => calledOff.reject(signal?.reason);
+  signal?.addEventListener('abort', stop, { once: true });
+  const iterator = blocks[Symbol.asyncIterator]();
   try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
-/** Keys in byte order: a directory sorts as its name with a slash, as its keys do. Skips what lies outside prefix and page. */
-async function* walk(root: string, directory: string, prefix: string, after: string): AsyncGenerator<string> {
-  const entries = await readdir(join(root, directory), { withFileTypes: true }).catch(ignore('ENOENT'));
-  const names = (entries ?? [])
-    .filter((entry) => entry.isDirectory() || entry.isFile())
-    .map((entry) => directory + entry.name + (entry.isDirectory() ? '/' : ''))
-    .filter((name) => name !== `${TEMPORARY}/`)
-    .sort(byBytes);
-  for (const name of names) {
-    if (name.endsWith('/')) {
-      const within = name.startsWith(prefix) || prefix.startsWith(name);
-      const behind = byBytes(name, after) > 0 || after.startsWith(name);
-      if (within && behind) yield* walk(root, name, prefix, after);
-    } else if (name.startsWith(prefix) && byBytes(name, after) > 0) {
-      yield name;
+    signal?.throwIfAborted();
+    for (;;) {
+      const next = await Promise.race([iterator.next(), calledOff.promise]);
+      if (next.done) return;
+      yield next.value;
     }
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    iterator.return?.().catch(() => undefined);
   }
 }
 
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+async function* once(block: Buffer): AsyncGenerator<Buffer> {
+  yield block;
 }
 
-function mapError(error: unknown, message: string, store: string): PenstockError {
-  const code = codeOf(error);
-  const text = `${message}${code ? ` (${code})` : ''}.`;
-  if (code === 'ENOENT') return new PenstockError('NotFound', text, { store, cause: error });
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new PenstockError('OutOfSpace', text, { store, cause: error });
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return new PenstockError('Denied', text, { store, cause: error });
-  return new PenstockError('IoError', text, { store, cause: error });
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-function ignore(code: string): (error: unknown) => undefined {
-  return (error) => {
-    if (codeOf(error) !== code) throw error;
-    return undefined;
-  };
+function isType(error: unknown, type: PenstockError['type']): boolean {
+  return error instanceof PenstockError && error.type === type;
 }

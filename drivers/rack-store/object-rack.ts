@@ -2,23 +2,29 @@
  * A rack as a bucket of an object store. What is durable is the store's to say: versitygw's POSIX backend answers before anything is synced, so
  * the embedded site may lose with the power what it has acknowledged; real racks lose power one by one, and the code stands for four.
  */
+import { decodeCrc32c } from '../../datapath/transfer/crc32c.ts';
 import { PenstockError } from '../../model/errors.ts';
+import type { RackClosure } from '../../model/placement.ts';
 import type { ObjectStore } from '../object-store/port.ts';
+import { s3ErrorCode } from '../object-store/s3-errors.ts';
+import { MOST_IN_ONE_REQUEST_BYTES, writeInParts } from './object-rack-parts.ts';
 import { MAX_MANIFEST_BYTES, type RackStore } from './port.ts';
 
 export interface ObjectRackConfig {
   readonly id: string;
   readonly room: string;
+  readonly closed?: RackClosure | undefined;
   readonly bucket: string;
   readonly store: ObjectStore;
   /** S3 has no call for free space; a site that knows it another way says so here. */
   readonly freeBytes?: () => Promise<number | undefined>;
 }
 
-export function createObjectRack({ id, room, bucket, store, freeBytes }: ObjectRackConfig): RackStore {
+export function createObjectRack({ id, room, closed, bucket, store, freeBytes }: ObjectRackConfig): RackStore {
   return {
     id,
     room,
+    closed,
 
     async freeBytes(options) {
       // A listing, for unlike HEAD it tells a missing bucket from a missing key.
@@ -26,21 +32,24 @@ export function createObjectRack({ id, room, bucket, store, freeBytes }: ObjectR
       return freeBytes?.();
     },
 
-    async writeShard(key, content, { bytes, signal }) {
+    async writeShard(key, body, options = {}) {
       try {
-        await store.writeStream(bucket, key, content, { ifNoneMatch: true, expected: { bytes }, ...(signal ? { signal } : {}) });
+        if (body.bytes > MOST_IN_ONE_REQUEST_BYTES) await writeInParts(store, bucket, key, body, options.signal);
+        else await store.writeBytes(bucket, key, body, { ...options, ifNoneMatch: true });
       } catch (error) {
-        content.destroy();
         if (!isType(error, 'Conflict')) throw error;
-        const existing = await store.head(bucket, key);
-        if (existing?.bytes !== bytes) throw error;
+        const existing = await store.head(bucket, key, options);
+        if (existing?.bytes !== body.bytes) throw error;
       }
     },
 
-    readShard: (key, options) => store.read(bucket, key, options),
+    async readInto(key, into, options = {}) {
+      const { bytes, totalBytes, readCrc32c } = await store.readInto(bucket, key, into, options);
+      return { bytes, totalBytes, crc32c: decodeCrc32c(readCrc32c) };
+    },
 
-    async shardBytes(key) {
-      return (await store.head(bucket, key))?.bytes;
+    async shardBytes(key, options) {
+      return (await store.head(bucket, key, options))?.bytes;
     },
 
     async writeManifest(key, body, options) {
@@ -51,8 +60,12 @@ export function createObjectRack({ id, room, bucket, store, freeBytes }: ObjectR
       try {
         return await store.readBytes(bucket, key, { ...options, limitBytes: MAX_MANIFEST_BYTES });
       } catch (error) {
-        if (isType(error, 'NotFound')) return undefined;
-        throw error;
+        if (!isType(error, 'NotFound')) throw error;
+        // A bucket that is gone is a rack that is gone, and says nothing about the key.
+        if (error instanceof Error && s3ErrorCode(error.cause) === 'NoSuchBucket') {
+          throw new PenstockError('StoreUnavailable', `the bucket ${bucket} is not there.`, { store: id, cause: error });
+        }
+        return undefined;
       }
     },
 
@@ -61,7 +74,7 @@ export function createObjectRack({ id, room, bucket, store, freeBytes }: ObjectR
       return { keys: page.entries.map((entry) => entry.key), next: page.next };
     },
 
-    remove: (key) => store.remove(bucket, key),
+    remove: (key, options) => store.remove(bucket, key, options),
   };
 }
 

@@ -3,23 +3,29 @@
  * repeated. Errors are PenstockErrors naming the rack or its store: StoreThrottled, StoreUnavailable and IoError may be retried, OutOfSpace waits,
  * NotFound and Conflict are fatal for this key. Keys are made by datapath/erasure/layout.ts: `/`-separated, no `.` or `..` steps.
  */
-import type { Readable } from 'node:stream';
+import type { RackClosure } from '../../model/placement.ts';
+import type { PartBody } from '../object-store/port.ts';
 
 export interface RackStore {
   readonly id: string;
   readonly room: string;
+  /** Why no new shard is put here; undefined where one may be. What it holds is read, scrubbed and removed as elsewhere. */
+  readonly closed?: RackClosure | undefined;
 
   /** Free bytes, undefined where the rack cannot tell. It really asks the rack: rejects where the rack does not answer or is not there. */
   freeBytes(options?: RackOptions): Promise<number | undefined>;
 
   /**
    * Under its name only when whole (exactly `bytes` long) and as durable as the rack can make it. Never replaces: Conflict where the name is
-   * taken by something of another length; the same length is the effect of a lost reply, and success. The content is consumed at
-   * the rack's own pace, and destroyed on failure.
+   * taken by something of another length; the same length is the effect of a lost reply, and success. Blocks are drawn at the rack's own pace; no
+   * block is touched any more when this settles, which a call off brings about soon.
    */
-  writeShard(key: string, content: Readable, options: RackOptions & { readonly bytes: number }): Promise<void>;
-  /** A byte range, both ends inclusive; shorter where the shard ends before. NotFound where absent. */
-  readShard(key: string, options?: RackOptions & { readonly range?: ByteRange }): Promise<Readable>;
+  writeShard(key: string, body: ShardBody, options?: RackOptions): Promise<void>;
+  /**
+   * Fills `into` from byte `start` (default 0), with less where the shard ends before. The buffer is the rack's until this settles, which a call off brings
+   * about soon. NotFound where absent.
+   */
+  readInto(key: string, into: Buffer, options?: RackOptions & { readonly start?: number }): Promise<RackReading>;
   /** Length; undefined where absent. */
   shardBytes(key: string, options?: RackOptions): Promise<number | undefined>;
 
@@ -37,9 +43,15 @@ export interface RackStore {
 export interface RackOptions {
   readonly signal?: AbortSignal;
 }
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
+/** A shard on its way: a block handed out is free again when the next one is asked for. */
+export type ShardBody = PartBody;
+export interface RackReading {
+  /** Bytes now in the buffer. */
+  readonly bytes: number;
+  /** Of the whole shard. */
+  readonly totalBytes: number;
+  /** Of what is in the buffer now, where it was computed while it arrived. */
+  readonly crc32c?: number;
 }
 export interface RackPage {
   readonly keys: readonly string[];
@@ -47,3 +59,11 @@ export interface RackPage {
 }
 
 export const MAX_MANIFEST_BYTES = 1_048_576;
+
+/** A shard that is in memory as a whole. */
+export function shardBodyOf(...blocks: readonly Buffer[]): ShardBody {
+  async function* drawn(): AsyncGenerator<Buffer> {
+    yield* blocks;
+  }
+  return { bytes: blocks.reduce((sum, { length }) => sum + length, 0), blocks: drawn() };
+}

@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { listErasureObjects, removeErasureObject, verifyErasureObject } from '../../datapath/erasure/index.ts';
 import { shardKey } from '../../datapath/erasure/layout.ts';
+import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import { createObjectRack } from '../../drivers/rack-store/object-rack.ts';
+import { writeInParts } from '../../drivers/rack-store/object-rack-parts.ts';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
-import { noise, read, write } from '../unit/datapath/erasure/support.ts';
+import { noise, read, streamOf, write } from '../unit/datapath/erasure/support.ts';
 import { rackContract } from '../unit/drivers/rack-store/contract.ts';
 
 const PATIENT = { requestMilliseconds: 20_000, stallMilliseconds: 20_000 };
@@ -32,6 +34,35 @@ describe('a rack in a bucket', () => {
   });
 });
 
+describe('a shard too large for one request', () => {
+  const KEY = 'ec/v1/shards/large/@0123456789abcdef0123456789abcdef.00';
+  const PART_BYTES = 5 * 2 ** 20;
+  const data = noise(12_000_000);
+
+  it('goes in parts, and is checked as a whole', async () => {
+    const { bucket, rack } = await newRack('r01', 'room-a');
+    const body = { bytes: data.length, blocks: streamOf(data), crc32c: async () => crc32cOf(data) };
+    await writeInParts(gateway.store, bucket, KEY, body, undefined, PART_BYTES);
+    const back = Buffer.alloc(data.length);
+    const { totalBytes } = await rack.readInto(KEY, back);
+    assert.equal(totalBytes, data.length);
+    assert.ok(back.equals(data));
+    assert.equal((await gateway.store.head(bucket, KEY))?.crc32c, crc32cOf(data));
+  });
+
+  it('is refused, and leaves nothing, where it is short, long, or of another checksum', async () => {
+    const { bucket, rack } = await newRack('r01', 'room-a');
+    for (const body of [
+      { bytes: data.length + 1, blocks: streamOf(data) },
+      { bytes: data.length - 1, blocks: streamOf(data) },
+      { bytes: data.length, blocks: streamOf(data), crc32c: async () => 'AAAAAA==' },
+    ]) {
+      await assert.rejects(writeInParts(gateway.store, bucket, KEY, body, undefined, PART_BYTES));
+      assert.equal(await rack.shardBytes(KEY), undefined);
+    }
+  });
+});
+
 describe('an erasure object in twenty buckets', () => {
   let places: { rack: RackStore; bucket: string }[] = [];
   let racks: RackStore[] = [];
@@ -46,7 +77,7 @@ describe('an erasure object in twenty buckets', () => {
       const data = noise(bytes);
       const { outcome } = await write(racks, key, data, { patience: PATIENT });
       assert.equal(outcome, 'written');
-      assert.ok((await read(racks, key)).equals(data));
+      assert.ok((await read(racks, key, PATIENT)).equals(data));
       const facts = await verifyErasureObject({ racks, key });
       assert.deepEqual([facts.ok, facts.margin, facts.manifestCopies], [true, 4, 5]);
     });
@@ -72,7 +103,7 @@ describe('an erasure object in twenty buckets', () => {
     const bucketOf = (rackId: string | undefined) => join(gateway.root, places.find(({ rack }) => rack.id === rackId)?.bucket ?? '');
     const first = manifest.shards[0];
     await truncate(join(bucketOf(first?.rack), shardKey(key, manifest.writeId, 0)), 50_000);
-    assert.ok((await read(racks, key)).equals(data));
+    assert.ok((await read(racks, key, PATIENT)).equals(data));
     const facts = await verifyErasureObject({ racks, key });
     assert.deepEqual(
       facts.shards.filter(({ state }) => state !== 'sound').map(({ rack, state }) => [rack, state]),
@@ -80,7 +111,7 @@ describe('an erasure object in twenty buckets', () => {
     );
 
     for (const { rack } of manifest.shards.slice(0, 4)) await rm(bucketOf(rack), { recursive: true });
-    assert.ok((await read(racks, key)).equals(data));
+    assert.ok((await read(racks, key, PATIENT)).equals(data));
     assert.ok((await listErasureObjects({ racks, prefix: 'tenant/' })).keys.includes(key));
     await assert.rejects(removeErasureObject({ racks, key }), { name: 'StoreUnavailable' });
   });

@@ -164,6 +164,10 @@ describe('an allocation, from queue to archive', { concurrency: false }, () => {
     const gone = ['rack-r01', 'rack-r07', 'rack-r12', 'rack-r18'];
     for (const rack of gone) await rename(join(racks, rack), join(racks, `../${rack}.gone`));
     try {
+      const [file = ''] = [...CHECKPOINT_FILES.keys()];
+      const alone = await site.penstock.restoreCheckpoint({ ...key, checkpointId: 'step-100', file });
+      assert.deepEqual([...(await treeDigests(hotTree(alone.path))).keys()], [file]);
+      await assert.rejects(site.penstock.restoreCheckpoint({ ...key, checkpointId: 'step-100', file: 'nowhere' }), { type: 'NotFound' });
       const restored = await site.penstock.restoreCheckpoint({ ...key, checkpointId: 'step-100' });
       assert.equal(restored.files, CHECKPOINT_FILES.size);
       assert.deepEqual(sorted(await treeDigests(hotTree(restored.path))), sorted(digestsOf(CHECKPOINT_FILES)));

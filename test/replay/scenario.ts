@@ -3,6 +3,7 @@ import type { AllocationInput, AllocationKey, MountPlan } from '../../client/ind
 import { writeLogs, writeOutput, writeScratch } from '../../dev/job/job.ts';
 import type { Phase } from '../../model/phase.ts';
 import type { HistoryEvent } from '../support/histories.ts';
+import { secondSet } from '../support/replica.ts';
 import { allocationInput, keyOf, OUTPUT_FILES, untilPhase } from '../support/scenario.ts';
 import type { TestSite } from '../support/site.ts';
 
@@ -32,6 +33,7 @@ export const sites = {
   impatient: { hot: slowStaging, policies: { eventsPerRun: 60, leaseGraceSeconds: 1, readyThreshold: 0.05 } },
   units: { hot: {}, policies: { largeFile: '100kB', eventsPerRun: 100 } },
   tiny: { hot: { capacity: '1MB' }, policies: {} },
+  copying: { hot: {}, policies: {}, replicas: { bern: secondSet('bern', { checkpoints: true }) } },
 } as const;
 export type SiteName = keyof typeof sites;
 

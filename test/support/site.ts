@@ -25,6 +25,8 @@ export interface TestSiteOptions {
   readonly hot?: Settings;
   /** Stores beside the tiers; relative roots are below the site directory. */
   readonly external?: Settings;
+  /** Erasure sets of other sites; relative roots are below the site directory. */
+  readonly replicas?: Settings;
   readonly services?: readonly SiteService[];
 }
 
@@ -36,6 +38,7 @@ export async function startTestSite(options: TestSiteOptions = {}): Promise<Test
   config.policies = { ...config.policies, heartbeatSeconds: 4, ...options.policies };
   config.stores.hot = { ...config.stores.hot, ...options.hot };
   config.stores.external = options.external ?? {};
+  config.erasureSet.replicas = options.replicas ?? {};
   await writeFile(configFile, stringify(config));
   const running = await startSite({
     configFile,

@@ -57,7 +57,8 @@ export function refuseCommit(state: AllocationState, checkpointId: string): stri
 
 /** Answers when both copies are proven equal and synced: from then on the checkpoint is acknowledged. */
 export async function commitCheckpoint(state: AllocationState, checkpointId: string): Promise<CommittedCheckpoint> {
-  const { heartbeatSeconds } = planOf(state).policies;
+  const { checkpointCopies, policies } = planOf(state);
+  const { heartbeatSeconds } = policies;
   const known = find(state, checkpointId);
   if (!known) throw new TypeError('the validator admits known checkpoints only');
   const committed = await activities<CheckpointActivities>('rack', {
@@ -77,7 +78,17 @@ export async function commitCheckpoint(state: AllocationState, checkpointId: str
       parentClosePolicy: ParentClosePolicy.ABANDON,
       typedSearchAttributes: tagsOf(state),
       staticSummary: `drain checkpoint ${checkpointId} of ${ownerOf(state)}`,
-      args: [{ ...key, rackId: known.rackId, nodeId: known.nodeId, bytes: committed.bytes, allocation: ownerOf(state), heartbeatSeconds }],
+      args: [
+        {
+          ...key,
+          rackId: known.rackId,
+          nodeId: known.nodeId,
+          bytes: committed.bytes,
+          allocation: ownerOf(state),
+          heartbeatSeconds,
+          ...(checkpointCopies ? { copies: checkpointCopies } : {}),
+        },
+      ],
     }),
   );
   replace(state, { ...known, state: 'committed', bytes: committed.bytes, files: committed.files });

@@ -69,15 +69,19 @@ export function addCheckpointCommands(parent: Command, run: Run): void {
   addCommand(group, 'restore', {
     summary: 'Bring a drained checkpoint back from the erasure set to the hot tier',
     details: 'Works with up to four racks gone, and after the allocation has ended',
-    examples: ['penstock allocation checkpoint restore acme/vision/train-001 step-1000'],
+    examples: [
+      'penstock allocation checkpoint restore acme/vision/train-001 step-1000',
+      'penstock allocation checkpoint restore acme/vision/train-001 step-1000 --file rank-0007/model.bin',
+    ],
   })
     .argument('<allocation>', ALLOCATION_EXPECTED)
     .argument('<checkpoint>', 'its id')
-    .action((name: string, checkpoint: string, _options: unknown, command: Command) =>
+    .option('--file <path>', 'only this file, by its path within the checkpoint; of a small one little more than itself is read')
+    .action((name: string, checkpoint: string, { file }: { file?: string }, command: Command) =>
       run(command, async (session) => {
         const key = await resolveAllocation(name);
         const checkpointId = acceptInput(IdentifierSchema, checkpoint, 'checkpoint');
-        const restored = await (await session.penstock()).restoreCheckpoint({ ...key, checkpointId });
+        const restored = await (await session.penstock()).restoreCheckpoint({ ...key, checkpointId, ...(file === undefined ? {} : { file }) });
         return {
           data: restored,
           text: renderFacts([

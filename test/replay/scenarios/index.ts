@@ -1,6 +1,8 @@
 /** Every scenario of the recorder, in the order they run. */
 import type { Scenario } from '../scenario.ts';
+import { copies } from './copies.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
+import { scrubAndRepair, scrubContinued } from './erasure.ts';
 import { continuedAsNew, earlyStart, fullTier, lapsedPin, refusedFloor, workersKilled } from './rough.ts';
 import { adHoc, inUnits } from './transfers.ts';
 import { retention, wholeLife } from './whole-life.ts';
@@ -23,4 +25,7 @@ export const scenarios: readonly Scenario[] = [
   continuedAsNew,
   adHoc,
   inUnits,
+  copies,
+  scrubAndRepair,
+  scrubContinued,
 ];

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { doctorText, isShortfall } from '../../../cli/views/doctor.ts';
@@ -74,11 +73,15 @@ function rack(id: string, behaviour: 'sound' | 'replaces' | 'dead' = 'sound'): R
     id,
     room: 'a',
     freeBytes: () => answer(() => 1),
-    writeShard: async (key, content) => {
-      const body = await buffer(content);
+    writeShard: async (key, { blocks }) => {
+      const body = await buffer(blocks);
       await answer(() => held.set(key, body));
     },
-    readShard: (key) => answer(() => Readable.from([held.get(key) ?? Buffer.alloc(0)])),
+    readInto: (key, into) =>
+      answer(() => {
+        const body = held.get(key) ?? Buffer.alloc(0);
+        return { bytes: body.copy(into), totalBytes: body.length };
+      }),
     shardBytes: (key) => answer(() => held.get(key)?.length),
     writeManifest: (key, body) =>
       answer(() => {

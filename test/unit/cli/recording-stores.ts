@@ -32,6 +32,7 @@ export function recordingStores(site: Site, contents: Contents = {}): { stores: 
     cold: recordingObjects('cold', note, contents.cold ?? {}),
     external: new Map(),
     shardRacks: [],
+    replicaRacks: () => Promise.resolve([]),
     shardObjects: recordingObjects('racks', note, {}),
     rackFiles: () => recordingFiles('rack', note),
     nodeFiles: () => recordingFiles('node', note),

@@ -65,6 +65,11 @@ function fakePenstock(known: Partial<Penstock>): Penstock {
     transfers: { start: unexpected, plan: unexpected, status: unexpected, setRate: unexpected, cancel: unexpected, list: unexpected, wait: unexpected },
     checks: { start: unexpected, status: unexpected, wait: unexpected },
     limits: { set: unexpected, show: unexpected },
+    erasure: {
+      scrub: { start: unexpected, status: unexpected, setRate: unexpected, pause: unexpected, resume: unexpected, stop: unexpected },
+      repair: { start: unexpected, status: unexpected, setRate: unexpected, pause: unexpected, resume: unexpected, stop: unexpected },
+    },
+    replications: { start: unexpected, status: unexpected, wait: unexpected },
     close: () => Promise.resolve(),
     ...known,
   };

@@ -1,22 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { crc32c } from '@node-rs/crc32';
-import fc from 'fast-check';
-import { encodeStripe, generatorMatrix, reconstructionRows, reconstructStripe } from '../../../../datapath/erasure/code.ts';
+import { createStripeCoder, generatorMatrix, reconstructionRows } from '../../../../datapath/erasure/code.ts';
 import { inverse, invertMatrix, multiply } from '../../../../datapath/erasure/gf256.ts';
-import { noise } from './support.ts';
+import type { Combination } from '../../../../datapath/erasure/kernel/kernel.ts';
+import { slowInverse, slowMultiply } from '../../../support/erasure-definition.ts';
 
-/** The oracle: carry-less multiplication and reduction by 0x11d, bit by bit, sharing nothing with the code under test. */
-function slowMultiply(a: number, b: number): number {
-  let product = 0;
-  for (let bit = 0; bit < 8; bit++) if (b & (1 << bit)) product ^= a << bit;
-  for (let bit = 14; bit >= 8; bit--) if (product & (1 << bit)) product ^= 0x11d << (bit - 8);
-  return product;
-}
-function slowInverse(a: number): number {
-  for (let candidate = 1; candidate < 256; candidate++) if (slowMultiply(a, candidate) === 1) return candidate;
-  throw new Error(`${a} has no inverse`);
-}
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
 
 describe('GF(2^8) with 0x11d', () => {
   it('multiplies as the definition says, for all 65,536 pairs', () => {
@@ -40,82 +29,90 @@ describe('the code 14+4', () => {
         [...row],
         Array.from(row, (_, j) => (i < 14 ? Number(i === j) : slowInverse(i ^ j))),
       );
-    // The first parity row as ISA-L prints it: inverses of 14 ^ 0, 14 ^ 1, ...
-    assert.deepEqual(
-      [...(generatorMatrix[14] ?? [])].map((entry, j) => slowMultiply(entry, 14 ^ j)),
-      Array(14).fill(1),
-    );
-  });
-
-  it('gives the parity of the definition', () => {
-    const cellBytes = 64;
-    const slab = slabOf(noise(14 * cellBytes), cellBytes);
-    const checksums = encodeStripe(slab, cellBytes);
-    const bytes = Buffer.from(slab);
-    for (let i = 14; i < 18; i++) {
-      for (let x = 0; x < cellBytes; x++) {
-        let expected = 0;
-        for (let j = 0; j < 14; j++) expected ^= slowMultiply(slowInverse(i ^ j), bytes[j * cellBytes + x] ?? 0);
-        assert.equal(bytes[i * cellBytes + x], expected);
-      }
-    }
-    assert.deepEqual(
-      checksums,
-      Array.from({ length: 18 }, (_, i) => crc32c(bytes.subarray(i * cellBytes, (i + 1) * cellBytes))),
-    );
   });
 
   it('has an inverse for every one of the 3,060 choices of fourteen', () => {
     for (const present of combinations(18, 14)) {
-      const wanted = Array.from({ length: 18 }, (_, index) => index).filter((index) => !present.includes(index));
+      const wanted = range(0, 18).filter((index) => !present.includes(index));
       assert.equal(reconstructionRows(present, wanted).length, 4);
     }
   });
-
-  it('rebuilds any one to four cells from any fourteen others', () => {
-    fc.assert(
-      fc.property(
-        fc.shuffledSubarray(
-          Array.from({ length: 18 }, (_, index) => index),
-          { minLength: 1, maxLength: 4 },
-        ),
-        fc.integer({ min: 1, max: 40 }),
-        fc.integer(),
-        (lost, quarters, seed) => {
-          const cellBytes = quarters * 4;
-          const slab = slabOf(noise(14 * cellBytes, seed), cellBytes);
-          const checksums = encodeStripe(slab, cellBytes);
-          const whole = Buffer.from(slab.slice(0));
-          const damaged = Buffer.from(slab);
-          for (const index of lost) damaged.fill(0xee, index * cellBytes, (index + 1) * cellBytes);
-          const present = Array.from({ length: 18 }, (_, index) => index)
-            .filter((index) => !lost.includes(index))
-            .slice(0, 14);
-          assert.deepEqual(
-            reconstructStripe(slab, cellBytes, present, lost),
-            lost.map((index) => checksums[index]),
-          );
-          assert.ok(Buffer.from(slab).equals(whole));
-        },
-      ),
-    );
-  });
-
-  it('refuses thirteen cells, the same one twice, and five wanted', () => {
-    const slab = new ArrayBuffer(18 * 64);
-    const thirteen = Array.from({ length: 13 }, (_, index) => index);
-    assert.throws(() => reconstructStripe(slab, 64, thirteen, [17]), RangeError);
-    assert.throws(() => reconstructStripe(slab, 64, [...thirteen, 12], [17]), RangeError);
-    assert.throws(() => reconstructStripe(slab, 64, [...thirteen, 13], [13, 14, 15, 16, 17]), RangeError);
-    assert.throws(() => encodeStripe(slab, 128), RangeError);
-  });
 });
 
-function slabOf(data: Buffer, cellBytes: number): ArrayBuffer {
-  const slab = new ArrayBuffer(18 * cellBytes);
-  data.copy(Buffer.from(slab));
-  return slab;
-}
+describe('the stripe coder', () => {
+  const prepared: Combination[] = [];
+  const coder = createStripeCoder({
+    name: 'isal',
+    description: 'counts',
+    prepare(combination) {
+      prepared.push(combination);
+      return () => [];
+    },
+  });
+  const slab = new ArrayBuffer(18 * 64);
+
+  it('refuses what cannot be rebuilt, and says what is accepted', () => {
+    const refused: readonly (readonly [present: number[], wanted: number[], message: RegExp])[] = [
+      [range(0, 13), [17], /14 different cells must be present, not 13: 0, 1/],
+      [range(0, 15), [17], /14 different cells must be present, not 15/],
+      [[...range(0, 13), 12], [17], /14 different cells must be present/],
+      [range(0, 14), [], /1 to 4 different cells can be rebuilt at once, not 0/],
+      [range(0, 14), [14, 15, 16, 17, 18], /1 to 4 different cells can be rebuilt at once, not 5/],
+      [range(0, 14), [15, 15], /1 to 4 different cells can be rebuilt at once, not 2: 15, 15/],
+      [range(0, 14), [13], /cell 13 is both present and wanted/],
+      [range(0, 14), [18], /there is no cell 18; a stripe has the cells 0 to 17/],
+      [[...range(0, 13), -1], [17], /there is no cell -1/],
+    ];
+    for (const [present, wanted, message] of refused) assert.throws(() => coder.reconstruct(slab, 64, present, wanted), { name: 'RangeError', message });
+  });
+
+  it('refuses a slab that does not hold 18 cells, and cells that are no multiple of 64', () => {
+    const message = /a slab of 1152 bytes does not hold 18 cells of 128; it must have 2304/;
+    assert.throws(() => coder.encode(slab, 128), { name: 'RangeError', message });
+    assert.throws(() => coder.reconstruct(slab, 128, range(0, 14), [17]), { name: 'RangeError', message });
+    for (const cellBytes of [0, -64, 63, 96, 64.5, Number.NaN]) {
+      assert.throws(() => coder.encode(new ArrayBuffer(18 * 96), cellBytes), /a cell has a multiple of 64 bytes, at least 64, not/);
+    }
+  });
+
+  it('keeps the tables of a bounded number of patterns, the least recently used goes first', () => {
+    const rebuild = (wanted: number[]) =>
+      coder.reconstruct(
+        slab,
+        64,
+        range(0, 18)
+          .filter((index) => !wanted.includes(index))
+          .slice(0, 14),
+        wanted,
+      );
+    const countOf = (work: () => void): number => {
+      const before = prepared.length;
+      work();
+      return prepared.length - before;
+    };
+    const patterns = range(0, 18).flatMap((first) => range(0, 18).flatMap((second) => (first === second ? [] : [[first, second]])));
+    assert.equal(
+      countOf(() => patterns.slice(0, 256).forEach(rebuild)),
+      256,
+    );
+    assert.equal(
+      countOf(() => patterns.slice(0, 256).forEach(rebuild)),
+      0,
+    );
+    assert.equal(
+      countOf(() => rebuild([17])),
+      1,
+    );
+    assert.equal(
+      countOf(() => patterns.slice(1, 256).forEach(rebuild)),
+      0,
+    );
+    assert.equal(
+      countOf(() => patterns.slice(0, 1).forEach(rebuild)),
+      1,
+    );
+  });
+});
 
 function* combinations(size: number, count: number, from = 0): Generator<number[]> {
   if (count === 0) {

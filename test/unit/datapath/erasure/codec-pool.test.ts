@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { encodeStripe } from '../../../../datapath/erasure/code.ts';
 import { createCodecPool } from '../../../../datapath/erasure/codec-pool.ts';
+import { kernelNames } from '../../../../datapath/erasure/kernel/choose.ts';
+import { resolveIsal } from '../../../../dev/toolchain/libisal.ts';
+import { definedStripe, slowCrc32c } from '../../../support/erasure-definition.ts';
 import { noise } from './support.ts';
 
 const CELL = 65_536;
@@ -24,29 +26,47 @@ function slab(seed: number): ArrayBuffer {
 }
 
 describe('the codec pool', () => {
-  it('gives what the codec gives, for many stripes at once', async () => {
-    const pool = createCodecPool(2);
-    const results = await Promise.all([1, 2, 3, 4, 5].map((seed) => pool.run({ kind: 'encode', slab: slab(seed), cellBytes: CELL })));
-    for (const [index, result] of results.entries()) {
-      const expected = slab(index + 1);
-      assert.deepEqual(result.checksums, encodeStripe(expected, CELL));
-      assert.ok(Buffer.from(result.slab).equals(Buffer.from(expected)));
-    }
-    await pool.close();
+  for (const kernel of kernelNames) {
+    it(`gives what the format says with ${kernel}, for many stripes at once`, async () => {
+      if (kernel === 'isal') await resolveIsal();
+      const pool = createCodecPool({ threads: 2, kernel });
+      const results = await Promise.all([1, 2, 3, 4, 5].map((seed) => pool.run({ kind: 'encode', slab: slab(seed), cellBytes: CELL })));
+      for (const [index, result] of results.entries()) {
+        const expected = definedStripe(noise(14 * CELL, index + 1), CELL);
+        assert.ok(Buffer.from(result.slab).equals(expected));
+        assert.equal(result.checksums.length, 18);
+        for (const [cell, checksum] of result.checksums.entries()) assert.equal(checksum, slowCrc32c(expected.subarray(cell * CELL, (cell + 1) * CELL)));
+      }
+      await pool.close();
+    });
+  }
+
+  it('codes a small stripe in place, like a large one', async () => {
+    const pool = createCodecPool({ threads: 1, script: new URL('file:///nowhere.mjs') });
+    const data = noise(14 * 64, 9);
+    const memory = new ArrayBuffer(18 * 64);
+    data.copy(Buffer.from(memory));
+    const { slab: coded } = await pool.run({ kind: 'encode', slab: memory, cellBytes: 64 });
+    assert.ok(Buffer.from(coded).equals(definedStripe(data, 64)));
+    await assert.rejects(pool.run({ kind: 'reconstruct', slab: coded, cellBytes: 64, present: [0, 1], wanted: [17] }), /14 different cells/);
   });
 
   it('leaves the event loop free while it codes', async () => {
-    const pool = createCodecPool(1);
+    const pool = createCodecPool({ threads: 1 });
+    const slabs = [1, 2, 3, 4, 5].map((seed) => slab(seed));
+    await pool.run({ kind: 'encode', slab: slab(6), cellBytes: CELL });
     let turns = 0;
     const counting = setInterval(() => turns++, 1);
-    for (let seed = 1; seed <= 20; seed++) await pool.run({ kind: 'encode', slab: slab(seed), cellBytes: CELL });
+    for (let round = 0; round < 20; round++) {
+      for (const [place, memory] of slabs.entries()) slabs[place] = (await pool.run({ kind: 'encode', slab: memory, cellBytes: CELL })).slab;
+    }
     clearInterval(counting);
     assert.ok(turns > 3, `${turns} turns`);
     await pool.close();
   });
 
   it('reports an impossible job without losing the thread', async () => {
-    const pool = createCodecPool(1);
+    const pool = createCodecPool({ threads: 1 });
     await assert.rejects(pool.run({ kind: 'reconstruct', slab: slab(1), cellBytes: CELL, present: [0, 1], wanted: [17] }), {
       name: 'IoError',
       message: /14 different cells/,
@@ -68,7 +88,7 @@ describe('the codec pool', () => {
         parentPort.postMessage({ id, result: { slab: job.slab, checksums: [] } }, [job.slab]);
       });`,
     );
-    const pool = createCodecPool(1, pathToFileURL(script));
+    const pool = createCodecPool({ threads: 1, script: pathToFileURL(script) });
     await assert.rejects(pool.run({ kind: 'encode', slab: slab(1), cellBytes: CELL }), { name: 'IoError' });
     assert.deepEqual((await pool.run({ kind: 'encode', slab: slab(1), cellBytes: CELL })).checksums, []);
     await pool.close();

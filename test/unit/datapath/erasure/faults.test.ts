@@ -99,13 +99,18 @@ describe('a write', () => {
 
   it('ends within a second or so when cancelled, and leaves nothing', async () => {
     const racks = memorySite();
-    for (const rack of racks.slice(0, 1)) rack.faults.set('writeShard', 'hang');
+    const { promise: isHanging, resolve: hangs } = Promise.withResolvers<void>();
+    racks[0]?.faults.set('writeShard', () => {
+      hangs();
+      return 'hang';
+    });
     const controller = new AbortController();
+    const chunk = noise(1_000_000);
     const endless = Readable.from(
       (async function* () {
         for (;;) {
-          yield noise(100_000);
-          await new Promise((resolve) => setTimeout(resolve, 1));
+          yield chunk;
+          await new Promise((resolve) => setImmediate(resolve));
         }
       })(),
       { objectMode: false },
@@ -116,7 +121,8 @@ describe('a write', () => {
       signal: controller.signal,
       patience: { requestMilliseconds: 10_000, stallMilliseconds: 60_000 },
     });
-    setTimeout(() => controller.abort(new Error('cancelled by the test')), 100);
+    await isHanging;
+    controller.abort(new Error('cancelled by the test'));
     const started = performance.now();
     await assert.rejects(writing, /cancelled by the test/);
     assert.ok(performance.now() - started < 2_500);
@@ -237,9 +243,11 @@ describe('two writers of one key', () => {
     const racks = memorySite();
     const data = noise(SMALL);
     const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
+    const { promise: isAsleep, resolve: sleeps } = Promise.withResolvers<void>();
     const source = Readable.from(
       (async function* () {
         yield data.subarray(0, 5_000);
+        sleeps();
         await woken;
         yield data.subarray(5_000);
       })(),
@@ -247,7 +255,7 @@ describe('two writers of one key', () => {
     );
     const zombieId = newWriteId();
     const zombie = write(racks, KEY, data, { content: source, writeId: zombieId, patience: { requestMilliseconds: 5_000, stallMilliseconds: 5_000 } });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await isAsleep;
     const successor = await write(racks, KEY, data, { content: streamOf(data) });
     wake();
     assert.equal((await zombie).manifest.writeId, successor.manifest.writeId);

@@ -14,7 +14,7 @@ export interface MemoryRack extends RackStore {
 }
 export type Fault = 'fail' | 'full' | 'hang' | ((key: string) => 'fail' | 'full' | 'hang' | undefined);
 
-export const impatient: Patience = { requestMilliseconds: 200, stallMilliseconds: 200 };
+export const impatient: Patience = { requestMilliseconds: 600, stallMilliseconds: 600 };
 
 export function memoryRack(id: string, room: string): MemoryRack {
   const objects = new Map<string, Buffer>();
@@ -41,17 +41,17 @@ export function memoryRack(id: string, room: string): MemoryRack {
       await enter('freeBytes', '');
       return undefined;
     },
-    async writeShard(key, content, { bytes }) {
+    async writeShard(key, { blocks, bytes }) {
       await enter('writeShard', key);
-      const body = await buffer(content);
+      const body = await copyOf(blocks);
       if (body.length !== bytes) throw new PenstockError('IoError', `${body.length} of ${bytes} bytes came.`);
       put(key, body);
     },
-    async readShard(key, { range } = {}) {
-      await enter('readShard', key);
+    async readInto(key, into, { start = 0 } = {}) {
+      await enter('readInto', key);
       const body = objects.get(key);
       if (!body) throw new PenstockError('NotFound', `${key} is not there.`, { store: id });
-      return Readable.from([range ? body.subarray(range.start, range.end + 1) : body], { objectMode: false });
+      return { bytes: body.copy(into, 0, start), totalBytes: body.length };
     },
     async shardBytes(key) {
       await enter('shardBytes', key);
@@ -77,13 +77,20 @@ export function memoryRack(id: string, room: string): MemoryRack {
   };
 }
 
+/** As a rack must: a block is its giver's again when the next one is drawn. */
+async function copyOf(blocks: AsyncIterable<Buffer>): Promise<Buffer> {
+  const copies: Buffer[] = [];
+  for await (const block of blocks) copies.push(Buffer.from(block));
+  return Buffer.concat(copies);
+}
+
 /** 20 racks in four rooms, as in temporal-dev.yaml. */
 export function memorySite(count = 20): MemoryRack[] {
   return Array.from({ length: count }, (_, index) => memoryRack(`r${String(index + 1).padStart(2, '0')}`, `room-${'abcd'[Math.floor(index / 5) % 4]}`));
 }
 
 export function failAll(rack: MemoryRack, fault: Fault = 'fail'): void {
-  for (const method of ['freeBytes', 'writeShard', 'readShard', 'shardBytes', 'writeManifest', 'readManifest', 'list', 'remove'] as const)
+  for (const method of ['freeBytes', 'writeShard', 'readInto', 'shardBytes', 'writeManifest', 'readManifest', 'list', 'remove'] as const)
     rack.faults.set(method, fault);
 }
 
@@ -111,12 +118,21 @@ export function write(racks: readonly RackStore[], key: string, data: Buffer, mo
   return writeErasureObject({ racks, key, content: streamOf(data), bytes: data.length, writeId: newWriteId(), patience: impatient, ...more });
 }
 
-export async function read(racks: readonly RackStore[], key: string): Promise<Buffer> {
-  const { content } = await readErasureObject({ racks, key, patience: impatient });
+export async function read(racks: readonly RackStore[], key: string, patience = impatient): Promise<Buffer> {
+  const { content } = await readErasureObject({ racks, key, patience });
   return buffer(content);
 }
 
 /** Every key on any rack that begins so. */
 export function keysOn(racks: readonly MemoryRack[], prefix: string): string[] {
   return racks.flatMap(({ id, objects }) => [...objects.keys()].filter((key) => key.startsWith(prefix)).map((key) => `${id}:${key}`));
+}
+
+/** All ways to choose so many of `size` things, by number. */
+export function* combinations(size: number, count: number, from = 0): Generator<number[]> {
+  if (count === 0) {
+    yield [];
+    return;
+  }
+  for (let first = from; first <= size - count; first++) for (const rest of combinations(size, count - 1, first + 1)) yield [first, ...rest];
 }

@@ -1,0 +1,64 @@
+/** How the erasure set fares, from its racks and from Penstock's records: what `penstock erasure status` shows, with Temporal gone too. */
+import { objectsPlacedOn } from '../datapath/erasure/placed-on.ts';
+import type { Stores } from '../drivers/open-site.ts';
+import type { RepairDue } from '../model/repair.ts';
+import type { ScrubProgress } from '../model/scrub.ts';
+import { firstRepairs } from './repair-queue.ts';
+import { readScrubProgress } from './scrub-progress.ts';
+
+export interface RackOverview {
+  readonly id: string;
+  readonly room: string;
+  readonly reachable: boolean;
+  /** Absent where the rack cannot tell, as a bucket cannot. */
+  readonly freeBytes?: number;
+  /** Why it takes no new shard, or does not answer. */
+  readonly note?: string;
+}
+export interface ErasureOverview {
+  readonly racks: readonly RackOverview[];
+  /** Absent where there never was one. */
+  readonly scrub?: ScrubProgress;
+  readonly repairsDue: RepairDue;
+  readonly repairsPutOff: number;
+}
+
+const ANSWER_LIMIT_MS = 5_000;
+
+export async function erasureOverview(stores: Stores): Promise<ErasureOverview> {
+  const [racks, scrub, { due, laterObjects }] = await Promise.all([
+    Promise.all(stores.shardRacks.map(overviewOf)),
+    readScrubProgress(stores),
+    firstRepairs(stores, 0),
+  ]);
+  return { racks, ...(scrub ? { scrub } : {}), repairsDue: due, repairsPutOff: laterObjects };
+}
+
+async function overviewOf(rack: Stores['shardRacks'][number]): Promise<RackOverview> {
+  const { id, room, closed } = rack;
+  try {
+    const freeBytes = await rack.freeBytes({ signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
+    return { id, room, reachable: true, ...(freeBytes === undefined ? {} : { freeBytes }), ...(closed ? { note: closed.why } : {}) };
+  } catch (error) {
+    return { id, room, reachable: false, note: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+export interface ConcernedObjects {
+  readonly margin: number;
+  readonly objects: number;
+  readonly storedBytes: number;
+}
+
+/** How many objects had a shard on one of the racks, by how many racks may still be lost. By the listing of the real drain. */
+export async function objectsOnRack({ shardRacks }: Stores, rackIds: readonly string[], onProgress: (objects: number) => void): Promise<ConcernedObjects[]> {
+  const byMargin = new Map<number, ConcernedObjects>();
+  let looked = 0;
+  for await (const { margin, storedBytes, isConcerned } of objectsPlacedOn({ racks: shardRacks, prefix: '' }, rackIds)) {
+    if (++looked % 1000 === 0) onProgress(looked);
+    if (!isConcerned) continue;
+    const known = byMargin.get(margin) ?? { margin, objects: 0, storedBytes: 0 };
+    byMargin.set(margin, { margin, objects: known.objects + 1, storedBytes: known.storedBytes + storedBytes });
+  }
+  return [...byMargin.values()].sort((a, b) => a.margin - b.margin);
+}

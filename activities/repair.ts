@@ -1,0 +1,204 @@
+/** Repairs the erasure set by the records of what is due, a few objects an activity; and finds what had shards on a rack that is lost for good. */
+import { Context, metricMeter } from '@temporalio/activity';
+import * as z from 'zod';
+import { sweepAbandonedShards } from '../datapath/erasure/abandoned.ts';
+import { claimErasureObject } from '../datapath/erasure/claim.ts';
+import { objectsPlacedOn } from '../datapath/erasure/placed-on.ts';
+import { type RepairedErasureObject, repairErasureObject } from '../datapath/erasure/repair.ts';
+import type { Stores } from '../drivers/open-site.ts';
+import { PenstockError } from '../model/errors.ts';
+import { SYSTEM_BUCKET } from '../model/location.ts';
+import {
+  addRepairs,
+  noRepairs,
+  parseRepairName,
+  type RackListing,
+  REPAIR_LIMIT_KEY,
+  type RepairCounts,
+  RepairCountsSchema,
+  type RepairDue,
+  type RepairRecord,
+} from '../model/repair.ts';
+import { effect, type Run } from './effect.ts';
+import { createLimitWatch } from './limits.ts';
+import { firstRepairs, postponeRepair, queueRepair, readRepair, repairDone, requeueRepairs } from './repair-queue.ts';
+
+/** A plan is 256 names of 60 bytes; then the order is looked at anew, for more endangered ones may have come. */
+const PLANNED_OBJECTS = 256;
+/** A unit is minutes of work: so many objects, or so many bytes. */
+const UNIT_OBJECTS = 16;
+const UNIT_BYTES = 8 * 2 ** 30;
+
+export interface RepairPlan {
+  /** Names of records, unit by unit. */
+  readonly units: readonly (readonly string[])[];
+  readonly due: RepairDue;
+  readonly laterObjects: number;
+  readonly heartbeatSeconds: number;
+  readonly eventsPerRun: number;
+}
+export interface RepairUnitRequest {
+  readonly names: readonly string[];
+  readonly lanes: number;
+}
+export interface ListLostRackRequest {
+  readonly listing: RackListing;
+  readonly seconds: number;
+}
+/** `isOver`: nothing is left to list. */
+export interface ListedRack {
+  readonly listing: RackListing;
+  readonly isOver: boolean;
+}
+
+const RackListingSchema = z.strictObject({ rack: z.string(), after: z.string().optional(), listedObjects: z.int(), concernedObjects: z.int() });
+
+export type RepairActivities = ReturnType<typeof createRepairActivities>;
+
+export function createRepairActivities(stores: Stores) {
+  const { site, warm, shardRacks: racks } = stores;
+  const watch = createLimitWatch(stores);
+
+  return {
+    planRepairs: (): Promise<RepairPlan> =>
+      effect(async () => {
+        const { names, due, laterObjects } = await firstRepairs(stores, PLANNED_OBJECTS);
+        const { heartbeatSeconds, eventsPerRun } = site.policies;
+        return { units: cut(names), due, laterObjects, heartbeatSeconds, eventsPerRun };
+      }),
+
+    /** Each object for itself: one that cannot be repaired now is put off and told, and does not hold up the others. */
+    repairUnit: ({ names, lanes }: RepairUnitRequest): Promise<RepairCounts> =>
+      effect(async (run) => {
+        const { limiter, done } = await watch.limiterAt(REPAIR_LIMIT_KEY, lanes);
+        // What an attempt that was lost had done is not due any more: it is counted as it told last.
+        const known = RepairCountsSchema.safeParse(Context.current().info.heartbeatDetails);
+        let counts: RepairCounts = known.success ? known.data : noRepairs;
+        try {
+          for (const name of names) {
+            const record = await readRepair(stores, name);
+            if (!record) continue;
+            const before = counts;
+            const told = (rebuiltBytes: number) => run.report({ ...before, rebuiltBytes: before.rebuiltBytes + rebuiltBytes });
+            counts = addRepairs(counts, await repairOne(name, record, run, (bytes) => limiter.take(bytes, run.signal), told));
+            run.report(counts);
+          }
+          return counts;
+        } finally {
+          done();
+        }
+      }),
+
+    /** Queues every object that had a shard on the rack, for so many seconds or to the end. */
+    listLostRack: ({ listing: given, seconds }: ListLostRackRequest): Promise<ListedRack> =>
+      effect(async (run) => {
+        const endsAt = Date.now() + seconds * 1000;
+        await warm.ensureBucket(SYSTEM_BUCKET);
+        const told = RackListingSchema.safeParse(Context.current().info.heartbeatDetails);
+        let listing: RackListing = told.success && told.data.rack === given.rack ? { ...given, ...defined(told.data) } : given;
+        for await (const object of objectsPlacedOn({ racks, prefix: '', after: listing.after, signal: run.signal }, [listing.rack])) {
+          const { key, margin, storedBytes, isConcerned } = object;
+          if (isConcerned) await queueRepair(stores, { key, margin, storedBytes, suspects: [] });
+          listing = {
+            rack: listing.rack,
+            after: key,
+            listedObjects: listing.listedObjects + 1,
+            concernedObjects: listing.concernedObjects + (isConcerned ? 1 : 0),
+          };
+          run.report(listing);
+          if (Date.now() >= endsAt) return { listing, isOver: false };
+        }
+        return { listing, isOver: true };
+      }),
+
+    requeueRepairs: (): Promise<number> => effect((run) => requeueRepairs(stores, run.signal)),
+
+    /** Makes manifests anew for whole sets of shards that have none. Sets younger than the sweep's age may be a write under way, and are left. */
+    claimObjects: ({ prefix }: { prefix: string }): Promise<RepairCounts> =>
+      effect(async (run) => {
+        let counts = noRepairs;
+        const olderThanMilliseconds = Date.now() - site.policies.sweepAfterHours * 3_600_000;
+        for (let after: string | undefined; ; ) {
+          const page = await sweepAbandonedShards({ racks, prefix, after, olderThanMilliseconds, signal: run.signal });
+          for (const { key } of page.unclaimed) counts = addRepairs(counts, await claimOne(key, run));
+          run.report(counts);
+          if (page.next === undefined) return counts;
+          after = page.next;
+        }
+      }),
+  };
+
+  async function repairOne(
+    name: string,
+    record: RepairRecord,
+    run: Run,
+    pace: (bytes: number) => Promise<void>,
+    onProgress: (rebuiltBytes: number) => void,
+  ): Promise<RepairCounts> {
+    const { key, suspects, storedBytes } = record;
+    try {
+      const result = await repairErasureObject({ racks, key, suspects, signal: run.signal, pace, onProgress });
+      countRebuilt(result);
+      const counts: RepairCounts = {
+        ...noRepairs,
+        repairedObjects: result.rebuilt.length > 0 ? 1 : 0,
+        soundObjects: result.rebuilt.length > 0 ? 0 : 1,
+        rebuiltShards: result.rebuilt.length,
+        rebuiltBytes: result.rebuiltBytes,
+        doneBytes: storedBytes,
+      };
+      if (result.left.length === 0) {
+        await repairDone(stores, name);
+        return counts;
+      }
+      const problem = `shards ${result.left.join(', ')} found no rack${result.failures.length > 0 ? `: ${result.failures.join(', ')}` : ''}`;
+      await postponeRepair(stores, name, record, problem);
+      return { ...counts, soundObjects: 0, postponedObjects: 1, lines: [lineOf(key, problem)] };
+    } catch (error) {
+      run.signal.throwIfAborted();
+      if (!(error instanceof PenstockError)) throw error;
+      if (error.type === 'NotFound') {
+        await repairDone(stores, name);
+        return { ...noRepairs, soundObjects: 1, doneBytes: storedBytes };
+      }
+      await postponeRepair(stores, name, record, error.message);
+      return { ...noRepairs, postponedObjects: 1, lines: [lineOf(key, error.message)] };
+    }
+  }
+
+  async function claimOne(key: string, run: Run): Promise<RepairCounts> {
+    try {
+      await claimErasureObject({ racks, key, signal: run.signal });
+      return { ...noRepairs, claimedObjects: 1 };
+    } catch (error) {
+      run.signal.throwIfAborted();
+      if (!(error instanceof PenstockError) || error.errorClass === 'retryable') throw error;
+      return { ...noRepairs, lines: [lineOf(key, error.message)] };
+    }
+  }
+}
+
+function cut(names: readonly string[]): string[][] {
+  const units: string[][] = [];
+  let bytes = 0;
+  for (const name of names) {
+    const size = parseRepairName(name)?.storedBytes ?? 0;
+    const last = units.at(-1);
+    if (last && last.length < UNIT_OBJECTS && bytes + size <= UNIT_BYTES) last.push(name);
+    else units.push([name]);
+    bytes = units.at(-1)?.length === 1 ? size : bytes + size;
+  }
+  return units;
+}
+
+const LINE_LENGTH = 1_500; // twenty of them are half of the 64 KiB of a payload
+const lineOf = (key: string, problem: string): string => `${key}: ${problem}`.slice(0, LINE_LENGTH);
+
+function countRebuilt({ rebuiltBytes, rebuilt }: RepairedErasureObject): void {
+  metricMeter.createCounter('penstock_erasure_repaired_bytes_total', 'By', 'shards rebuilt').add(rebuiltBytes);
+  metricMeter.createCounter('penstock_erasure_repaired_shards_total', undefined, 'shards rebuilt').add(rebuilt.length);
+}
+
+function defined({ after, ...rest }: z.output<typeof RackListingSchema>): RackListing {
+  return { ...rest, ...(after === undefined ? {} : { after }) };
+}

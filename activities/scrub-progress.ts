@@ -1,0 +1,19 @@
+/** Where the scrub is, on record: what goes on after a stop, and what `penstock erasure status` shows. */
+import type { Stores } from '../drivers/open-site.ts';
+import { PenstockError } from '../model/errors.ts';
+import { SYSTEM_BUCKET } from '../model/location.ts';
+import { SCRUB_PROGRESS_KEY, type ScrubProgress, ScrubProgressSchema } from '../model/scrub.ts';
+
+/** Undefined where there never was one. */
+export async function readScrubProgress({ warm }: Pick<Stores, 'warm'>): Promise<ScrubProgress | undefined> {
+  try {
+    return ScrubProgressSchema.parse(JSON.parse((await warm.readBytes(SYSTEM_BUCKET, SCRUB_PROGRESS_KEY)).toString('utf8')));
+  } catch (error) {
+    if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+export async function writeScrubProgress({ warm }: Pick<Stores, 'warm'>, progress: ScrubProgress): Promise<void> {
+  await warm.writeBytes(SYSTEM_BUCKET, SCRUB_PROGRESS_KEY, Buffer.from(JSON.stringify(progress)), { contentType: 'application/json' });
+}

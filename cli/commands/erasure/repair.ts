@@ -1,0 +1,62 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { objectsOnRack } from '../../../activities/erasure-overview.ts';
+import { RepairRequestSchema } from '../../../model/repair.ts';
+import { MAX_LANES } from '../../../model/transfer-input.ts';
+import { CliError } from '../../cli-error.ts';
+import { addCommand, addGroup, type CommandAnswer, type Run } from '../../command.ts';
+import { acceptInput } from '../../input/accept.ts';
+import { renderTable } from '../../output/table.ts';
+import type { Session } from '../../session.ts';
+import { repairText } from '../../views/erasure.ts';
+import { addSteering } from './steering.ts';
+
+interface StartOptions {
+  rack: string[];
+  claim?: string;
+  lanes: number;
+  dryRun?: true;
+}
+
+export function addRepairCommands(parent: Command, run: Run): void {
+  const repair = addGroup(parent, 'repair', 'Rebuild what is lost or rotten in the erasure set, most endangered objects first');
+  addCommand(repair, 'start', {
+    summary: 'Repair what is due; with --rack also everything that had a shard on a rack that is lost for good',
+    details:
+      'There is one at a time: where one is under way it is given more to do. It ends by itself when nothing is due. What no rack can take now is put off and tried again, at least once an hour',
+    examples: ['penstock erasure repair start', 'penstock erasure repair start --rack r07', 'penstock erasure repair start --rack r07 --dry-run'],
+  })
+    .addOption(new Option('--rack <rack>', 'a rack that is lost for good; may be given again').argParser(collect).default([], 'none'))
+    .option('--claim <prefix>', 'also make manifests anew, from their shards, for objects under this prefix that have none left and are older than the sweep')
+    .addOption(new Option('--lanes <number>', `units of work at once, up to ${MAX_LANES}`).argParser(parseLanes).default(4))
+    .option('--dry-run', 'with --rack: count the objects that had a shard there, and repair nothing')
+    .action((options: StartOptions, command: Command) => run(command, (session) => start(session, options)));
+  addSteering(repair, run, { name: 'repair', calls: (penstock) => penstock.erasure.repair, text: repairText });
+}
+
+async function start(session: Session, { rack: racks, claim, lanes, dryRun }: StartOptions): Promise<CommandAnswer> {
+  const known = (await session.site()).erasureSet.racks.map(({ id }) => id);
+  const unknown = racks.find((rack) => !known.includes(rack));
+  if (unknown !== undefined) {
+    throw new CliError('notFound', `rack ${JSON.stringify(unknown)} is not in the site file; accepted: ${known.join(', ')}`, { type: 'NotFound' });
+  }
+  const request = acceptInput(RepairRequestSchema, { racks, lanes, ...(claim === undefined ? {} : { claim }) });
+  if (dryRun) {
+    if (racks.length === 0) throw new CliError('usage', '--dry-run needs --rack: what is due already is shown by `penstock erasure status`');
+    const concerned = await objectsOnRack(await session.stores(), racks, (objects) => session.note(`${objects} objects looked at`));
+    const rows = concerned.map(({ margin, objects, storedBytes }) => [String(margin), String(objects), String(storedBytes)]);
+    return {
+      data: concerned,
+      text: rows.length === 0 ? 'nothing had a shard there' : renderTable(['racks that may still be lost', 'objects', 'bytes of shards'], rows),
+    };
+  }
+  const status = await (await session.penstock()).erasure.repair.start(request);
+  return { data: status, text: repairText(status) };
+}
+
+const collect = (value: string, before: string[]): string[] => [...before, value];
+
+function parseLanes(text: string): number {
+  const lanes = Number(text);
+  if (!Number.isInteger(lanes) || lanes < 1 || lanes > MAX_LANES) throw new InvalidArgumentError(`accepted: 1 to ${MAX_LANES}`);
+  return lanes;
+}

@@ -1,0 +1,23 @@
+import type { LocatedObject } from '../../model/located-object.ts';
+import { formatBytes } from '../../model/quantity.ts';
+import { renderFacts, renderTable } from '../output/table.ts';
+
+export function locatedText(object: LocatedObject): string {
+  const { manifests, shards, margin } = object;
+  const held = manifests.filter(({ state }) => state === 'present');
+  const facts = renderFacts([
+    ['file', object.member],
+    [object.member === undefined ? 'object' : 'in the pack', object.key],
+    ['content', `${formatBytes(object.bytes)} (${object.bytes} bytes), SHA-256 ${object.sha256}`],
+    ['written', `${object.createdAt}, write ${object.writeId}`],
+    ['generation', object.generation === 1 ? '1, as written' : `${object.generation}, repaired`],
+    ['shards', `${object.stripes} cells of ${formatBytes(object.cellBytes)}, ${formatBytes(object.shardBytes)} on each rack`],
+    ['manifest', `${held.length} copies: ${held.map(({ rack }) => rack).join(', ')}`],
+    ['margin', margin < 0 ? `${margin}: it cannot be read now` : `${margin}: so many more racks may be lost`],
+  ]);
+  const table = renderTable(
+    ['shard', 'rack', 'room', 'state', ''],
+    shards.map(({ index, rack = '-', room = '-', state, note = '' }) => [`${index}${index < 14 ? '' : ' parity'}`, rack, room, state, note]),
+  );
+  return `${facts}\n\n${table}`;
+}

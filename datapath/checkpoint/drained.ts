@@ -1,0 +1,145 @@
+/** What a drained checkpoint consists of: its record, and the objects that the record names. What lies beside them is not of the checkpoint. */
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import pLimit from 'p-limit';
+import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { COMMIT_RECORD } from '../../model/checkpoint.ts';
+import { type DescribedFile, type DrainedFile, type DrainedRecord, DrainedRecordSchema, packName } from '../../model/drained-record.ts';
+import { PenstockError } from '../../model/errors.ts';
+import { formatIssues, parseInput } from '../../model/issues.ts';
+import { type EndangeredObject, newWriteId, type Pack, type PackMember, packOf, readErasureObject, writeErasureObject } from '../erasure/index.ts';
+import { decodeCrc32c } from '../transfer/crc32c.ts';
+
+const OBJECTS_AT_ONCE = 2; // each holds a stripe of up to 18 MiB in flight
+
+export interface InErasureSet {
+  readonly racks: readonly RackStore[];
+  /** Key prefix of the checkpoint, ending with `/`. */
+  readonly prefix: string;
+  readonly signal: AbortSignal;
+}
+/** Told of each object that was found with less than its full margin, though it could be read. */
+export interface WithDamage {
+  readonly onDamage?: ((object: EndangeredObject) => Promise<void>) | undefined;
+}
+export interface DrainProgress {
+  readonly files: number;
+  readonly bytes: number;
+  readonly doneFiles: number;
+  readonly doneBytes: number;
+}
+export interface WithProgress {
+  readonly onProgress?: (progress: DrainProgress) => void;
+}
+
+export interface MemberFile extends PackMember {
+  readonly file: DescribedFile;
+}
+/** One erasure object of a checkpoint; its key is the prefix and its name. */
+export type DrainedUnit = FileUnit | PackUnit;
+export interface FileUnit {
+  readonly kind: 'file';
+  readonly name: string;
+  readonly file: DrainedFile;
+  readonly files: readonly [DrainedFile];
+}
+export interface PackUnit {
+  readonly kind: 'pack';
+  readonly name: string;
+  readonly pack: Pack<MemberFile>;
+  readonly files: readonly DrainedFile[];
+}
+
+export const memberOf = (file: DescribedFile): MemberFile => ({
+  file,
+  name: file.path,
+  bytes: file.bytes,
+  crc32c: decodeCrc32c(file.crc32c),
+  modifiedAtMilliseconds: Date.parse(file.modifiedAt),
+  mode: file.mode,
+});
+
+export const fileUnit = (file: DrainedFile): FileUnit => ({ kind: 'file', name: file.path, file, files: [file] });
+
+export function packUnit(members: readonly MemberFile[]): PackUnit {
+  const pack = packOf(members);
+  return { kind: 'pack', name: packName(pack.id), pack, files: members.map(({ file }) => file) };
+}
+
+/** A pack's whole index follows from the record, and its name from the index. CorruptSource where the record's own name for it is another. */
+export function unitsOf(record: DrainedRecord): DrainedUnit[] {
+  if (record.formatVersion === 1) return record.files.map(fileUnit);
+  const members: MemberFile[][] = record.packs.map(() => []);
+  const units: DrainedUnit[] = [];
+  for (const file of record.files) {
+    if (file.pack === undefined) units.push(fileUnit(file));
+    else members[file.pack]?.push(memberOf(file));
+  }
+  for (const [index, { name, bytes }] of record.packs.entries()) {
+    const unit = packUnit(members[index] ?? []);
+    if (unit.name !== name || unit.pack.bytes !== bytes) {
+      throw new PenstockError('CorruptSource', `the record of checkpoint ${record.checkpointId} names the pack ${name}, but its files make ${unit.name}.`);
+    }
+    units.push(unit);
+  }
+  return units;
+}
+
+export async function readDrainedRecord({ racks, prefix, signal }: InErasureSet): Promise<DrainedRecord | undefined> {
+  try {
+    const { content } = await readErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, signal });
+    const parsed = parseInput(DrainedRecordSchema, JSON.parse((await buffer(content)).toString('utf8')));
+    if (parsed.ok) return parsed.value;
+    throw new PenstockError('CorruptSource', `the record of the checkpoint ${prefix} is not sound: ${formatIssues(parsed.issues)}.`, {
+      nextStep: 'Where a newer version drained it, restore it with that one.',
+    });
+  } catch (error) {
+    if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+export async function demandDrainedRecord(request: InErasureSet): Promise<DrainedRecord> {
+  const record = await readDrainedRecord(request);
+  if (record) return record;
+  throw new PenstockError('NotFound', `the erasure set holds no committed checkpoint ${request.prefix}`, {
+    nextStep: 'List the allocation: it may still be draining.',
+  });
+}
+
+/** What makes it a checkpoint; only after all that it names is committed. Conflict where another record is there. */
+export async function writeDrainedRecord({ racks, prefix, signal }: InErasureSet, record: DrainedRecord): Promise<void> {
+  const body = Buffer.from(JSON.stringify(record));
+  await writeErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, content: Readable.from([body]), bytes: body.length, writeId: newWriteId(), signal });
+}
+
+/** Works on a few objects at a time, and tells in files what has been done. */
+export async function eachUnit(
+  units: readonly DrainedUnit[],
+  { onProgress }: WithProgress,
+  work: (unit: DrainedUnit, onBytes: (bytes: number) => void) => Promise<unknown>,
+): Promise<void> {
+  const limit = pLimit(OBJECTS_AT_ONCE);
+  const bytesOf = ({ files }: DrainedUnit) => files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const total = { files: units.reduce((sum, { files }) => sum + files.length, 0), bytes: units.reduce((sum, unit) => sum + bytesOf(unit), 0) };
+  let doneFiles = 0;
+  let doneBytes = 0;
+  const underWay = new Map<string, number>();
+  const tell = () => onProgress?.({ ...total, doneFiles, doneBytes: doneBytes + [...underWay.values()].reduce((sum, each) => sum + each, 0) });
+  await Promise.all(
+    units.map((unit) =>
+      limit(async () => {
+        const unitBytes = bytesOf(unit);
+        await work(unit, (bytes) => {
+          // A pack is a little longer than its files.
+          underWay.set(unit.name, Math.min(bytes, unitBytes));
+          tell();
+        });
+        underWay.delete(unit.name);
+        doneFiles += unit.files.length;
+        doneBytes += unitBytes;
+        tell();
+      }),
+    ),
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * What nobody will finish, found by the names of shards: attempts that never committed, shards that were replaced, and what repairs that died have made. Collected by
+ * age, for an attempt may be under way. A whole set of shards without any manifest is never taken for one: it may be all that is left of an object.
+ */
+import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { PenstockError } from '../../model/errors.ts';
+import { parseHeader } from './format.ts';
+import { DATA_SHARDS, HEADER_BYTES, parseShardName, repairStartedAt, type ShardName, shardListPrefix, shardPrefix } from './layout.ts';
+import { listNames } from './list.ts';
+import { findManifest, type SurveyOptions } from './manifest-copies.ts';
+import { defaultPatience, isType, type Patience, within } from './patience.ts';
+import { removeAttempt } from './remove.ts';
+import { namesOf, placeOf, tidyObject } from './tidy.ts';
+
+export interface SweepAbandonedShards {
+  readonly racks: readonly RackStore[];
+  /** Of the objects' keys; empty for all. */
+  readonly prefix: string;
+  /** `next` of the page before. */
+  readonly after?: string | undefined;
+  /** Attempts begun before this instant are over. */
+  readonly olderThanMilliseconds: number;
+  /** Names a rack and page; 1,000 where absent. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly patience?: Patience | undefined;
+}
+export interface SweptPage {
+  readonly shardsRemoved: number;
+  /** Whole sets of shards without any manifest: each a matter for a person, see claimErasureObject. */
+  readonly unclaimed: readonly { readonly key: string; readonly writeId: string }[];
+  /** What could not be judged or reached now, and why; the next sweep looks again. */
+  readonly postponed: readonly string[];
+  readonly next: string | undefined;
+}
+
+interface NamedShard extends ShardName {
+  readonly key: string;
+  readonly name: string;
+  readonly racks: readonly RackStore[];
+}
+
+/** One page of names; may be repeated, and run beside writers and repairs. StoreUnavailable where more racks are silent than an object may have lost. */
+export async function sweepAbandonedShards(request: SweepAbandonedShards): Promise<SweptPage> {
+  const { racks, prefix, after, olderThanMilliseconds, limit = 1000, signal, patience = defaultPatience } = request;
+  const survey: SurveyOptions = { patience, signal };
+  const page = await listNames(racks, shardListPrefix(prefix), { after, limit, ...survey });
+  const shards = [...page.names].flatMap(([name, holders]): NamedShard[] => {
+    const parsed = parseShardName(name);
+    return parsed ? [{ ...parsed, name, racks: holders }] : [];
+  });
+  let shardsRemoved = 0;
+  const unclaimed: { key: string; writeId: string }[] = [];
+  const postponed: string[] = [];
+  for (const group of Map.groupBy(shards, ({ key, writeId }) => `${key}/${writeId}`).values()) {
+    signal?.throwIfAborted();
+    const [first] = group;
+    if (!first) continue;
+    const { key, writeId } = first;
+    try {
+      const manifest = (await findManifest(racks, key, survey))?.manifest;
+      if (manifest?.writeId === writeId) {
+        const named = namesOf(manifest);
+        const isLeft = ({ name, repairId, racks: holders }: NamedShard): boolean =>
+          holders.some(({ id }) => !named.has(placeOf(id, name))) && (repairId === undefined || repairStartedAt(repairId) < olderThanMilliseconds);
+        if (group.some(isLeft)) shardsRemoved += await tidyObject({ racks, manifest, olderThanMilliseconds }, survey);
+        continue;
+      }
+      const began = await beginOf(group, survey);
+      if (began >= olderThanMilliseconds) continue;
+      if (!manifest && (await isRestorable(racks, key, writeId, survey))) unclaimed.push({ key, writeId });
+      else shardsRemoved += (await removeAttempt({ racks, key, writeId, signal, patience })).shards;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof PenstockError)) throw error;
+      postponed.push(error.message);
+    }
+  }
+  return { shardsRemoved, unclaimed, postponed, next: page.next };
+}
+
+/** When the attempt began, as the header of any of its shards says. CorruptSource where none tells. */
+async function beginOf(shards: readonly NamedShard[], { patience, signal }: SurveyOptions): Promise<number> {
+  let trouble: unknown;
+  for (const { key, writeId, name, racks } of shards) {
+    for (const rack of racks) {
+      try {
+        const header = Buffer.alloc(HEADER_BYTES);
+        await within(patience.requestMilliseconds, rack.id, 'reading a header', (inner) => rack.readInto(name, header, { signal: inner }), signal);
+        const parsed = parseHeader(header);
+        if (parsed.key === key && parsed.writeId === writeId) return parsed.createdAtMilliseconds;
+        trouble = new PenstockError('CorruptSource', `${name} is a shard of ${JSON.stringify(parsed.key)}, write ${parsed.writeId}.`, { store: rack.id });
+      } catch (error) {
+        signal?.throwIfAborted();
+        trouble = error;
+      }
+    }
+  }
+  throw trouble instanceof PenstockError && !isType(trouble, 'NotFound')
+    ? trouble
+    : new PenstockError('CorruptSource', `no shard of write ${shards[0]?.writeId ?? 'unknown'} tells when it began.`, { cause: trouble });
+}
+
+/** Whether 14 different shards are there: by their names on all racks that answer. */
+async function isRestorable(racks: readonly RackStore[], key: string, writeId: string, survey: SurveyOptions): Promise<boolean> {
+  const { names } = await listNames(racks, `${shardPrefix(key)}${writeId}.`, { after: undefined, limit: 1000, ...survey });
+  const indices = new Set([...names.keys()].flatMap((name) => parseShardName(name)?.index ?? []));
+  return indices.size >= DATA_SHARDS;
+}

@@ -1,0 +1,70 @@
+/** Reads objects back one after the other, every cell of every shard, and tells what repair has to do. Changes nothing. */
+import type { RackStore } from '../../drivers/rack-store/port.ts';
+import type { CodecPool } from './codec-pool.ts';
+import { type EndangeredObject, endangered } from './endangered.ts';
+import { MANIFEST_COPIES, manifestKey } from './layout.ts';
+import { listErasureObjects } from './list.ts';
+import { electorsFor, surveyManifests } from './manifest-copies.ts';
+import { defaultPatience, isType, type Patience } from './patience.ts';
+import { type ErasureVerification, verifyErasureObject } from './verify.ts';
+
+export interface ScrubErasureObjects {
+  readonly racks: readonly RackStore[];
+  /** Of the objects' keys; empty for all. */
+  readonly prefix: string;
+  /** The last key that is done. */
+  readonly after?: string | undefined;
+  /** Keys a page; 1,000 where absent. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly codec?: CodecPool | undefined;
+  readonly patience?: Patience | undefined;
+  /** Awaited before so many bytes are read from racks. */
+  readonly pace?: ((bytes: number) => Promise<void>) | undefined;
+}
+
+export interface ScrubbedObject extends EndangeredObject {
+  readonly bytes: number;
+  /** One line for each thing that is wrong. */
+  readonly problems: readonly string[];
+}
+
+/** In the order of their manifests' names, from behind `after`. Memory: one stripe. StoreUnavailable where too many racks are silent to list. */
+export async function* scrubErasureObjects(request: ScrubErasureObjects): AsyncGenerator<ScrubbedObject> {
+  for (let after = request.after; ; ) {
+    const page = await listErasureObjects({ ...request, after });
+    for (const key of page.keys) {
+      const object = await scrubErasureObject(request, key);
+      if (object) yield object;
+    }
+    if (page.next === undefined) return;
+    after = page.next;
+  }
+}
+
+/** Undefined where it was removed meanwhile. */
+export async function scrubErasureObject(request: Omit<ScrubErasureObjects, 'prefix'>, key: string): Promise<ScrubbedObject | undefined> {
+  const { racks, signal, codec, patience = defaultPatience, pace } = request;
+  try {
+    const facts = await verifyErasureObject({ racks, key, signal, codec, patience, pace });
+    const { manifest } = facts;
+    const firsts = await surveyManifests(electorsFor(key, racks), manifestKey(key), { patience, signal });
+    const firstCopies = firsts.filter((copy) => copy.state === 'present' && copy.manifest.writeId === manifest.writeId).length;
+    const problems = problemsOf(facts, Math.min(facts.manifestCopies, firstCopies));
+    // Also cells that did not come at first count against the margin.
+    return { ...endangered(manifest, facts.shards), margin: facts.margin, bytes: manifest.bytes, problems };
+  } catch (error) {
+    if (isType(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+function problemsOf({ shards, digestMatches, margin }: ErasureVerification, manifestCopies: number): string[] {
+  return [
+    ...shards
+      .filter(({ state }) => state === 'rotten' || state === 'lost' || state === 'unwritten')
+      .map(({ index, rack, state, message }) => `shard ${index} on ${rack ?? 'no rack'} is ${state}: ${message ?? 'unknown'}`),
+    ...(manifestCopies < MANIFEST_COPIES ? [`${manifestCopies} of ${MANIFEST_COPIES} manifest copies are there`] : []),
+    ...(margin >= 0 && !digestMatches ? ['its cells are sound, and the whole does not have its SHA-256'] : []),
+  ];
+}

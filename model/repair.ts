@@ -1,0 +1,116 @@
+/** What repair of the erasure set is asked for, and how far it is. What is to be repaired lies in the object store, a record an object, most endangered first by name. */
+import * as z from 'zod';
+import { IdentifierSchema } from './identifiers.ts';
+import { MAX_LANES } from './transfer-input.ts';
+
+export const REPAIR_WORKFLOW_ID = 'repair';
+export const REPAIR_LIMIT_KEY = 'limits/repair.json';
+/** Due now, and due when racks or space have come back. */
+export const REPAIR_QUEUE = 'erasure/repairs/queue/';
+export const REPAIR_LATER = 'erasure/repairs/later/';
+
+export const RepairRequestSchema = z.strictObject({
+  racks: z.array(IdentifierSchema).max(32).default([]).describe('Racks lost for good: every object that had a shard there is repaired, most endangered first'),
+  claim: z.string().max(900).optional().describe('Also make manifests anew, from their shards, for objects under this prefix that have none left'),
+  lanes: z.int().min(1).max(MAX_LANES).default(4).describe('Units of work at once'),
+});
+export type RepairInput = z.input<typeof RepairRequestSchema>;
+export type RepairRequest = z.output<typeof RepairRequestSchema>;
+
+export const RepairRecordSchema = z.strictObject({
+  key: z.string(),
+  /** Racks that may still be lost, when it was found. */
+  margin: z.int(),
+  storedBytes: z.int().nonnegative(),
+  foundAt: z.iso.datetime(),
+  suspects: z.array(z.strictObject({ index: z.int(), rack: z.string(), repairId: z.string().optional(), state: z.enum(['rotten', 'lost']) })),
+  /** Why it was put off. */
+  problem: z.string().optional(),
+});
+export type RepairRecord = z.output<typeof RepairRecordSchema>;
+
+/** Fewest surviving shards first: "13" for a margin of -1. The size stands in the name, so that a listing tells how much is due. */
+export const repairName = ({ margin, storedBytes }: Pick<RepairRecord, 'margin' | 'storedBytes'>, keyDigest: string): string =>
+  `${String(Math.max(0, margin + 14)).padStart(2, '0')}/${keyDigest.slice(0, 40)}.${storedBytes}.json`;
+
+export function parseRepairName(name: string): { margin: number; storedBytes: number } | undefined {
+  const [, surviving, bytes] = /^(\d\d)\/[0-9a-f]{40}\.(\d+)\.json$/.exec(name) ?? [];
+  return surviving === undefined || bytes === undefined ? undefined : { margin: Number(surviving) - 14, storedBytes: Number(bytes) };
+}
+
+export interface RepairDue {
+  readonly objects: number;
+  readonly storedBytes: number;
+  /** Counting stopped there: there are more. */
+  readonly isMore: boolean;
+}
+
+/** Objects on a lost rack are being looked for. */
+export interface RackListing {
+  readonly rack: string;
+  readonly after?: string;
+  readonly listedObjects: number;
+  readonly concernedObjects: number;
+}
+
+const CountSchema = z.int().nonnegative();
+export const RepairCountsSchema = z.strictObject({
+  repairedObjects: CountSchema,
+  /** That turned out to need nothing. */
+  soundObjects: CountSchema,
+  /** Put off: no rack that takes a shard, or too few shards there. */
+  postponedObjects: CountSchema,
+  claimedObjects: CountSchema,
+  rebuiltShards: CountSchema,
+  rebuiltBytes: CountSchema,
+  /** What their shards take, all of them: what the rest is measured by. */
+  doneBytes: CountSchema,
+  /** The first of what could not be done. */
+  lines: z.array(z.string()).readonly(),
+});
+export type RepairCounts = Readonly<z.output<typeof RepairCountsSchema>>;
+
+export const noRepairs: RepairCounts = {
+  repairedObjects: 0,
+  soundObjects: 0,
+  postponedObjects: 0,
+  claimedObjects: 0,
+  rebuiltShards: 0,
+  rebuiltBytes: 0,
+  doneBytes: 0,
+  lines: [],
+};
+
+const LINES_SHOWN = 20;
+
+export const addRepairs = (one: RepairCounts, other: RepairCounts): RepairCounts => ({
+  repairedObjects: one.repairedObjects + other.repairedObjects,
+  soundObjects: one.soundObjects + other.soundObjects,
+  postponedObjects: one.postponedObjects + other.postponedObjects,
+  claimedObjects: one.claimedObjects + other.claimedObjects,
+  rebuiltShards: one.rebuiltShards + other.rebuiltShards,
+  rebuiltBytes: one.rebuiltBytes + other.rebuiltBytes,
+  doneBytes: one.doneBytes + other.doneBytes,
+  lines: [...one.lines, ...other.lines].slice(0, LINES_SHOWN),
+});
+
+export interface RepairStatus {
+  readonly state: 'listing' | 'repairing' | 'waiting' | 'done';
+  readonly running: boolean;
+  readonly paused: boolean;
+  /** Null: no limit. */
+  readonly bytesPerSecond: number | null;
+  readonly startedAt: string;
+  readonly counts: RepairCounts;
+  readonly due: RepairDue;
+  readonly laterObjects: number;
+  readonly listings: readonly RackListing[];
+  /** Absent where nothing is known about the pace, or lost racks are still being listed. */
+  readonly etaSeconds?: number;
+}
+
+/** By what was done since the start. */
+export function repairEta(counts: RepairCounts, due: RepairDue, elapsedSeconds: number): number | undefined {
+  if (due.objects === 0) return 0;
+  return counts.doneBytes > 0 && elapsedSeconds > 0 ? Math.ceil(due.storedBytes / (counts.doneBytes / elapsedSeconds)) : undefined;
+}

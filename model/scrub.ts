@@ -1,0 +1,106 @@
+/** What a scrub of the erasure set is asked for, and how far it is: one record in the object store, so that a scrub that was stopped goes on from its place. */
+import * as z from 'zod';
+import { BandwidthSchema } from './quantity.ts';
+
+export const SCRUB_WORKFLOW_ID = 'scrub';
+export const SCRUB_PROGRESS_KEY = 'erasure/scrub.json';
+export const SCRUB_LIMIT_KEY = 'limits/scrub.json';
+
+export const ScrubRequestSchema = z.strictObject({
+  anew: z.boolean().default(false).describe('Begin at the first object, also where an earlier scrub was stopped on its way'),
+  bytesPerSecond: BandwidthSchema.optional().describe('Limit of what is read from racks; the policy scrubRate where absent'),
+  segmentSeconds: z.int().min(1).max(3600).default(300).describe('How long one activity reads before the place is put into the history'),
+});
+export type ScrubInput = z.input<typeof ScrubRequestSchema>;
+export type ScrubRequest = z.output<typeof ScrubRequestSchema>;
+
+const CountSchema = z.int().nonnegative();
+const LINES_SHOWN = 20;
+
+export const ScrubProgressSchema = z.strictObject({
+  scrubId: z.string(),
+  /** reading: objects. sweeping: names of shards, for what nobody will finish. */
+  state: z.enum(['reading', 'sweeping', 'complete']),
+  startedAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+  /** The last key that was read; in `sweeping` the last name. Absent at the beginning. */
+  after: z.string().optional(),
+  objects: CountSchema,
+  /** Of shards, as they lie on the racks. */
+  storedBytes: CountSchema,
+  /** Objects by the number of racks that may still be lost; negative where one cannot be restored now. */
+  byMargin: z.record(z.string().regex(/^-?\d+$/), CountSchema),
+  damagedObjects: CountSchema,
+  shardsRemoved: CountSchema,
+  /** Whole sets of shards without a manifest. */
+  unclaimedCount: CountSchema,
+  /** The first of what was found. */
+  lines: z.array(z.string()).max(LINES_SHOWN),
+  /** Of the last one that was complete: what this one's share is measured against. */
+  previous: z.strictObject({ endedAt: z.iso.datetime(), objects: CountSchema, storedBytes: CountSchema }).optional(),
+});
+export type ScrubProgress = z.output<typeof ScrubProgressSchema>;
+
+export interface ScrubStatus {
+  readonly progress: ScrubProgress | undefined;
+  readonly running: boolean;
+  readonly paused: boolean;
+  /** Null: no limit. */
+  readonly bytesPerSecond: number | null;
+}
+
+export function newScrub(scrubId: string, now: string, before: ScrubProgress | undefined): ScrubProgress {
+  const previous = before?.state === 'complete' ? { endedAt: before.updatedAt, objects: before.objects, storedBytes: before.storedBytes } : before?.previous;
+  return {
+    scrubId,
+    state: 'reading',
+    startedAt: now,
+    updatedAt: now,
+    objects: 0,
+    storedBytes: 0,
+    byMargin: {},
+    damagedObjects: 0,
+    shardsRemoved: 0,
+    unclaimedCount: 0,
+    lines: [],
+    ...(previous ? { previous } : {}),
+  };
+}
+
+export interface ScrubFinding {
+  readonly key: string;
+  readonly storedBytes: number;
+  readonly margin: number;
+  readonly problems: readonly string[];
+}
+
+/** One object further. */
+export function withObject(progress: ScrubProgress, { key, storedBytes, margin, problems }: ScrubFinding): ScrubProgress {
+  const isDamaged = problems.length > 0;
+  return {
+    ...progress,
+    after: key,
+    objects: progress.objects + 1,
+    storedBytes: progress.storedBytes + storedBytes,
+    byMargin: { ...progress.byMargin, [margin]: (progress.byMargin[margin] ?? 0) + 1 },
+    damagedObjects: progress.damagedObjects + (isDamaged ? 1 : 0),
+    lines: isDamaged ? withLines(progress.lines, [`${key}: ${problems.slice(0, 3).join('; ')}`]) : progress.lines,
+  };
+}
+
+const LINE_LENGTH = 1_500; // twenty of them are half of the 64 KiB of a payload
+
+export const withLines = (before: readonly string[], lines: readonly string[]): string[] =>
+  [...before, ...lines.map((line) => line.slice(0, LINE_LENGTH))].slice(0, LINES_SHOWN);
+
+/** 0 to 1 by the last complete scrub; undefined where there was none. */
+export function scrubShare({ state, storedBytes, previous }: ScrubProgress): number | undefined {
+  if (state !== 'reading') return 1;
+  return previous && previous.storedBytes > 0 ? Math.min(0.9999, storedBytes / previous.storedBytes) : undefined;
+}
+
+/** In the order of danger, "4" last. */
+export const marginRows = (byMargin: Readonly<Record<string, number>>): (readonly [number, number])[] =>
+  Object.entries(byMargin)
+    .map(([margin, objects]) => [Number(margin), objects] as const)
+    .sort(([a], [b]) => a - b);

@@ -1,0 +1,88 @@
+/** Scrub and repair of the erasure set: a rack that is lost, a scrub that is stopped and goes on, repairs that have to wait. */
+import { Readable } from 'node:stream';
+import { newWriteId, writeErasureObject } from '../../../datapath/erasure/index.ts';
+import { seededBytes } from '../../../dev/job/job.ts';
+import { runsOf, scheduled } from '../../support/histories.ts';
+import type { TestSite } from '../../support/site.ts';
+import { eventually } from '../../support/wait.ts';
+import { closed, type Scenario } from '../scenario.ts';
+
+async function writeObjects({ stores }: TestSite, count: number): Promise<void> {
+  const keys = Array.from({ length: count }, (_, index) => `recorded/object-${index}`);
+  for (const key of keys) {
+    const body = seededBytes(key, 200_000);
+    await writeErasureObject({ racks: stores.shardRacks, key, content: Readable.from([body]), bytes: body.length, writeId: newWriteId() });
+  }
+}
+
+const over = (what: string, status: () => Promise<{ readonly running: boolean }>) =>
+  eventually(`the ${what} to be over`, async () => ((await status()).running ? undefined : true));
+
+/** As a rack that is emptied: what is rebuilt finds room there again. */
+async function loseShards({ stores, running }: TestSite, rackId: string): Promise<void> {
+  const bucket = running.site.erasureSet.racks.find(({ id }) => id === rackId)?.bucket ?? '';
+  const { entries } = await stores.shardObjects.list(bucket, 'ec/v1/shards/recorded/');
+  for (const { key } of entries) await stores.shardObjects.remove(bucket, key);
+}
+
+export const scrubAndRepair: Scenario = {
+  site: 'usual',
+  saves: ['scrub/scheduled', 'scrub/completed', 'scrub/stopped', 'scrub/paused', 'repair/completed', 'repair/rack-listed', 'repair/slowed'],
+  async run(site, save) {
+    const { scrub, repair } = site.penstock.erasure;
+    await writeObjects(site, 14);
+    await site.temporal.workflow.execute('scrub', { workflowId: 'scrub-by-schedule', taskQueue: 'control', args: [] });
+    await save('scrub/scheduled', 'scrub-by-schedule', { when: closed });
+    await over('scrub', scrub.status);
+    await save('scrub/completed', 'scrub', { when: closed });
+
+    await scrub.start({ anew: true, bytesPerSecond: '100kB/s', segmentSeconds: 1 });
+    await eventually('a segment to be over', async () => (((await scrub.status()).progress?.objects ?? 0) > 0 ? true : undefined));
+    await scrub.stop();
+    await save('scrub/stopped', 'scrub', { when: closed });
+
+    await scrub.start({ bytesPerSecond: 0, segmentSeconds: 1 });
+    await scrub.pause();
+    await scrub.setRate({ bytesPerSecond: null });
+    await save('scrub/paused', 'scrub', { when: (events) => scheduled(events, 'setErasureLimit').length >= 1 });
+    await loseShards(site, 'r03');
+    await scrub.resume();
+    await over('scrub', scrub.status);
+    await scrub.start({ anew: true });
+    await over('scrub', scrub.status);
+    await eventually(
+      'the repair to have begun',
+      async () => (await repair.status()).running || (await repair.status()).counts.repairedObjects > 0 || undefined,
+    );
+    await over('repair', repair.status);
+    await save('repair/completed', 'repair', { when: closed });
+
+    await loseShards(site, 'r04');
+    await repair.start({ racks: ['r04'], lanes: 2 });
+    await over('repair', repair.status);
+    await save('repair/rack-listed', 'repair', { when: closed });
+
+    await loseShards(site, 'r05');
+    await repair.start({ racks: ['r05'], claim: 'recorded/' });
+    await repair.setRate({ bytesPerSecond: '50MB/s' });
+    await over('repair', repair.status);
+    await save('repair/slowed', 'repair', { when: closed });
+  },
+};
+
+/** Full histories: both go on in new runs. */
+export const scrubContinued: Scenario = {
+  site: 'impatient',
+  saves: ['scrub/before-continue-as-new', 'scrub/continued-completed'],
+  async run(site, save) {
+    const { scrub } = site.penstock.erasure;
+    await writeObjects(site, 30); // a segment reads two: some ninety events
+    await scrub.start({ anew: true, bytesPerSecond: '250kB/s', segmentSeconds: 1 });
+    const { raw } = await site.temporal.workflow.getHandle('scrub').describe();
+    await over('scrub', scrub.status);
+    const [first, ...later] = await runsOf(site.temporal, 'scrub', raw.workflowExecutionInfo?.firstRunId ?? '');
+    if (!first || later.length === 0) throw new Error('the scrub was over in one run: the site counts too few events as a full history');
+    await save('scrub/before-continue-as-new', 'scrub', { runId: first.runId, when: closed });
+    await save('scrub/continued-completed', 'scrub', { when: closed });
+  },
+};

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ErasureCalls } from '../../../client/erasure.ts';
+import { noRepairs, type RepairStatus } from '../../../model/repair.ts';
+import { newScrub, type ScrubStatus, withObject } from '../../../model/scrub.ts';
+import { penstock, recorder } from './support.ts';
+
+const STARTED = '2026-11-21T08:00:00.000Z';
+const unexpected = () => Promise.reject(new Error('not asked for'));
+const nothing = { start: unexpected, status: unexpected, setRate: unexpected, pause: unexpected, resume: unexpected, stop: unexpected };
+const erasure = (more: { scrub?: Partial<ErasureCalls['scrub']>; repair?: Partial<ErasureCalls['repair']> }) => ({
+  penstock: { erasure: { scrub: { ...nothing, ...more.scrub }, repair: { ...nothing, ...more.repair } } },
+});
+
+const scrub: ScrubStatus = {
+  progress: withObject(
+    { ...newScrub('id', STARTED, undefined), previous: { endedAt: STARTED, objects: 10, storedBytes: 4_000_000 } },
+    { key: 'a\x1b[31m', storedBytes: 1_000_000, margin: 3, problems: ['shard 3 on r07 is rotten'] },
+  ),
+  running: true,
+  paused: false,
+  bytesPerSecond: 200_000_000,
+};
+const repair: RepairStatus = {
+  state: 'listing',
+  running: true,
+  paused: false,
+  bytesPerSecond: null,
+  startedAt: STARTED,
+  counts: { ...noRepairs, repairedObjects: 2, rebuiltShards: 3, rebuiltBytes: 1_500_000 },
+  due: { objects: 7, storedBytes: 7_000_000, isMore: false },
+  laterObjects: 1,
+  listings: [{ rack: 'r07', listedObjects: 40, concernedObjects: 36 }],
+};
+
+test('scrub start sends what the line says, and says whether it attached', async () => {
+  const { ask, asked } = recorder({ workflowId: 'scrub', attached: false });
+  const ran = await penstock(['erasure', 'scrub', 'start', '--anew', '--rate', '500MB/s', '-o', 'json'], erasure({ scrub: { start: ask } }));
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.partialDeepStrictEqual(asked.at(-1), { anew: true, bytesPerSecond: 500_000_000 });
+  assert.deepEqual(JSON.parse(ran.stdout), { workflowId: 'scrub', attached: false });
+});
+
+test('scrub status shows share, place, margins and what was found, made harmless', async () => {
+  const { stdout } = await penstock(['erasure', 'scrub', 'status'], erasure({ scrub: { status: () => Promise.resolve(scrub) } }));
+  assert.match(stdout, /under way/);
+  assert.match(stdout, /1 objects, 1\.0 MB of shards, about 25 %/);
+  assert.match(stdout, /200 MB\/s/);
+  assert.match(stdout, /3 +1/);
+  assert.match(stdout, /\\u001b\[31m: shard 3 on r07 is rotten/);
+});
+
+test('pause, resume, rate and stop ask for that and nothing else', async () => {
+  for (const name of ['pause', 'resume', 'stop'] as const) {
+    const { ask, asked } = recorder(scrub);
+    assert.equal((await penstock(['erasure', 'scrub', name], erasure({ scrub: { [name]: ask } }))).code, 0);
+    assert.equal(asked.length, 1);
+  }
+  const { ask, asked } = recorder({ bytesPerSecond: null });
+  assert.equal((await penstock(['erasure', 'repair', 'rate', 'none'], erasure({ repair: { setRate: ask } }))).code, 0);
+  assert.deepEqual(asked, [{ bytesPerSecond: null }]);
+});
+
+test('repair start takes racks of the site file, and names them where one is none', async () => {
+  const { ask, asked } = recorder(repair);
+  const ran = await penstock(
+    ['erasure', 'repair', 'start', '--rack', 'r07', '--rack', 'r08', '--lanes', '8', '--claim', 'acme/'],
+    erasure({ repair: { start: ask } }),
+  );
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.deepEqual(asked.at(-1), { racks: ['r07', 'r08'], claim: 'acme/', lanes: 8 });
+  assert.match(ran.stdout, /7 objects, 7\.0 MB of shards/);
+  assert.match(ran.stdout, /r07: 36 of 40 objects had a shard there/);
+  const wrong = await penstock(['erasure', 'repair', 'start', '--rack', 'r99'], erasure({}));
+  assert.equal(wrong.code, 3);
+  assert.match(wrong.stderr, /"r99" is not in the site file; accepted: r01, r02/);
+});
+
+test('a dry run of a repair needs a rack, for what is due is on record', async () => {
+  const ran = await penstock(['erasure', 'repair', 'start', '--dry-run'], erasure({}));
+  assert.equal(ran.code, 2);
+  assert.match(ran.stderr, /--dry-run needs --rack/);
+});
