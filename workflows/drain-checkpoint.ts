@@ -2,13 +2,14 @@
  * Drains one committed checkpoint from its rack to the erasure set. Outlives the job and its allocation: whatever happens
  * to them, an acknowledged checkpoint is finished here. Only an explicit cancellation (abandon) drops it.
  */
-import { ActivityFailure, ApplicationFailure, CancellationScope, getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
 import type { CheckpointActivities } from '../activities/checkpoint.ts';
 import type { CheckpointKey } from '../model/checkpoint.ts';
 import { rackQueue } from '../model/identifiers.ts';
 import { signalNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
 import type { DrainReport } from '../model/reports.ts';
+import { messageOf } from './failures.ts';
 import { activities } from './presets.ts';
 
 export interface DrainRequest extends CheckpointKey {
@@ -40,8 +41,7 @@ export async function drainCheckpoint(request: DrainRequest): Promise<DrainRepor
 /** Abandoned: shards and copies go. Failed for good: everything stays for a person to look at. */
 async function giveUp(request: DrainRequest, error: unknown): Promise<DrainReport> {
   if (!isCancellation(error)) {
-    const cause = error instanceof ActivityFailure ? error.cause : error;
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(error);
     await tell(request, { checkpointId: request.checkpointId, state: 'stuck', reason: message });
     throw ApplicationFailure.nonRetryable(`${message} The in-rack copy is kept; mend the cause, then reset this workflow.`, 'DrainStuck');
   }

@@ -7,7 +7,7 @@ import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import { type CheckpointRecord, CheckpointRecordSchema } from '../../model/checkpoint-record.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { listErasureObjects, newWriteId, readErasureObject, removeErasureObject, verifyErasureObject, writeErasureObject } from '../erasure/index.ts';
-import { createContentCheck } from '../transfer/crc32c.ts';
+import { checkContent } from '../transfer/crc32c.ts';
 import { readCommitRecord } from './commit.ts';
 
 const FILES_AT_ONCE = 2; // each holds a stripe of up to 18 MiB in flight
@@ -46,14 +46,13 @@ export async function drainFiles(request: DrainFiles): Promise<void> {
     });
   }
   await eachFile(record, request, async (file, onProgress) => {
-    const content = await source.read(`${directory}/${file.path}`, { signal });
-    const check = createContentCheck({ subject: `${directory}/${file.path}`, store: source.name, bytes: file.bytes, crc32c: file.crc32c });
-    content.on('error', (error) => check.stream.destroy(error));
+    const path = `${directory}/${file.path}`;
+    const { content } = checkContent(await source.read(path, { signal }), { subject: path, store: source.name, bytes: file.bytes, crc32c: file.crc32c });
     try {
       await writeErasureObject({
         racks,
         key: `${prefix}${file.path}`,
-        content: content.pipe(check.stream),
+        content,
         bytes: file.bytes,
         writeId: newWriteId(),
         signal,
@@ -106,9 +105,8 @@ export async function restoreFiles(request: RestoreFiles): Promise<{ files: numb
   const record = await demandDrainedRecord(request);
   await eachFile(record, request, async (file) => {
     const object = await readErasureObject({ racks, key: `${prefix}${file.path}`, signal });
-    const check = createContentCheck({ subject: file.path, store: 'erasure set', bytes: file.bytes, crc32c: file.crc32c });
-    object.content.on('error', (error) => check.stream.destroy(error));
-    await target.write(`${directory}/${file.path}`, object.content.pipe(check.stream), { attempt, replace: true, signal });
+    const { content } = checkContent(object.content, { subject: file.path, store: 'erasure set', bytes: file.bytes, crc32c: file.crc32c });
+    await target.write(`${directory}/${file.path}`, content, { attempt, replace: true, signal });
     for (const finding of object.findings) degraded.add(finding.rack);
   });
   return { files: record.files.length, bytes: record.bytes, degradedRacks: [...degraded].sort() };
