@@ -2,7 +2,7 @@
 import type { Scenario } from '../scenario.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
 import { continuedAsNew, earlyStart, fullTier, lapsedPin, refusedFloor, workersKilled } from './rough.ts';
-import { adHoc, inUnits } from './transfers.ts';
+import { adHoc, inUnits, verifiedInParts } from './transfers.ts';
 import { retention, wholeLife } from './whole-life.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -23,4 +23,5 @@ export const scenarios: readonly Scenario[] = [
   continuedAsNew,
   adHoc,
   inUnits,
+  verifiedInParts,
 ];
