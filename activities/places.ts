@@ -45,6 +45,9 @@ export function endpointAt(stores: Stores, location: Location, options: FileEndp
   }
 }
 
+/** Whether it is a directory tree rather than an object store. */
+export const isTree = (stores: Stores, store: string): boolean => store === 'hot' || stores.external.get(store)?.kind === 'files';
+
 /** The name again. @throws PenstockError InvalidInput, naming the stores there are */
 export function knownStore(stores: Stores, name: string): string {
   const known = storeNames(stores.site);

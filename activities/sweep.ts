@@ -6,7 +6,7 @@ import type { Stores } from '../drivers/open-site.ts';
 import { absent, PenstockError } from '../model/errors.ts';
 import { type Location, SYSTEM_BUCKET } from '../model/location.ts';
 import { effect, type Run } from './effect.ts';
-import { endpointAt } from './places.ts';
+import { endpointAt, isTree } from './places.ts';
 
 const TARGETS_PREFIX = 'targets/';
 /** An answer stays below 64 KiB, a run below 3,000 events. */
@@ -92,8 +92,7 @@ async function sweepTargets(stores: Stores, olderThan: string, run: Run): Promis
       run.signal.throwIfAborted();
       const target = TargetSchema.parse(JSON.parse((await warm.readBytes(SYSTEM_BUCKET, key)).toString('utf8')));
       run.report({ sweeping: `${target.store} ${target.bucket}/${target.prefix}`, ...swept });
-      const isTree = target.store === 'hot' || stores.external.get(target.store)?.kind === 'files';
-      swept[isTree ? 'temporaryFiles' : 'uploads'] += await sweepTarget(stores, target, olderThan);
+      swept[isTree(stores, target.store) ? 'temporaryFiles' : 'uploads'] += await sweepTarget(stores, target, olderThan);
       // Twice the age: a transfer that began with the record may have begun its last upload much later.
       if (Date.parse(modifiedAt) < 2 * Date.parse(olderThan) - Date.now()) await warm.remove(SYSTEM_BUCKET, key);
     }
