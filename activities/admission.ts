@@ -2,7 +2,7 @@
 import type { Stores } from '../drivers/open-site.ts';
 import type { AllocationRequest } from '../model/allocation.ts';
 import { resolveDataDeclaration } from '../model/data-declaration.ts';
-import { PenstockError } from '../model/errors.ts';
+import { absent, PenstockError } from '../model/errors.ts';
 import { formatIssues, type InputIssue } from '../model/issues.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { OUTPUT_RECORD } from '../model/output-record.ts';
@@ -58,10 +58,7 @@ function checkpointCopies({ erasureSet }: Site): Pick<AllocationPlan, 'checkpoin
 /** An allocation that failed may be tried again under its id, unless it has published: two outputs under one name would be neither. */
 async function refuseSecondOutput(stores: Stores, tenant: string, outputPrefix: string): Promise<void> {
   for (const store of [stores.warm, stores.cold]) {
-    const record = await store.head(tenant, `${outputPrefix}${OUTPUT_RECORD}`).catch((error: unknown) => {
-      if (error instanceof PenstockError && error.type === 'NotFound') return undefined; // no such bucket yet
-      throw error;
-    });
+    const record = await store.head(tenant, `${outputPrefix}${OUTPUT_RECORD}`).catch(absent); // no such bucket yet
     if (record)
       throw new PenstockError('Conflict', `s3://${tenant}/${outputPrefix} holds a published output already.`, {
         store: store.name,

@@ -7,6 +7,7 @@ import { findManifest, readManifestPage } from '../datapath/transfer/manifest-st
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import {
+  addCheckAnswers,
   addCounts,
   type CheckAnswer,
   type CheckPart,
@@ -15,8 +16,7 @@ import {
   checkKinds,
   checkSymbols,
   differences,
-  LINES_SHOWN,
-  noCounts,
+  nothingChecked,
 } from '../model/check.ts';
 import { PenstockError } from '../model/errors.ts';
 import { formatLocation, type Location, SYSTEM_BUCKET } from '../model/location.ts';
@@ -74,10 +74,10 @@ export function createCheckActivities(stores: Stores) {
 
     checkPart: (request: CheckPartRequest): Promise<CheckAnswer> =>
       effect(async (run) => {
-        let answer: CheckAnswer = { counts: noCounts, lines: [] };
+        let answer = nothingChecked;
         for (const page of pagesOf(request)) {
-          const { counts, lines } = (await findRecord(stores.warm, request.records, page)) ?? (await checkPage(stores, request, page, answer, run));
-          answer = { counts: addCounts(answer.counts, counts), lines: [...answer.lines, ...lines].slice(0, LINES_SHOWN) };
+          const found = (await findRecord(stores.warm, request.records, page)) ?? (await checkPage(stores, request, page, answer, run));
+          answer = addCheckAnswers(answer, found);
         }
         return answer;
       }),

@@ -7,27 +7,15 @@ import { readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import { type Location, SYSTEM_BUCKET } from '../model/location.ts';
-import type { ManifestRef } from '../model/manifest.ts';
+import { type ManifestRef, ManifestRefSchema } from '../model/manifest.ts';
 import type { Run } from './effect.ts';
 import { readMoved } from './manifests.ts';
 import { endpointAt, hotPath } from './places.ts';
 
 const STAGED_PREFIX = 'staged/';
 const LocationSchema = z.strictObject({ store: z.enum(['hot', 'warm', 'cold']), bucket: z.string(), prefix: z.string() });
-const StagedSchema = z.strictObject({
-  source: LocationSchema,
-  target: LocationSchema,
-  manifest: z.strictObject({
-    store: z.string(),
-    bucket: z.string(),
-    prefix: z.string(),
-    pages: z.int(),
-    files: z.int(),
-    bytes: z.int(),
-    digest: z.string(),
-    units: z.int().optional(),
-  }),
-});
+const StagedSchema = z.strictObject({ source: LocationSchema, target: LocationSchema, manifest: ManifestRefSchema });
+type Staged = z.output<typeof StagedSchema>;
 
 /** Remembers where a staged data set came from; written when its last page has been moved. */
 export async function rememberStaged(
@@ -61,7 +49,7 @@ export async function evictStaged(stores: Stores, neededBytes: number, run: Run)
   return freed;
 }
 
-function parseStaged(body: Buffer): z.output<typeof StagedSchema> | undefined {
+function parseStaged(body: Buffer): Staged | undefined {
   try {
     return StagedSchema.parse(JSON.parse(body.toString('utf8')));
   } catch {
@@ -81,8 +69,7 @@ async function recordsOldestFirst(stores: Stores): Promise<{ key: string; modifi
 }
 
 /** Every file is still at its source as it was listed, and on the hot tier as it was staged. */
-async function liesAtSource(stores: Stores, { source, target, manifest: { units, ...facts } }: z.output<typeof StagedSchema>, run: Run): Promise<boolean> {
-  const manifest: ManifestRef = { ...facts, ...(units === undefined ? {} : { units }) };
+async function liesAtSource(stores: Stores, { source, target, manifest }: Staged, run: Run): Promise<boolean> {
   const [from, to] = [endpointAt(stores, source), endpointAt(stores, target)];
   for (let page = 0; page < manifest.pages; page++) {
     for (const entry of await readManifestPage(stores.warm, manifest, page)) {

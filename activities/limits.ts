@@ -1,7 +1,7 @@
 /** Limits in bytes per second: their records, and the movers' watch over them. */
-import { createFairLimiter, createRateLimiter, type FairLimiter, type RateLimiter } from '../datapath/transfer/rate-limiter.ts';
+import { type AdjustableLimiter, createFairLimiter, createRateLimiter, type FairLimiter, type RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { PenstockError } from '../model/errors.ts';
+import { absent } from '../model/errors.ts';
 import { LimitRecordSchema, type SetStoreLimit, STORE_LIMITS_PREFIX, type StoreLimits, storeLimitKey, transferLimitKey } from '../model/limits.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import type { MoveRequest } from '../model/transfer.ts';
@@ -51,13 +51,8 @@ export async function writeLimit({ warm }: Stores, key: string, bytesPerSecond: 
 
 /** Infinity where there is no limit. */
 async function readRate({ warm }: Stores, key: string): Promise<number> {
-  try {
-    const { bytesPerSecond } = LimitRecordSchema.parse(JSON.parse((await warm.readBytes(SYSTEM_BUCKET, key)).toString('utf8')));
-    return bytesPerSecond;
-  } catch (error) {
-    if (error instanceof PenstockError && error.type === 'NotFound') return Infinity;
-    throw error;
-  }
+  const body = await warm.readBytes(SYSTEM_BUCKET, key).catch(absent);
+  return body ? LimitRecordSchema.parse(JSON.parse(body.toString('utf8'))).bytesPerSecond : Infinity;
 }
 
 export interface LimitWatch {
@@ -74,7 +69,7 @@ interface Watched {
   recorded: number;
   /** Settles when the record has been read for the first time. */
   read: Promise<void>;
-  readonly shares: Set<{ readonly limiter: RateLimiter; readonly lanes: number }>;
+  readonly shares: Set<{ readonly limiter: AdjustableLimiter; readonly lanes: number }>;
 }
 
 /** One for a process: its limits hold for all that moves there, and nothing is read while nothing moves. */
@@ -168,7 +163,6 @@ export function inTurn(members: readonly RateLimiter[]): RateLimiter {
     async take(bytes, signal) {
       for (const member of members) await member.take(bytes, signal);
     },
-    setRate: (rate) => members[0]?.setRate(rate),
     rate: () => Math.min(Infinity, ...members.map((member) => member.rate())),
   };
 }

@@ -7,6 +7,7 @@ import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
 import type { Location } from '../model/location.ts';
+import { storeNames } from '../model/site.ts';
 
 const within = (key: AllocationKey): string => `${key.tenant}/${key.project}/${key.allocationId}`;
 
@@ -44,9 +45,12 @@ export function endpointAt(stores: Stores, location: Location, options: FileEndp
   }
 }
 
+/** Whether it is a directory tree rather than an object store. */
+export const isTree = (stores: Stores, store: string): boolean => store === 'hot' || stores.external.get(store)?.kind === 'files';
+
 /** The name again. @throws PenstockError InvalidInput, naming the stores there are */
 export function knownStore(stores: Stores, name: string): string {
-  const known = ['hot', 'warm', 'cold', ...Object.keys(stores.site.stores.external)];
+  const known = storeNames(stores.site);
   if (known.includes(name)) return name;
   throw new PenstockError('InvalidInput', `store: found ${JSON.stringify(name)}; accepted: ${known.join(', ')}`, {
     nextStep: 'Name one of them, or add it to the site file under stores.external.',

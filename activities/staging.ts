@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Stores } from '../drivers/open-site.ts';
 import type { ResolvedMount } from '../model/data-declaration.ts';
-import { PenstockError } from '../model/errors.ts';
+import { absent, PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
 import type { Location } from '../model/location.ts';
 import { formatBytes } from '../model/quantity.ts';
@@ -166,12 +166,7 @@ async function locateSource(stores: Stores, mount: ResolvedMount, mountIndex: nu
 }
 
 async function exists(list: () => Promise<{ entries: readonly unknown[] }>): Promise<boolean> {
-  try {
-    return (await list()).entries.length > 0;
-  } catch (error) {
-    if (error instanceof PenstockError && error.type === 'NotFound') return false;
-    throw error;
-  }
+  return ((await list().catch(absent))?.entries.length ?? 0) > 0;
 }
 
 async function refuseImpossible(stores: Stores, bytes: number): Promise<void> {

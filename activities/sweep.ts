@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { PenstockError } from '../model/errors.ts';
+import { absent, PenstockError } from '../model/errors.ts';
 import { type Location, SYSTEM_BUCKET } from '../model/location.ts';
 import { effect, type Run } from './effect.ts';
-import { endpointAt } from './places.ts';
+import { endpointAt, isTree } from './places.ts';
 
 const TARGETS_PREFIX = 'targets/';
 /** An answer stays below 64 KiB, a run below 3,000 events. */
@@ -64,7 +64,7 @@ export function createSweepActivities(stores: Stores) {
 async function sweepTiers(stores: Stores, olderThan: string, run: Run): Promise<number> {
   const { warm, cold, site } = stores;
   const shared = site.policies.sharedBuckets;
-  const tenants = (await warm.listPrefixes(SYSTEM_BUCKET, 'manifests/').catch(none)).map((prefix) => prefix.slice('manifests/'.length, -1));
+  const tenants = ((await warm.listPrefixes(SYSTEM_BUCKET, 'manifests/').catch(absent)) ?? []).map((prefix) => prefix.slice('manifests/'.length, -1));
   const buckets = [...new Set([...shared, ...tenants.filter((name) => name !== 'transfers')])];
   const places: (readonly [ObjectStore, string])[] = [
     [warm, SYSTEM_BUCKET],
@@ -75,7 +75,8 @@ async function sweepTiers(stores: Stores, olderThan: string, run: Run): Promise<
   for (const [store, bucket] of places) {
     run.signal.throwIfAborted();
     run.report({ sweeping: `${store.name} s3://${bucket}/`, swept });
-    swept += (await store.sweep?.(bucket, '', olderThan).catch(zero)) ?? 0;
+    // A bucket that is not there has nothing to sweep.
+    swept += (await store.sweep?.(bucket, '', olderThan).catch(absent)) ?? 0;
   }
   return swept;
 }
@@ -91,8 +92,7 @@ async function sweepTargets(stores: Stores, olderThan: string, run: Run): Promis
       run.signal.throwIfAborted();
       const target = TargetSchema.parse(JSON.parse((await warm.readBytes(SYSTEM_BUCKET, key)).toString('utf8')));
       run.report({ sweeping: `${target.store} ${target.bucket}/${target.prefix}`, ...swept });
-      const isTree = target.store === 'hot' || stores.external.get(target.store)?.kind === 'files';
-      swept[isTree ? 'temporaryFiles' : 'uploads'] += await sweepTarget(stores, target, olderThan);
+      swept[isTree(stores, target.store) ? 'temporaryFiles' : 'uploads'] += await sweepTarget(stores, target, olderThan);
       // Twice the age: a transfer that began with the record may have begun its last upload much later.
       if (Date.parse(modifiedAt) < 2 * Date.parse(olderThan) - Date.now()) await warm.remove(SYSTEM_BUCKET, key);
     }
@@ -104,10 +104,10 @@ async function sweepTargets(stores: Stores, olderThan: string, run: Run): Promis
 /** A store that the site file no longer names has nothing that could be swept from here. */
 async function sweepTarget(stores: Stores, target: Location, olderThan: string): Promise<number> {
   try {
-    return await endpointAt(stores, target).sweep(olderThan);
+    return (await endpointAt(stores, target).sweep(olderThan).catch(absent)) ?? 0;
   } catch (error) {
     if (error instanceof PenstockError && error.type === 'InvalidInput') return 0;
-    return zero(error);
+    throw error;
   }
 }
 
@@ -117,15 +117,4 @@ export async function rememberTarget({ warm }: Stores, { store, bucket, prefix }
   const name = createHash('sha256').update(body).digest('hex').slice(0, 32);
   await warm.ensureBucket(SYSTEM_BUCKET);
   await warm.writeBytes(SYSTEM_BUCKET, `${TARGETS_PREFIX}${store}/${name}.json`, Buffer.from(body), { contentType: 'application/json' });
-}
-
-function none(error: unknown): readonly string[] {
-  if (error instanceof PenstockError && error.type === 'NotFound') return [];
-  throw error;
-}
-
-/** A bucket that is not there has nothing to sweep. */
-function zero(error: unknown): number {
-  if (error instanceof PenstockError && error.type === 'NotFound') return 0;
-  throw error;
 }

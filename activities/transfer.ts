@@ -4,20 +4,21 @@ import { checkManifest } from '../datapath/transfer/check.ts';
 import type { Endpoint } from '../datapath/transfer/endpoint.ts';
 import { readManifest, readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { PenstockError } from '../model/errors.ts';
+import { notWhole } from '../model/check.ts';
 import type { AllocationKey } from '../model/identifiers.ts';
-import { formatLocation, type Location } from '../model/location.ts';
+import type { Location } from '../model/location.ts';
 import type { ManifestEntry, ManifestRef } from '../model/manifest.ts';
 import { OUTPUT_RECORD } from '../model/output-record.ts';
-import type {
-  ListTransferRequest,
-  MoveAnswer,
-  MoveRequest,
-  TransferAnswer,
-  TransferRequest,
-  UnitAnswer,
-  UnitRequest,
-  VerifyAnswer,
+import {
+  FAILED_SHOWN,
+  type ListTransferRequest,
+  type MoveAnswer,
+  type MoveRequest,
+  type TransferAnswer,
+  type TransferRequest,
+  type UnitAnswer,
+  type UnitRequest,
+  type VerifyAnswer,
 } from '../model/transfer.ts';
 import { effect } from './effect.ts';
 import { rememberStaged } from './eviction.ts';
@@ -26,7 +27,7 @@ import { listIntoManifest, readMoved } from './manifests.ts';
 import { FILES_AT_ONCE, type Mover, movePages, moveUnit, unitOf } from './move-unit.ts';
 import { createMover, finish, moveWhole } from './mover.ts';
 import { endpointAt } from './places.ts';
-import { attestLocks } from './retention.ts';
+import { attestLocks, type LockRequest } from './retention.ts';
 
 const SEGMENT_MS = 5 * 60_000; // of the segments of workflows begun before 0.2
 
@@ -93,17 +94,17 @@ export function createTransferActivities(stores: Stores) {
           signal: run.signal,
           onEntry: run.report,
         });
-        if (found.same.count !== manifest.files) {
-          const examples = [...found.missing.examples, ...found.differing.examples, ...found.unreadable.examples].slice(0, 3).join(', ');
-          throw new PenstockError(
-            'CorruptSource',
-            `${found.missing.count} of ${manifest.files} files are missing, ${found.differing.count} differ and ${found.unreadable.count} cannot be read in ${formatLocation(target)}, such as ${examples}.`,
-            { nextStep: 'The source is kept; look at the store, then reset the workflow.' },
-          );
-        }
+        const { same, missing, differing, unreadable } = found;
+        const counts = { same: same.count, missing: missing.count, differing: differing.count, unreadable: unreadable.count };
+        const fault = notWhole(counts, manifest.files, target, [...missing.examples, ...differing.examples, ...unreadable.examples]);
+        if (fault) throw fault;
         if (retention) await attestLocks(stores, { manifest, target, retainUntil: retention.retainUntil }, run, []);
-        return { files: found.same.count, bytes: manifest.bytes };
+        return { files: same.count, bytes: manifest.bytes };
       }),
+
+    /** Behind a check in parts: what was moved is locked as was promised. */
+    verifyLocks: ({ manifest, target, retainUntil }: LockRequest): Promise<void> =>
+      effect((run) => attestLocks(stores, { manifest, target, retainUntil }, run, [])),
 
     /** Removes exactly what was moved and verified; an entry that changed since stays. */
     removeMoved: ({ manifest, source }: { manifest: ManifestRef; source: Location }): Promise<void> =>
@@ -130,7 +131,7 @@ async function transferSegment(mover: Mover, request: TransferRequest, move: Mov
     const moved = await movePages(mover, move, page, page + 1);
     done = { files: done.files + moved.files, bytes: done.bytes + moved.bytes };
     failedCount += moved.failedCount;
-    failed.push(...moved.failed.slice(0, 20 - failed.length));
+    failed.push(...moved.failed.slice(0, FAILED_SHOWN - failed.length));
   }
   if (page >= manifest.pages && failedCount === 0 && lane === 'staging') await rememberStaged(mover.stores, request);
   const progress = { files: manifest.files, bytes: manifest.bytes, doneFiles: done.files, doneBytes: done.bytes, bytesPerSecond: 0 };

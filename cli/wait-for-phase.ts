@@ -7,11 +7,10 @@ import { CliError } from './cli-error.ts';
 import { formatKey } from './input/allocation-name.ts';
 import type { Session } from './session.ts';
 import { readinessLine } from './views/status.ts';
+import { besideProgress, POLL_MS, withinTime } from './waiting.ts';
 
 export const waitTargets = ['ready', 'running', 'released'] as const;
 export type WaitTarget = (typeof waitTargets)[number];
-
-const POLL_MS = 1000;
 
 export interface WaitOptions {
   readonly until: WaitTarget;
@@ -21,28 +20,11 @@ export interface WaitOptions {
 
 /** @throws CliError waitedTooLong or allocationEnded; Refusal where the workflow failed or is not there */
 export async function waitForPhase(session: Session, penstock: Penstock, key: AllocationKey, options: WaitOptions): Promise<AllocationStatus> {
-  const over = new AbortController();
-  const { signal } = over;
-  const attempts = [options.until === 'released' ? waitForEnd(session, penstock, key, signal) : pollUntil(session, penstock, key, options.until, signal)];
-  if (options.timeoutMs !== undefined) attempts.push(giveUpAfter(session, key, options.until, options.timeoutMs, signal));
-  try {
-    return await Promise.race(attempts);
-  } finally {
-    over.abort();
-    await Promise.allSettled(attempts.slice(1));
-  }
-}
-
-/** The result comes by a long poll; progress is a courtesy beside it, and may fail where no worker answers. */
-async function waitForEnd(session: Session, penstock: Penstock, key: AllocationKey, signal: AbortSignal): Promise<AllocationStatus> {
-  const progress = new AbortController();
-  const showing = pollUntil(session, penstock, key, 'released', AbortSignal.any([signal, progress.signal])).catch(() => undefined);
-  try {
-    return await penstock.wait(key);
-  } finally {
-    progress.abort();
-    await showing;
-  }
+  const { until, timeoutMs } = options;
+  const poll = (signal: AbortSignal) => pollUntil(session, penstock, key, until, signal);
+  return await withinTime(session, timeoutMs, `${formatKey(key)} was not ${until}`, (over) =>
+    until === 'released' ? besideProgress(over, () => penstock.wait(key), poll) : poll(over),
+  );
 }
 
 async function pollUntil(session: Session, penstock: Penstock, key: AllocationKey, until: WaitTarget, signal: AbortSignal): Promise<AllocationStatus> {
@@ -59,9 +41,4 @@ async function pollUntil(session: Session, penstock: Penstock, key: AllocationKe
       type: status.reason?.code ?? status.phase,
     });
   }
-}
-
-async function giveUpAfter(session: Session, key: AllocationKey, until: WaitTarget, timeoutMs: number, signal: AbortSignal): Promise<never> {
-  await session.io.delay(timeoutMs, signal);
-  throw new CliError('waitedTooLong', `${formatKey(key)} was not ${until} after ${timeoutMs / 1000} s; it goes on by itself.`, { type: 'WaitedTooLong' });
 }

@@ -4,11 +4,9 @@ import type { ReplicationKey } from '../client/replications.ts';
 import { differences } from '../model/check.ts';
 import { transferLine } from '../model/transfer-details.ts';
 import type { TransferResult } from '../model/transfer-input.ts';
-import { CliError } from './cli-error.ts';
 import type { Session } from './session.ts';
 import { replicationLine } from './views/replication.ts';
-
-const POLL_MS = 1000;
+import { besideProgress, POLL_MS, withinTime } from './waiting.ts';
 
 export function waitForTransfer(session: Session, penstock: Penstock, transferId: string, timeoutMs?: number): Promise<TransferResult> {
   return waitFor(session, {
@@ -51,18 +49,8 @@ interface Waiting<T> {
   readonly timeoutMs?: number | undefined;
 }
 
-/** The result comes by a long poll; progress is a courtesy beside it, and may fail where no worker answers. */
-async function waitFor<T>(session: Session, { what, result, progress, timeoutMs }: Waiting<T>): Promise<T> {
-  const over = new AbortController();
-  const beside: Promise<unknown>[] = [showProgress(session, progress, over.signal)];
-  const attempts = [result()];
-  if (timeoutMs !== undefined) attempts.push(giveUpAfter(session, what, timeoutMs, over.signal));
-  try {
-    return await Promise.race(attempts);
-  } finally {
-    over.abort();
-    await Promise.allSettled([...beside, ...attempts.slice(1)]);
-  }
+function waitFor<T>(session: Session, { what, result, progress, timeoutMs }: Waiting<T>): Promise<T> {
+  return withinTime(session, timeoutMs, `${what} was not over`, (over) => besideProgress(over, result, (signal) => showProgress(session, progress, signal)));
 }
 
 async function showProgress(session: Session, progress: () => Promise<string>, signal: AbortSignal): Promise<void> {
@@ -72,9 +60,4 @@ async function showProgress(session: Session, progress: () => Promise<string>, s
     if (line !== shown) session.note(line);
     shown = line;
   }
-}
-
-async function giveUpAfter(session: Session, what: string, timeoutMs: number, signal: AbortSignal): Promise<never> {
-  await session.io.delay(timeoutMs, signal);
-  throw new CliError('waitedTooLong', `${what} was not over after ${timeoutMs / 1000} s; it goes on by itself.`, { type: 'WaitedTooLong' });
 }

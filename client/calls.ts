@@ -1,7 +1,10 @@
-/** Queries and updates as every part of the client sends them: bounded in time, repeated where an answer was lost, refusals as one kind of error. */
+/** Input, queries, updates and results as every part of the client treats them: bounded in time, repeated where an answer was lost, refusals as one kind of error. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Client, isGrpcServiceError, type WorkflowHandle } from '@temporalio/client';
+import { type Client, isGrpcServiceError, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import type * as z from 'zod';
+import { formatIssues, parseInput } from '../model/issues.ts';
 import { TRY_AGAIN } from '../model/messages.ts';
+import type { Reason } from '../model/readiness.ts';
 import { Refusal, toRefusal } from './refusal.ts';
 
 /** A question that no worker takes would otherwise hang for half a minute. */
@@ -12,6 +15,23 @@ export async function ask<T>(client: Client, handle: WorkflowHandle, query: stri
     return await client.withDeadline(Date.now() + QUERY_LIMIT_MS, () => handle.query<T>(query));
   } catch (error) {
     throw toRefusal(error, handle.workflowId);
+  }
+}
+
+/** Parsed here too, so that wrong input is refused before anything starts; the workflow parses again, for any client may start it. */
+export function accepted<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
+  const parsed = parseInput(schema, input);
+  if (parsed.ok) return parsed.value;
+  throw new Refusal('InvalidInput', formatIssues(parsed.issues));
+}
+
+/** @param reasonOf what the workflow itself says of its failure, where it can be asked @throws Refusal where it failed, was cancelled, or is not there */
+export async function resultOf<T>(client: Client, workflowId: string, reasonOf?: () => Promise<Reason | undefined>): Promise<T> {
+  try {
+    return await client.workflow.result<() => Promise<T>>(workflowId);
+  } catch (error) {
+    const reason = error instanceof WorkflowFailedError ? await reasonOf?.() : undefined;
+    throw reason ? new Refusal(reason.code, reason.message, error) : toRefusal(error, workflowId);
   }
 }
 

@@ -1,11 +1,9 @@
 /** Checks: a target held to a manifest. */
 import type { Client } from '@temporalio/client';
 import { type CheckAnswer, type CheckInput, CheckRequestSchema, type CheckResult, checkWorkflowId } from '../model/check.ts';
-import { formatIssues, parseInput } from '../model/issues.ts';
 import { shortLocation } from '../model/location.ts';
 import { queryNames, workflowTypes } from '../model/messages.ts';
-import { ask } from './calls.ts';
-import { Refusal, toRefusal } from './refusal.ts';
+import { accepted, ask, resultOf } from './calls.ts';
 import { type Submission, startOrAttach } from './start-or-attach.ts';
 
 export interface Checks {
@@ -20,9 +18,7 @@ export interface Checks {
 export function checkCalls(client: Client): Checks {
   return {
     start: async (input) => {
-      const parsed = parseInput(CheckRequestSchema, input);
-      if (!parsed.ok) throw new Refusal('InvalidInput', formatIssues(parsed.issues));
-      const request = parsed.value;
+      const request = accepted(CheckRequestSchema, input);
       return await startOrAttach(client, workflowTypes.check, {
         workflowId: checkWorkflowId(request.checkId),
         input,
@@ -33,12 +29,6 @@ export function checkCalls(client: Client): Checks {
       });
     },
     status: (checkId) => ask(client, client.workflow.getHandle(checkWorkflowId(checkId)), queryNames.status),
-    wait: async (checkId) => {
-      try {
-        return await client.workflow.result<() => Promise<CheckResult>>(checkWorkflowId(checkId));
-      } catch (error) {
-        throw toRefusal(error, checkWorkflowId(checkId));
-      }
-    },
+    wait: (checkId) => resultOf(client, checkWorkflowId(checkId)),
   };
 }

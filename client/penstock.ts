@@ -1,6 +1,6 @@
 /** The typed client: every call of the scheduler's contract, start-or-attach, and refusals as one kind of error. */
 import { createHash } from 'node:crypto';
-import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
+import { Client, Connection } from '@temporalio/client';
 import type * as z from 'zod';
 import {
   type AllocationInput,
@@ -15,14 +15,13 @@ import {
 } from '../model/allocation.ts';
 import type { CheckpointReservation, CommittedCheckpoint, RestoreRequest } from '../model/checkpoint.ts';
 import { type AllocationKey, allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
-import { formatIssues, parseInput } from '../model/issues.ts';
 import { queryNames, updateNames, workflowTypes } from '../model/messages.ts';
 import type { MountPlan } from '../model/mount-plan.ts';
 import type { Readiness } from '../model/readiness.ts';
 import type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
 import { retentionWorkflowId } from '../model/retention.ts';
 import type { AllocationStatus } from '../model/status.ts';
-import { ask, sendUpdate } from './calls.ts';
+import { accepted, ask, resultOf, sendUpdate } from './calls.ts';
 import { type Checks, checkCalls } from './checks.ts';
 import { type ErasureCalls, erasureCalls } from './erasure.ts';
 import { type Limits, limitCalls } from './limits.ts';
@@ -91,15 +90,7 @@ export async function connectPenstock(options: { address: string; namespace?: st
     reschedule: (key, input) => update(key, updateNames.reschedule, input),
     extendRetention: (key, input) => extendRetention(client, key, input),
     list: (filter) => listAllocations(client, filter),
-    wait: async (key) => {
-      try {
-        return await client.workflow.result<() => Promise<AllocationStatus>>(allocationWorkflowId(key));
-      } catch (error) {
-        if (!(error instanceof WorkflowFailedError)) throw toRefusal(error, allocationWorkflowId(key));
-        const { reason } = await ask<AllocationStatus>(client, handle(key), queryNames.status);
-        throw reason ? new Refusal(reason.code, reason.message, error) : toRefusal(error, allocationWorkflowId(key));
-      }
-    },
+    wait: (key) => resultOf(client, allocationWorkflowId(key), async () => (await ask<AllocationStatus>(client, handle(key), queryNames.status)).reason),
     transfers: transferCalls(client),
     checks: checkCalls(client),
     limits: limitCalls(client),
@@ -109,11 +100,8 @@ export async function connectPenstock(options: { address: string; namespace?: st
   };
 }
 
-/** Parsed here too, so that a bad file is refused before anything starts; the workflow parses again, for any client may start it. */
 async function submit(client: Client, input: AllocationInput): Promise<Submission> {
-  const parsed = parseInput(AllocationRequestSchema, input);
-  if (!parsed.ok) throw new Refusal('InvalidInput', formatIssues(parsed.issues));
-  const request = parsed.value;
+  const request = accepted(AllocationRequestSchema, input);
   return await startOrAttach(client, workflowTypes.allocation, {
     workflowId: allocationWorkflowId(request),
     input,

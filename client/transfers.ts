@@ -2,7 +2,6 @@
 import { type Client, WorkflowFailedError } from '@temporalio/client';
 import type * as z from 'zod';
 import { TenantSchema } from '../model/identifiers.ts';
-import { formatIssues, parseInput } from '../model/issues.ts';
 import { shortLocation } from '../model/location.ts';
 import { queryNames, updateNames, workflowTypes } from '../model/messages.ts';
 import {
@@ -18,9 +17,9 @@ import {
   transferStates,
   transferWorkflowId,
 } from '../model/transfer-input.ts';
-import { ask, sendUpdate } from './calls.ts';
+import { accepted, ask, resultOf, sendUpdate } from './calls.ts';
 import { withLiveTransfer } from './live-progress.ts';
-import { Refusal, toRefusal } from './refusal.ts';
+import { toRefusal } from './refusal.ts';
 import { type Submission, startOrAttach } from './start-or-attach.ts';
 
 export interface TransferFilter {
@@ -56,9 +55,9 @@ export function transferCalls(client: Client): Transfers {
   const handle = (transferId: string) => client.workflow.getHandle(transferWorkflowId({ transferId }));
   const status = (transferId: string): Promise<TransferStatus> => ask(client, handle(transferId), queryNames.transferStatus);
   return {
-    start: async (input) => start(client, input, accepted(input)),
+    start: async (input) => start(client, input, accepted(TransferRequestSchema, input)),
     plan: async (input) => {
-      const request = { ...accepted(input), mode: 'plan' } as const;
+      const request = { ...accepted(TransferRequestSchema, input), mode: 'plan' } as const;
       return await plan(client, { ...input, mode: 'plan' }, request);
     },
     status: async (transferId) => withLiveTransfer(client, await status(transferId)),
@@ -74,23 +73,8 @@ export function transferCalls(client: Client): Transfers {
       return await status(transferId);
     },
     list: (filter) => list(client, filter),
-    wait: async (transferId) => {
-      try {
-        return await client.workflow.result<() => Promise<TransferResult>>(transferWorkflowId({ transferId }));
-      } catch (error) {
-        if (!(error instanceof WorkflowFailedError)) throw toRefusal(error, transferWorkflowId({ transferId }));
-        const { reason } = await status(transferId);
-        throw reason ? new Refusal(reason.code, reason.message, error) : toRefusal(error, transferWorkflowId({ transferId }));
-      }
-    },
+    wait: (transferId) => resultOf(client, transferWorkflowId({ transferId }), async () => (await status(transferId)).reason),
   };
-}
-
-/** Parsed here too, so that wrong input is refused before anything starts. */
-function accepted(input: TransferInput): AdHocTransfer {
-  const parsed = parseInput(TransferRequestSchema, input);
-  if (parsed.ok) return parsed.value;
-  throw new Refusal('InvalidInput', formatIssues(parsed.issues));
 }
 
 const start = (client: Client, input: TransferInput, request: AdHocTransfer): Promise<Submission> =>
@@ -109,11 +93,7 @@ async function plan(client: Client, input: TransferInput, request: AdHocTransfer
   // A name of its own for each, so that neither another plan nor the transfer itself is met.
   const transferId = `${request.transferId.slice(0, 40)}-${crypto.randomUUID().slice(0, 8)}`;
   const { workflowId } = await start(client, { ...input, transferId }, { ...request, transferId });
-  try {
-    return await client.workflow.result<() => Promise<TransferResult>>(workflowId);
-  } catch (error) {
-    throw toRefusal(error, workflowId);
-  }
+  return await resultOf(client, workflowId);
 }
 
 async function list(client: Client, { tenant, state, limit = 100 }: TransferFilter = {}): Promise<TransferRow[]> {

@@ -1,7 +1,8 @@
 /** What a check is asked for and what it answers: the workflow `check`, which holds a target to a manifest. */
 import * as z from 'zod';
+import { PenstockError } from './errors.ts';
 import { IdentifierSchema } from './identifiers.ts';
-import { LocationSchema } from './location.ts';
+import { formatLocation, type Location, LocationSchema } from './location.ts';
 import type { ManifestRef } from './manifest.ts';
 import { MAX_LANES } from './transfer-input.ts';
 
@@ -52,6 +53,28 @@ export interface CheckResult extends CheckAnswer {
 }
 
 export const LINES_SHOWN = 20;
+
+export const nothingChecked: CheckAnswer = { counts: noCounts, lines: [] };
+
+export const addCheckAnswers = (one: CheckAnswer, other: CheckAnswer): CheckAnswer => ({
+  counts: addCounts(one.counts, other.counts),
+  lines: [...one.lines, ...other.lines].slice(0, LINES_SHOWN),
+});
+
+/** Before a source may go, each of its files must be the same at the target, by its checksum. Undefined where that is so. */
+export function notWhole(
+  { same, missing, differing, unreadable }: Pick<CheckCounts, 'same' | 'missing' | 'differing' | 'unreadable'>,
+  files: number,
+  target: Location,
+  examples: readonly string[],
+): PenstockError | undefined {
+  if (same === files) return undefined;
+  return new PenstockError(
+    'CorruptSource',
+    `${missing} of ${files} files are missing, ${differing} differ and ${unreadable} cannot be read in ${formatLocation(target)}, such as ${examples.slice(0, 3).join(', ')}.`,
+    { nextStep: 'The source is kept; look at the store, then reset the workflow.' },
+  );
+}
 
 /** How a manifest is cut into parts for a check: whole pages, at most 1,024 parts, one page each where pages are heavy. */
 const MAX_PARTS = 1024;

@@ -55,3 +55,9 @@ export class PenstockError extends Error {
     return errorClasses[this.type];
   }
 }
+
+/** For `.catch`: what is not there is undefined. @throws every other error */
+export function absent(error: unknown): undefined {
+  if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
+  throw error;
+}

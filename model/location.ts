@@ -16,7 +16,7 @@ export const formatLocation = (location: Location): string => `${location.store}
 /** The bucket for Penstock's own records (manifests), in the warm store. */
 export const SYSTEM_BUCKET = 'penstock-system';
 
-export const STORE_EXPECTED = 'the name of a store: 1 to 63 of a-z, 0-9 and "-", starting with a letter';
+const STORE_EXPECTED = 'the name of a store: 1 to 63 of a-z, 0-9 and "-", starting with a letter';
 export const StoreNameSchema = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, STORE_EXPECTED);
 
 const BUCKET_EXPECTED = '1 to 63 of A-Z, a-z, 0-9, ".", "_" and "-", starting with a letter or digit, without ".."';

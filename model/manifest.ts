@@ -1,4 +1,5 @@
 /** A manifest names every entry of a data set. Its pages lie in object storage; a workflow's history holds only the reference. */
+import * as z from 'zod';
 
 export interface ManifestEntry {
   /** Path below the data set's root, `/`-separated, no leading slash. */
@@ -15,19 +16,22 @@ export interface ManifestEntry {
 }
 
 /** Where a manifest lies: `{prefix}index.json` names its pages, zstd-compressed JSON lines of {@link ManifestEntry} (datapath/transfer/manifest-format.ts). */
-export interface ManifestRef {
-  /** The store's name in the site file. */
-  readonly store: string;
-  readonly bucket: string;
-  readonly prefix: string;
-  readonly pages: number;
-  readonly files: number;
-  readonly bytes: number;
-  /** Hex SHA-256 over the pages' SHA-256s in order: equal lists have equal digests. */
-  readonly digest: string;
-  /** Into how many units of work its move is cut (model/transfer-plan.ts); absent in references written before 0.2. */
-  readonly units?: number;
-}
+export const ManifestRefSchema = z
+  .strictObject({
+    /** The store's name in the site file. */
+    store: z.string(),
+    bucket: z.string(),
+    prefix: z.string(),
+    pages: z.int(),
+    files: z.int(),
+    bytes: z.int(),
+    /** Hex SHA-256 over the pages' SHA-256s in order: equal lists have equal digests. */
+    digest: z.string(),
+    /** Into how many units of work its move is cut (model/transfer-plan.ts); absent in references written before 0.2. */
+    units: z.int().exactOptional(),
+  })
+  .readonly();
+export type ManifestRef = z.output<typeof ManifestRefSchema>;
 
 /** Progress of a transfer, as shown by queries, heartbeats and current details. */
 export interface Progress {

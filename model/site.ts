@@ -61,7 +61,8 @@ export const S3StoreSchema = z.strictObject({
   ...s3Access,
 });
 
-const OWN_STORES: readonly string[] = ['hot', 'warm', 'cold', 'racks'];
+const DATA_STORES: readonly string[] = ['hot', 'warm', 'cold'];
+const OWN_STORES: readonly string[] = [...DATA_STORES, 'racks'];
 
 /** Stores that are not tiers: where ad hoc transfers come from or go to, and nothing else. */
 export const ExternalStoreSchema = z.discriminatedUnion('driver', [
@@ -161,6 +162,10 @@ const SiteFieldsSchema = z.strictObject({
 export const SiteSchema = SiteFieldsSchema.superRefine(refineErasureSet);
 
 export type Site = z.output<typeof SiteSchema>;
+
+/** Names of the stores that a location may be in. */
+export const storeNames = (site: Site): string[] => [...DATA_STORES, ...Object.keys(site.stores.external)];
+
 export type HotStoreConfig = z.output<typeof HotStoreSchema>;
 export type S3StoreConfig = z.output<typeof S3StoreSchema>;
 export type ExternalStoreConfig = z.output<typeof ExternalStoreSchema>;

@@ -64,6 +64,18 @@ export interface UnitAnswer {
   /** The first 20 failures; the whole list lies beside the manifest. */
   readonly failed: readonly FailedEntry[];
 }
+export const nothingMoved: UnitAnswer = { files: 0, bytes: 0, failedCount: 0, failed: [] };
+
+/** Failures that an answer shows; the whole list lies beside the manifest. */
+export const FAILED_SHOWN = 20;
+
+export const addAnswers = (one: UnitAnswer, other: UnitAnswer): UnitAnswer => ({
+  files: one.files + other.files,
+  bytes: one.bytes + other.bytes,
+  failedCount: one.failedCount + other.failedCount,
+  failed: [...one.failed, ...other.failed].slice(0, FAILED_SHOWN),
+});
+
 /** The end of a move: large entries are published, and what arrived is recorded as a manifest of its own. */
 export interface MoveAnswer extends UnitAnswer {
   /** Every entry that arrived, as it lies at the target, with its CRC32C: what `check` holds the target to. */

@@ -11,11 +11,11 @@ export function accept<S extends z.ZodType>(schema: S, input: unknown): z.output
 }
 
 /** @throws ApplicationFailure InvalidInput where another id was chosen: starting twice must attach instead of running twice */
-export function requireWorkflowId(expected: string): void {
+export function requireWorkflowId(expected: string, starting: 'starting' | 'submitting' = 'starting'): void {
   const { workflowId } = workflowInfo();
   if (workflowId === expected) return;
   throw ApplicationFailure.nonRetryable(
-    `workflow id: found ${workflowId}; accepted: ${expected}, so that starting twice attaches instead of running twice`,
+    `workflow id: found ${workflowId}; accepted: ${expected}, so that ${starting} twice attaches instead of running twice`,
     'InvalidInput',
   );
 }

@@ -17,11 +17,11 @@ import type { AdmissionActivities } from '../activities/admission.ts';
 import type { ReleaseActivities } from '../activities/release.ts';
 import { AllocationRequestSchema } from '../model/allocation.ts';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
-import { formatIssues, parseInput } from '../model/issues.ts';
 import type { AllocationStatus } from '../model/status.ts';
+import { accept, requireWorkflowId } from './accept.ts';
 import { type Desk, newDesk } from './allocation/desk.ts';
 import { setHandlers } from './allocation/messages.ts';
-import { holdUntilAssigned, rootCause, stageUntilReady } from './allocation/staging.ts';
+import { holdUntilAssigned, stageUntilReady } from './allocation/staging.ts';
 import { isRefusal, prepare, snapshotLate, startFailure } from './allocation/starting.ts';
 import {
   type AllocationState,
@@ -43,7 +43,6 @@ import {
   archiveOutput,
   awaitDrains,
   dropUncommitted,
-  messageOf,
   publishOutput,
   releaseHoldings,
   releaseNodes,
@@ -51,6 +50,7 @@ import {
   undoStart,
 } from './allocation/winding-down.ts';
 import { deadlineExceeded, withinDeadline } from './deadline.ts';
+import { messageOf, rootCause } from './failures.ts';
 import { activities } from './presets.ts';
 
 const HOUR_MS = 3_600_000;
@@ -86,17 +86,9 @@ export async function allocation(input: unknown, carried?: AllocationState): Pro
 }
 
 function begin(input: unknown): AllocationState {
-  const parsed = parseInput(AllocationRequestSchema, input);
-  if (!parsed.ok) throw ApplicationFailure.nonRetryable(formatIssues(parsed.issues), 'InvalidInput', parsed.issues);
-  const expectedId = allocationWorkflowId(parsed.value);
-  const { workflowId } = workflowInfo();
-  if (workflowId !== expectedId) {
-    throw ApplicationFailure.nonRetryable(
-      `workflow id: found ${workflowId}; accepted: ${expectedId}, so that submitting twice attaches instead of running twice`,
-      'InvalidInput',
-    );
-  }
-  const state = newState(parsed.value);
+  const request = accept(AllocationRequestSchema, input);
+  requireWorkflowId(allocationWorkflowId(request), 'submitting');
+  const state = newState(request);
   upsertSearchAttributes(tagsOf(state));
   return state;
 }

@@ -2,22 +2,21 @@
 import { ApplicationFailure, continueAsNew, defineQuery, isCancellation, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { CheckActivities, OpenedCheck } from '../activities/check.ts';
 import {
-  addCounts,
+  addCheckAnswers,
   type CheckAnswer,
   type CheckRequest,
   CheckRequestSchema,
   type CheckResult,
   checkWorkflowId,
   differences,
-  LINES_SHOWN,
-  noCounts,
+  nothingChecked,
   planCheck,
 } from '../model/check.ts';
 import { DATA_QUEUE } from '../model/identifiers.ts';
 import { shortLocation } from '../model/location.ts';
 import { queryNames } from '../model/messages.ts';
 import { accept, requireWorkflowId } from './accept.ts';
-import { rootCause } from './allocation/staging.ts';
+import { rootCause } from './failures.ts';
 import { EVENTS_PER_RUN, historyIsFull, slide, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -35,9 +34,9 @@ export async function check(input: unknown, carried?: CheckRecord): Promise<Chec
   const request = accept(CheckRequestSchema, input);
   requireWorkflowId(checkWorkflowId(request.checkId));
   let record = carried && workflowInfo().continuedFromExecutionRunId ? carried : undefined;
-  setHandler(status, () => record?.answer ?? { counts: noCounts, lines: [] });
+  setHandler(status, () => record?.answer ?? nothingChecked);
   try {
-    record ??= { opened: await open(request), answer: { counts: noCounts, lines: [] }, nextPart: 0 };
+    record ??= { opened: await open(request), answer: nothingChecked, nextPart: 0 };
     if (await compare(request, record)) return await conclude(request, record);
     throwIfCancelled();
   } catch (error) {
@@ -70,10 +69,7 @@ async function compare(request: CheckRequest, record: CheckRecord): Promise<bool
       if (!part) throw new TypeError(`a check of ${parts.length} parts has no part ${number}`);
       const summary = `check part ${number + 1} of ${parts.length} of ${shortLocation(target)}${read === 'always' ? ', reading every byte' : ''}`;
       const found = await call(summary, heartbeatSeconds).checkPart({ ...part, manifest, target, read, extra, records: recordsOf(request) });
-      record.answer = {
-        counts: addCounts(record.answer.counts, found.counts),
-        lines: [...record.answer.lines, ...found.lines].slice(0, LINES_SHOWN),
-      };
+      record.answer = addCheckAnswers(record.answer, found);
       show(request, record, parts.length);
     },
     () => historyIsFull(Math.min(EVENTS_PER_RUN, eventsPerRun)),

@@ -1,11 +1,13 @@
 /** Moves a prefix down a tier: list, copy, verify against what was read, record, and only then remove the source. */
-import { ApplicationFailure, CancellationScope, patched } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, ChildWorkflowCancellationType, executeChild, ParentClosePolicy, patched } from '@temporalio/workflow';
 import type { OutputActivities } from '../activities/output.ts';
-import type { TransferActivities } from '../activities/transfer.ts';
+import type { TransferActivities, VerifyRequest } from '../activities/transfer.ts';
+import { type CheckInput, checkWorkflowId, notWhole } from '../model/check.ts';
 import { type AllocationKey, DATA_QUEUE } from '../model/identifiers.ts';
-import { formatLocation, type Location } from '../model/location.ts';
+import { formatLocation, type Location, shortLocation } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
 import type { MoveRequest, TransferRequest } from '../model/transfer.ts';
+import type { check } from './check.ts';
 import { moveAll } from './moving.ts';
 import { activities } from './presets.ts';
 import { moveInSegments } from './segments.ts';
@@ -27,8 +29,9 @@ export interface DemoteResult {
 }
 
 export async function demote(request: DemoteRequest): Promise<DemoteResult> {
-  // Remove after 2027-03-01: allocations started before 0.2 have ended by then.
+  // Remove both after 2027-03-01: allocations started before 0.2 have ended by then.
   const inUnits = patched('sliding-window');
+  const inParts = patched('verified-in-parts');
   const { source, target, heartbeatSeconds } = request;
   const retention = request.retention ? { retention: request.retention } : {};
   const bulk = (summary: string) => ({ queue: DATA_QUEUE, heartbeatSeconds, summary });
@@ -42,12 +45,16 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
     name: `${source.store}-to-${target.store}`,
   });
   const moved = manifest.files > 0 ? await copy({ manifest, source, target, ...retention }, heartbeatSeconds, inUnits) : undefined;
-  await activities<TransferActivities>('bulk', bulk(`verify ${formatLocation(target)} against its manifest`)).verifyTransfer({
-    manifest,
-    target,
-    ...(moved ? { moved } : {}),
-    ...retention,
-  });
+  if (inParts && moved && (manifest.units ?? 0) > 1) {
+    await verifyInParts({ manifest, moved, target, ...retention }, heartbeatSeconds);
+  } else {
+    await activities<TransferActivities>('bulk', bulk(`verify ${formatLocation(target)} against its manifest`)).verifyTransfer({
+      manifest,
+      target,
+      ...(moved ? { moved } : {}),
+      ...retention,
+    });
+  }
   await activities<OutputActivities>('bulk', bulk(`record ${formatLocation(target)} as whole`)).writeOutputRecord({ ...request, manifest });
   // From the record on, the target is the truth: half a source beside it would be a lie, so this step is always finished.
   await CancellationScope.nonCancellable(() =>
@@ -72,4 +79,28 @@ async function copy({ retention, ...place }: Copy, heartbeatSeconds: number, inU
     'PartialTransfer',
     answer.failed,
   );
+}
+
+/**
+ * By a check of its own, which continues as new as often as it takes and repeats no page that has been read. Every byte is read: a store may answer the checksum
+ * it once computed over bytes that have rotted since.
+ */
+async function verifyInParts({ manifest, moved, target, retention }: VerifyRequest & { moved: ManifestRef }, heartbeatSeconds: number): Promise<void> {
+  // By the run that listed it, its prefix's last step.
+  const checkId = `verify-${manifest.prefix.split('/').at(-2)}`;
+  const { store, bucket, prefix } = moved;
+  const input: CheckInput = { checkId, manifest: { store, bucket, prefix }, target, read: 'always' };
+  const { counts, lines } = await executeChild<typeof check>('check', {
+    workflowId: checkWorkflowId(checkId),
+    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    staticSummary: `verify ${shortLocation(target)}, reading every byte`,
+    args: [input],
+  });
+  const fault = notWhole(counts, manifest.files, target, lines);
+  if (fault) throw ApplicationFailure.nonRetryable(fault.message, fault.type);
+  if (!retention) return;
+  // A request for each object, and none is remembered: days for what takes longer than a bulk call may.
+  const call = { queue: DATA_QUEUE, heartbeatSeconds, summary: `verify the locks of ${formatLocation(target)}` };
+  await activities<TransferActivities>('waiting', call).verifyLocks({ manifest, target, retainUntil: retention.retainUntil });
 }

@@ -3,16 +3,7 @@
  * to them, an acknowledged checkpoint is finished here. Only an explicit cancellation (abandon) drops it.
  */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  getExternalWorkflowHandle,
-  isCancellation,
-  ParentClosePolicy,
-  patched,
-  startChild,
-} from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, getExternalWorkflowHandle, isCancellation, ParentClosePolicy, patched, startChild } from '@temporalio/workflow';
 import type { CheckpointActivities } from '../activities/checkpoint.ts';
 import type { CheckpointKey } from '../model/checkpoint.ts';
 import { rackQueue } from '../model/identifiers.ts';
@@ -20,6 +11,7 @@ import { signalNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
 import { checkpointCopy, replicateWorkflowId } from '../model/replication.ts';
 import type { DrainReport } from '../model/reports.ts';
+import { messageOf } from './failures.ts';
 import { activities } from './presets.ts';
 import type { replicate } from './replicate.ts';
 
@@ -78,8 +70,7 @@ async function beginCopies(request: DrainRequest, copies: readonly string[]): Pr
 /** Abandoned: shards and copies go. Failed for good: everything stays for a person to look at. */
 async function giveUp(request: DrainRequest, error: unknown): Promise<DrainReport> {
   if (!isCancellation(error)) {
-    const cause = error instanceof ActivityFailure ? error.cause : error;
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(error);
     await tell(request, { checkpointId: request.checkpointId, state: 'stuck', reason: message });
     throw ApplicationFailure.nonRetryable(`${message} The in-rack copy is kept; mend the cause, then reset this workflow.`, 'DrainStuck');
   }

@@ -6,6 +6,7 @@ import { SetStoreLimitSchema, type StoreLimits } from '../model/limits.ts';
 import { queryNames, updateNames } from '../model/messages.ts';
 import { formatBandwidth } from '../model/quantity.ts';
 import { accept } from './accept.ts';
+import { inTurn, newTurns } from './in-turn.ts';
 import { historyIsFull } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -25,7 +26,7 @@ const queryLimits = defineQuery<StoreLimits>(queryNames.storeLimits);
 
 export async function limits({ limits: carried, eventsPerRun = EVENTS_PER_RUN }: LimitsInput = {}): Promise<void> {
   let known = carried;
-  let changing: Promise<unknown> = Promise.resolve();
+  const turns = newTurns();
   const control = (summary: string) => activities<LimitActivities>('control', { queue: CONTROL_QUEUE, summary });
   const read = async (): Promise<StoreLimits> => {
     await condition(() => known !== undefined);
@@ -38,15 +39,12 @@ export async function limits({ limits: carried, eventsPerRun = EVENTS_PER_RUN }:
     setStoreLimit,
     async (input) => {
       const { store, bytesPerSecond } = accept(SetStoreLimitSchema, input);
-      const before = changing.catch(() => undefined); // one that failed does not stop the next
-      const change = before.then(async () => {
+      await inTurn(turns, async () => {
         const { [store]: _, ...others } = await read();
         await control(`limit ${store} to ${bytesPerSecond === null ? 'no limit' : formatBandwidth(bytesPerSecond)}`).setStoreLimit({ store, bytesPerSecond });
         known = bytesPerSecond === null ? others : { ...others, [store]: bytesPerSecond };
         show(known);
       });
-      changing = change;
-      await change;
       return read();
     },
     { validator: (input) => void accept(SetStoreLimitSchema, input) },

@@ -19,17 +19,16 @@ import { signalNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
 import { readinessOf } from '../model/readiness.ts';
 import type { StagingReport } from '../model/reports.ts';
-import type { MoveAnswer, MoveRequest, UnitAnswer } from '../model/transfer.ts';
+import { addAnswers, type MoveAnswer, type MoveRequest, nothingMoved, type UnitAnswer } from '../model/transfer.ts';
 import { allOrNone } from './deadline.ts';
 import type { move } from './move.ts';
 import { activities } from './presets.ts';
 
 /** At most 400 events in the history of who moves inline: six a unit. */
-export const INLINE_UNITS = 64;
-export const DEFAULT_LANES = 4;
+const INLINE_UNITS = 64;
+const DEFAULT_LANES = 4;
 /** Of a run that moves: a unit is six events, and up to forty where it reports for five minutes. Carried over: counts and 20 failures, no unit. */
 export const EVENTS_PER_RUN = 2000;
-const FAILED_CARRIED = 20;
 const REPORT_STEP = 0.2; // four signals a mount at most, whatever the number of units
 
 /** How far a window has come: plain data, carried into the next run. */
@@ -38,7 +37,7 @@ export interface WindowState extends UnitAnswer {
   readonly nextUnit: number;
 }
 
-export const newWindow: WindowState = { nextUnit: 0, files: 0, bytes: 0, failedCount: 0, failed: [] };
+export const newWindow: WindowState = { nextUnit: 0, ...nothingMoved };
 
 export interface Moving {
   readonly heartbeatSeconds: number;
@@ -95,13 +94,6 @@ export async function moveUnits(request: MoveRequest, before: WindowState, movin
   );
   return { ...window, nextUnit };
 }
-
-export const addAnswers = (one: UnitAnswer, other: UnitAnswer): UnitAnswer => ({
-  files: one.files + other.files,
-  bytes: one.bytes + other.bytes,
-  failedCount: one.failedCount + other.failedCount,
-  failed: [...one.failed, ...other.failed].slice(0, FAILED_CARRIED),
-});
 
 /** Behind the last unit: large entries are published, and what arrived is put on record. Its counts are those of the whole move. */
 export const finishUnits = (request: MoveRequest, moving: Pick<Moving, 'heartbeatSeconds'>): Promise<MoveAnswer> =>

@@ -6,7 +6,7 @@ import type { ResolvedMount } from '../model/data-declaration.ts';
 import { type AllocationKey, CONTROL_QUEUE, DATA_QUEUE } from '../model/identifiers.ts';
 import type { FailedEntry } from '../model/manifest.ts';
 import { formatBytes } from '../model/quantity.ts';
-import type { Survey, SurveyedMount } from '../model/transfer.ts';
+import { FAILED_SHOWN, type Survey, type SurveyedMount } from '../model/transfer.ts';
 import { moveAll } from './moving.ts';
 import { activities } from './presets.ts';
 import { moveInSegments } from './segments.ts';
@@ -60,7 +60,7 @@ export async function prestage(request: PrestageRequest): Promise<PrestageResult
     bytes: sum(survey.mounts.map((mount) => mount.manifest.bytes)) + sum(survey.recalls.map((recall) => recall.bytes)),
     pinnedUntil: pin,
     failedCount: sum(moved.map((each) => each.failedCount)),
-    failed: moved.flatMap((each) => each.failed).slice(0, 20),
+    failed: moved.flatMap((each) => each.failed).slice(0, FAILED_SHOWN),
   };
 }
 

@@ -13,7 +13,7 @@ import {
   replicateWorkflowId,
 } from '../model/replication.ts';
 import { accept, requireWorkflowId } from './accept.ts';
-import { rootCause } from './allocation/staging.ts';
+import { rootCause } from './failures.ts';
 import { EVENTS_PER_RUN, historyIsFull, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 

@@ -18,11 +18,11 @@ import {
 import type { RetentionActivities } from '../activities/retention.ts';
 import { ExtendRetentionSchema } from '../model/allocation.ts';
 import { type AllocationKey, DATA_QUEUE } from '../model/identifiers.ts';
-import { formatIssues, parseInput } from '../model/issues.ts';
 import { formatLocation, type Location } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
 import { queryNames, updateNames } from '../model/messages.ts';
 import type { RetentionStatus } from '../model/retention.ts';
+import { accept } from './accept.ts';
 import { activities } from './presets.ts';
 
 export interface RetainRequest extends AllocationKey {
@@ -112,11 +112,7 @@ async function attest(work: () => Promise<void>): Promise<string | undefined> {
 }
 
 function acceptExtension(input: unknown, retainUntil: string): string {
-  const parsed = parseInput(ExtendRetentionSchema, input);
-  if (!parsed.ok) throw ApplicationFailure.nonRetryable(formatIssues(parsed.issues), 'InvalidInput', parsed.issues);
-  if (Date.parse(parsed.value.retainUntil) >= Date.parse(retainUntil)) return parsed.value.retainUntil;
-  throw ApplicationFailure.nonRetryable(
-    `retainUntil: found ${parsed.value.retainUntil}; accepted: ${retainUntil} or later, retention is never shortened`,
-    'Refused',
-  );
+  const { retainUntil: asked } = accept(ExtendRetentionSchema, input);
+  if (Date.parse(asked) >= Date.parse(retainUntil)) return asked;
+  throw ApplicationFailure.nonRetryable(`retainUntil: found ${asked}; accepted: ${retainUntil} or later, retention is never shortened`, 'Refused');
 }

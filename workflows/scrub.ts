@@ -25,7 +25,7 @@ import { formatBandwidth, formatBytes } from '../model/quantity.ts';
 import { marginRows, SCRUB_WORKFLOW_ID, type ScrubProgress, ScrubRequestSchema, type ScrubStatus, scrubShare } from '../model/scrub.ts';
 import { type RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
 import { accept } from './accept.ts';
-import { rootCause } from './allocation/staging.ts';
+import { rootCause } from './failures.ts';
 import { EVENTS_PER_RUN, historyIsFull, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 

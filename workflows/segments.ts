@@ -3,7 +3,7 @@ import type { TransferActivities } from '../activities/transfer.ts';
 import { DATA_QUEUE } from '../model/identifiers.ts';
 import { formatLocation } from '../model/location.ts';
 import type { FailedEntry } from '../model/manifest.ts';
-import type { TransferAnswer, TransferRequest } from '../model/transfer.ts';
+import { FAILED_SHOWN, type TransferAnswer, type TransferRequest } from '../model/transfer.ts';
 import { activities } from './presets.ts';
 
 export interface Segments {
@@ -30,7 +30,7 @@ export async function moveInSegments(
     nextPage = answer.nextPage;
     done = { files: answer.progress.doneFiles, bytes: answer.progress.doneBytes };
     failedCount += answer.failedCount;
-    failed.push(...answer.failed.slice(0, 20 - failed.length));
+    failed.push(...answer.failed.slice(0, FAILED_SHOWN - failed.length));
   }
   return { failedCount, failed };
 }

@@ -2,7 +2,7 @@
 import { continueAsNew, isCancellation, setCurrentDetails } from '@temporalio/workflow';
 import type { SweepActivities, SweepAnswer } from '../activities/sweep.ts';
 import { CONTROL_QUEUE, DATA_QUEUE, nodeQueue, rackQueue } from '../model/identifiers.ts';
-import { rootCause } from './allocation/staging.ts';
+import { messageOf, rootCause } from './failures.ts';
 import { slide, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -27,8 +27,7 @@ export async function sweep({ carried }: SweepInput = {}): Promise<SweepResult> 
       result = { ...result, uploads: result.uploads + uploads, temporaryFiles: result.temporaryFiles + temporaryFiles };
     } catch (error) {
       if (isCancellation(error)) throw error;
-      const cause = rootCause(error);
-      result = { ...result, skipped: [...result.skipped, `${what}: ${cause instanceof Error ? cause.message : String(cause)}`].slice(0, SKIPPED_SHOWN) };
+      result = { ...result, skipped: [...result.skipped, `${what}: ${messageOf(rootCause(error))}`].slice(0, SKIPPED_SHOWN) };
     }
     setCurrentDetails(
       `${result.uploads} uploads ended, ${result.temporaryFiles} temporary files removed\n\n${result.skipped.map((line) => `- skipped ${line}`).join('\n')}`,

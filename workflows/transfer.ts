@@ -11,10 +11,11 @@ import type { ManifestRef } from '../model/manifest.ts';
 import { formatBytes } from '../model/quantity.ts';
 import { TransferRequestSchema, type TransferResult, transferWorkflowId } from '../model/transfer-input.ts';
 import { accept, requireWorkflowId } from './accept.ts';
-import { rootCause } from './allocation/staging.ts';
+import { messageOf, rootCause } from './failures.ts';
+import { inTurn } from './in-turn.ts';
 import { EVENTS_PER_RUN, finishUnits, historyIsFull, moveAtOnce, moveUnits, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
-import { inTurn, limitTo, setHandlers } from './transfer/messages.ts';
+import { limitTo, setHandlers } from './transfer/messages.ts';
 import { enter, lanesOf, moveRequest, newDesk, newRecord, show, statusOf, type TransferDesk, type TransferRecord } from './transfer/state.ts';
 
 /** @param input see TransferRequestSchema. @param carried the record of the run before, where this one continues it. */
@@ -129,7 +130,7 @@ async function close(record: TransferRecord, desk: TransferDesk, error: unknown)
         code: 'Cancelled',
         message: `cancelled; ${files} files, ${formatBytes(bytes)}, and what their units had moved by then, stay at the target. Start it again to go on.`,
       }
-    : { code: cause instanceof ApplicationFailure && cause.type ? cause.type : 'Failed', message: cause instanceof Error ? cause.message : String(cause) };
+    : { code: cause instanceof ApplicationFailure && cause.type ? cause.type : 'Failed', message: messageOf(cause) };
   desk.flying.clear();
   enter(record, desk, isCancellation(error) ? 'cancelled' : 'failed');
   await condition(allHandlersFinished);

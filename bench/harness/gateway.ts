@@ -55,6 +55,13 @@ export async function startGateway(workspace: Workspace, parts: { name: string; 
   };
 }
 
+/** As every client of S3 takes them. */
+export const credentialsOf = ({ accessKeyId, secretAccessKey, region }: Gateway) => ({
+  AWS_ACCESS_KEY_ID: accessKeyId,
+  AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  AWS_REGION: region,
+});
+
 /** For the report. */
 export function describeFlags(): string {
   return gatewayFlags({ name: '', binary: '', root: 'ROOT', port: 0, region: REGION, ...CREDENTIALS }).join(' ');

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nodeCommand } from '../../dev/site/node-process.ts';
 import type { Bench, BenchContext, BenchOutcome } from '../harness/bench.ts';
-import { describeFlags, type Gateway, startGateway } from '../harness/gateway.ts';
+import { credentialsOf, describeFlags, startGateway } from '../harness/gateway.ts';
 import { type Measured, measure } from '../harness/measure.ts';
 import { PEAK_RSS_GOAL, type Row, row } from '../harness/rows.ts';
 
@@ -27,7 +27,8 @@ async function runManifest({ options, workspace, log }: BenchContext): Promise<B
   const rows: Row[] = [];
   let input = String(entries);
   for (const phase of ['write', 'read'] as const) {
-    const measured = await measure(workspace, { ...nodeCommand('bench/manifest/ours.ts', [phase, input]), environment: environmentFor(gateway) });
+    const environment = { ...process.env, AWS_ENDPOINT_URL: gateway.endpoint, ...credentialsOf(gateway) };
+    const measured = await measure(workspace, { ...nodeCommand('bench/manifest/ours.ts', [phase, input]), environment });
     log(`${phase}: ${entries} entries in ${measured.wallSeconds.toFixed(1)} s, peak RSS ${(measured.peakRssBytes / 1e6).toFixed(0)} MB`);
     input = measured.stdout;
     if (options.cases?.test(phase) ?? true) rows.push(...rowsOf(phase, entries, measured));
@@ -43,14 +44,4 @@ function rowsOf(phase: string, entries: number, { wallSeconds, cpuSeconds, peakR
     row({ case: name, metric: 'client CPU', unit: 'us/entry', ours: (cpuSeconds * 1e6) / entries }),
     row({ case: name, metric: 'peak RSS', unit: 'MB', ours: peakRssBytes / 1e6, goal: PEAK_RSS_GOAL }),
   ];
-}
-
-function environmentFor(gateway: Gateway): NodeJS.ProcessEnv {
-  return {
-    ...process.env,
-    AWS_ENDPOINT_URL: gateway.endpoint,
-    AWS_REGION: gateway.region,
-    AWS_ACCESS_KEY_ID: gateway.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: gateway.secretAccessKey,
-  };
 }

@@ -1,5 +1,6 @@
 /** Ours as a child process, so that it is measured as the peers are: ours.ts, with Node's start and the loading of our modules in the figures. */
 import { nodeCommand } from '../../dev/site/node-process.ts';
+import { credentialsOf } from '../harness/gateway.ts';
 import type { Operation } from './cases.ts';
 import { type Client, cleanEnvironment, type Place } from './client.ts';
 import { isSmall, type Workload } from './workload.ts';
@@ -9,16 +10,13 @@ export function oursClient(): Client {
     name: 'ours',
     flags,
     command({ operation, workload, source, target }) {
-      const gateways = [source, target].flatMap((place) => (place.kind === 'objects' ? [place.gateway] : []));
-      const { accessKeyId, secretAccessKey, region, certificate } = gateways[0] ?? {};
+      const gateway = [source, target].flatMap((place) => (place.kind === 'objects' ? [place.gateway] : []))[0];
       return {
         ...nodeCommand('bench/transfer/ours.ts', [...flags(operation, workload), url(source), url(target)]),
         environment: {
           ...cleanEnvironment(),
-          AWS_ACCESS_KEY_ID: accessKeyId,
-          AWS_SECRET_ACCESS_KEY: secretAccessKey,
-          AWS_REGION: region,
-          ...(certificate ? { NODE_EXTRA_CA_CERTS: certificate.certificate } : {}),
+          ...(gateway ? credentialsOf(gateway) : {}),
+          ...(gateway?.certificate ? { NODE_EXTRA_CA_CERTS: gateway.certificate.certificate } : {}),
         },
       };
     },

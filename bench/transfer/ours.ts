@@ -11,8 +11,8 @@ import { listAll } from '../../datapath/transfer/list-all.ts';
 import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
-import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
+import { storeOfEnvironment } from '../harness/store.ts';
 
 /** As long as a page of a manifest: a listing is never in memory as a whole. */
 const PAGE_ENTRIES = 10_000;
@@ -48,14 +48,7 @@ function openPlace(place: string): Endpoint {
 
 /** One endpoint is one store, so that the engine can let it copy by itself. */
 function openStore(endpoint: string): ObjectStore {
-  const store =
-    stores.get(endpoint) ??
-    createS3ObjectStore({
-      name: endpoint,
-      endpoint,
-      region: process.env['AWS_REGION'] ?? '',
-      credentials: { accessKeyId: process.env['AWS_ACCESS_KEY_ID'] ?? '', secretAccessKey: process.env['AWS_SECRET_ACCESS_KEY'] ?? '' },
-    });
+  const store = stores.get(endpoint) ?? storeOfEnvironment(endpoint, endpoint);
   stores.set(endpoint, store);
   return store;
 }

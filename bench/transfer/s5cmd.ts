@@ -1,5 +1,6 @@
 /** s5cmd at its best on two cores. It moves between a directory and an endpoint, or within one; not between two. */
 import { resolveTool } from '../../dev/toolchain/resolve-tool.ts';
+import { credentialsOf } from '../harness/gateway.ts';
 import type { Operation } from './cases.ts';
 import { type Client, cleanEnvironment, type Place } from './client.ts';
 import { isSmall, type Workload } from './workload.ts';
@@ -25,9 +26,7 @@ export async function s5cmdClient(): Promise<Client> {
         ],
         environment: {
           ...cleanEnvironment(),
-          AWS_ACCESS_KEY_ID: gateway.accessKeyId,
-          AWS_SECRET_ACCESS_KEY: gateway.secretAccessKey,
-          AWS_REGION: gateway.region,
+          ...credentialsOf(gateway),
           ...(gateway.certificate ? { AWS_CA_BUNDLE: gateway.certificate.certificate } : {}),
         },
       };

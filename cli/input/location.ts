@@ -2,24 +2,23 @@
 import { InvalidArgumentError } from 'commander';
 import { LOCATION_EXPECTED, type Location, LocationSchema, splitLocation } from '../../model/location.ts';
 import { BANDWIDTH_EXPECTED, parseBandwidth } from '../../model/quantity.ts';
-import type { Site } from '../../model/site.ts';
+import { type Site, storeNames } from '../../model/site.ts';
 import { CliError } from '../cli-error.ts';
 import { acceptInput } from './accept.ts';
 
 export const LOCATION_ABOUT = 'STORE:BUCKET/PREFIX, such as warm:team-a/data/; of a directory tree, BUCKET is the first directory below its root';
 
-export const storesOf = (site: Site): string[] => ['hot', 'warm', 'cold', ...Object.keys(site.stores.external)];
-
 /** @throws CliError usage, naming what would be accepted */
 export function parseLocation(text: string, site: Site): Location {
   const parts = splitLocation(text);
-  if (!parts) throw new CliError('usage', `found ${JSON.stringify(text)}; accepted: ${LOCATION_EXPECTED}, with one of the stores ${storesOf(site).join(', ')}`);
+  if (!parts)
+    throw new CliError('usage', `found ${JSON.stringify(text)}; accepted: ${LOCATION_EXPECTED}, with one of the stores ${storeNames(site).join(', ')}`);
   requireStore(parts.store, site);
   return acceptInput(LocationSchema, parts, text);
 }
 
 export function requireStore(store: string, site: Site): string {
-  const known = storesOf(site);
+  const known = storeNames(site);
   if (known.includes(store)) return store;
   throw new CliError('usage', `store: found ${JSON.stringify(store)}; accepted: ${known.join(', ')}`, { type: 'InvalidInput' });
 }

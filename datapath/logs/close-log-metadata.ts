@@ -1,7 +1,7 @@
 /** Writes `metadata.json`, last: once it is there, what it names is there. May be repeated, also with a node that came late. */
 import { Readable } from 'node:stream';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { absent, PenstockError } from '../../model/errors.ts';
 import type { AllocationKey } from '../../model/identifiers.ts';
 import { type LogMetadata, METADATA_NAME, type NodeLogs, NodeLogsSchema, nodeIndexName } from '../../model/log-metadata.ts';
 
@@ -79,13 +79,8 @@ function count(totals: Totals, node: NodeLogs): void {
 async function readNodeIndex(options: CloseLogMetadataOptions, nodeId: string): Promise<NodeLogs | undefined> {
   const { bucket, prefix, store } = options;
   const key = `${prefix}${nodeIndexName(nodeId)}`;
-  let text: Buffer;
-  try {
-    text = await store.readBytes(bucket, key, { limitBytes: MAX_INDEX_BYTES, ...withSignal(options) });
-  } catch (error) {
-    if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
-    throw error;
-  }
+  const text = await store.readBytes(bucket, key, { limitBytes: MAX_INDEX_BYTES, ...withSignal(options) }).catch(absent);
+  if (!text) return undefined;
   const parsed = NodeLogsSchema.safeParse(JSON.parse(text.toString('utf8')));
   if (parsed.success && parsed.data.nodeId === nodeId) return parsed.data;
   throw new PenstockError('CorruptSource', `s3://${bucket}/${key} is no index of ${nodeId}'s logs.`, {

@@ -58,6 +58,11 @@ export interface EntryReader {
    * tried again. @returns the CRC32C (base64) of what was read, where reading has computed it already
    */
   read(into: Buffer, offset: number, signal?: AbortSignal): Promise<string | undefined>;
+  /**
+   * The same of a longer range, in one request: blocks in order, each a buffer's length but the last, free again when the next one is asked for; meanwhile another is filled.
+   * Ended early, it settles when nothing is read into the buffers any more. @returns the CRC32C (base64) of the range. Absent where reading span by span costs no more.
+   */
+  readBlocks?(buffers: readonly Buffer[], range: { readonly offset: number; readonly bytes: number }, signal?: AbortSignal): AsyncGenerator<Buffer, string>;
   /** SourceChanged where what was read may be of another version. Ask behind each read, before it is written anywhere. */
   verify(): Promise<void>;
   /** The CRC32C (base64) of the whole that this end has on record of that very version, behind the reads; undefined where it has none. */
@@ -99,6 +104,9 @@ export const BLOCK_BYTES = 4 * 2 ** 20;
 
 /** What is asked of an object store at once: a smaller range costs the store nearly as much. */
 export const SPAN_BYTES = 8 * 2 ** 20;
+
+/** What a file takes of an object in one request: by spans it would cost the store a fifth more, and a failed part is still soon repeated. */
+export const STREAMED_PART_BYTES = 2 * SPAN_BYTES;
 
 export type PartContent = { readonly buffer: Buffer; readonly crc32c: string } | PartBody;
 

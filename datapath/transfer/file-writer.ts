@@ -4,7 +4,7 @@ import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c, type Piece } from './crc32c-combine.ts';
-import { BLOCK_BYTES, type CreateOptions, type EntryWriter, type PartReceipt } from './endpoint.ts';
+import { BLOCK_BYTES, type CreateOptions, type EntryWriter, type PartReceipt, STREAMED_PART_BYTES } from './endpoint.ts';
 import { DIRECTORY_ETAG, type FilePlace, isDirectory } from './file-endpoint.ts';
 import { type FileReader, isFileReader, leadsOut, openFileEntry } from './file-reader.ts';
 import { readCrc32c } from './read-crc32c.ts';
@@ -26,15 +26,22 @@ export async function createFileEntry(place: FilePlace, entry: ManifestEntry, op
   const file = await (options.session ? begun.catch(orLost) : begun);
   const source = options.source && isFileReader(options.source) ? options.source : undefined;
   // As the source is best read; every worker of one entry has the same kind of source.
-  const partBytes = options.source?.spanBytes ?? BLOCK_BYTES;
+  const partBytes = options.source?.readBlocks ? STREAMED_PART_BYTES : (options.source?.spanBytes ?? BLOCK_BYTES);
   return {
     partBytes,
     keepsHoles: true,
     session: file.session,
     async writePart(number, content) {
-      if (!('buffer' in content)) throw new TypeError('a part of a file is one block');
-      await file.write(content.buffer, number * partBytes);
-      return { number, bytes: content.buffer.length, crc32c: content.crc32c };
+      let position = number * partBytes;
+      if ('buffer' in content) {
+        await file.write(content.buffer, position);
+        return { number, bytes: content.buffer.length, crc32c: content.crc32c };
+      }
+      for await (const block of content.blocks) {
+        await file.write(block, position);
+        position += block.length;
+      }
+      return { number, bytes: content.bytes, crc32c: await content.crc32c?.() };
     },
     ...(source && { copyPart: (number: number, bytes: number, signal?: AbortSignal) => copyBlock(place, source, file, { number, bytes }, signal) }),
     async seal(_receipts, crc32c) {

@@ -3,7 +3,7 @@
  * commit: a manifest exists when its index does. Names by content let a rival or zombie attempt write what it likes and change nothing.
  */
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { absent, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry, ManifestRef } from '../../model/manifest.ts';
 import { LARGE_BYTES, UNIT_BYTES } from '../../model/transfer-plan.ts';
 import { inLanes } from './lanes.ts';
@@ -84,11 +84,6 @@ export async function commitIndex(place: ManifestPlace, list: Pick<ManifestIndex
 export async function findManifest(place: ManifestPlace): Promise<ManifestRef | undefined> {
   const index = await readIndex(place).catch(absent);
   return index && refOf(place, index);
-}
-
-function absent(error: unknown): undefined {
-  if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
-  throw error;
 }
 
 /**

@@ -90,40 +90,70 @@ interface Part {
   readonly bytes: number;
 }
 
-/** A part larger than a span: one span of it in memory at a time. */
-async function moveBlocks(context: MoveContext, reader: EntryReader, writer: EntryWriter, { number, offset, bytes }: Part): Promise<PartReceipt> {
+/** A part larger than a span, as blocks: some of them in memory at a time. */
+async function moveBlocks(context: MoveContext, reader: EntryReader, writer: EntryWriter, part: Part): Promise<PartReceipt> {
+  const { number, bytes } = part;
   const { buffer, release } = await context.pool.borrow(reader.spanBytes, context.signal);
   // A store may answer before it has taken everything: what is still being read into the buffer is called off, and waited for, before the buffer is anybody else's.
   const ended = new AbortController();
   const signal = context.signal ? AbortSignal.any([context.signal, ended.signal]) : ended.signal;
-  let filling: Promise<unknown> = Promise.resolve();
-  const crc32cs: { bytes: number; crc32c: string }[] = [];
+  const half = buffer.length / 2;
+  const reading = reader.readBlocks
+    ? inOneGo({ ...context, signal }, reader.readBlocks([buffer.subarray(0, half), buffer.subarray(half)], part, signal), half, part)
+    : inSpans({ ...context, signal }, reader, buffer, part);
   let counted = 0;
+  let crc32c = '';
   async function* blocks(): AsyncGenerator<Buffer, void> {
-    for (let position = 0; position < bytes; position += reader.spanBytes) {
-      const block = buffer.subarray(0, Math.min(reader.spanBytes, bytes - position));
-      const filled = fill({ ...context, signal }, reader, block, offset + position);
-      filling = filled.catch(() => undefined);
-      crc32cs.push({ bytes: block.length, crc32c: await filled });
-      yield block;
-      counted += block.length;
-      context.onBytes(block.length);
+    for (;;) {
+      const { done, value } = await reading.next();
+      if (done) {
+        crc32c = value;
+        return;
+      }
+      yield value;
+      counted += value.length;
+      context.onBytes(value.length);
     }
   }
   try {
-    const crc32c = async (): Promise<string> => {
-      const whole = combineCrc32c(crc32cs);
-      await context.confirm?.({ number, bytes, crc32c: whole });
-      return whole;
+    const known = async (): Promise<string> => {
+      await context.confirm?.({ number, bytes, crc32c });
+      return crc32c;
     };
-    return await writer.writePart(number, { bytes, blocks: blocks(), crc32c }, context.signal);
+    return await writer.writePart(number, { bytes, blocks: blocks(), crc32c: known }, context.signal);
   } catch (error) {
     context.onBytes(-counted);
     throw error;
   } finally {
     ended.abort();
-    await filling;
+    await reading.return('').catch(() => undefined);
     release();
+  }
+}
+
+/** @returns the CRC32C of the part, as do both ways of reading it */
+async function* inSpans(context: MoveContext, reader: EntryReader, buffer: Buffer, { offset, bytes }: Part): AsyncGenerator<Buffer, string> {
+  const crc32cs: { bytes: number; crc32c: string }[] = [];
+  for (let position = 0; position < bytes; position += buffer.length) {
+    const block = buffer.subarray(0, bytes - position);
+    crc32cs.push({ bytes: block.length, crc32c: await fill(context, reader, block, offset + position) });
+    yield block;
+  }
+  return combineCrc32c(crc32cs);
+}
+
+/** One half of the buffer is filled while the other is written. */
+async function* inOneGo({ limiter, signal }: MoveContext, blocks: AsyncGenerator<Buffer, string>, half: number, part: Part): AsyncGenerator<Buffer, string> {
+  try {
+    for (let admitted = 0; ; admitted += half) {
+      const wanted = Math.min(half, part.bytes - admitted);
+      if (wanted > 0) await limiter?.take(wanted, signal);
+      const { done, value } = await ofSource(signal, () => blocks.next());
+      if (done) return value;
+      yield value;
+    }
+  } finally {
+    await blocks.return('').catch(() => undefined);
   }
 }
 

@@ -4,11 +4,11 @@
  *
  *   {prefix}moved/{page, 6 digits}.jsonl.zst      entries as they lie at the target; metadata: sha256, files, bytes, failed
  *   {prefix}failed/{page}.json                    what could not be moved, with reasons
- *   {prefix}moved/large/{page}-{index}/...        session.json, share-{n}.json, entry.json
+ *   {prefix}moved/large/{page}-{index}/...        session.json, share-{n}.json; entry.json once it is published, or cannot be moved
  *   {prefix}moved/index.json                      the end: a manifest of all that arrived
  */
 import * as z from 'zod';
-import { PenstockError } from '../../model/errors.ts';
+import { absent, PenstockError } from '../../model/errors.ts';
 import type { FailedEntry, ManifestEntry, ManifestRef } from '../../model/manifest.ts';
 import { ManifestEntrySchema, type PageFacts, pageKey, six, withoutUndefined } from './manifest-format.ts';
 import { type PagePlace, packPage, readPage } from './manifest-page.ts';
@@ -19,7 +19,7 @@ export interface MovedPage {
   readonly failed: number;
 }
 
-export const movedPlace = (place: PagePlace): PagePlace => ({ ...place, prefix: `${place.prefix}moved/` });
+const movedPlace = (place: PagePlace): PagePlace => ({ ...place, prefix: `${place.prefix}moved/` });
 
 /** Undefined while the page has not been moved. */
 export async function findMovedPage(place: PagePlace, page: number): Promise<MovedPage | undefined> {
@@ -50,7 +50,7 @@ export async function recordFailures(place: PagePlace, page: number | string, fa
   await place.store.writeBytes(place.bucket, failedKey(place.prefix, page), Buffer.from(JSON.stringify(failed)), JSON_CONTENT);
 }
 
-export const failedKey = (prefix: string, page: number | string): string => `${prefix}failed/${page}.json`;
+const failedKey = (prefix: string, page: number | string): string => `${prefix}failed/${page}.json`;
 
 export function readMovedPage(place: PagePlace, ref: ManifestRef, page: number, sha256: string): Promise<ManifestEntry[]> {
   const moved = movedPlace(place);
@@ -84,6 +84,8 @@ export interface LargeRecords {
   /** The first worker's session is everybody's. @returns the one on record */
   session(begin: () => Promise<z.output<typeof SessionSchema>>, abandon: (session: string) => Promise<void>): Promise<z.output<typeof SessionSchema>>;
   findShare(share: number): Promise<ShareRecord | undefined>;
+  /** All of so many, in order; undefined while one is missing. */
+  findShares(count: number): Promise<ShareRecord[] | undefined>;
   recordShare(share: number, record: ShareRecord): Promise<void>;
   findEntry(): Promise<EntryResult | undefined>;
   recordEntry(result: EntryResult): Promise<void>;
@@ -100,6 +102,7 @@ export function largeRecords(place: PagePlace, page: number, index: number): Lar
       .writeBytes(place.bucket, `${prefix}${name}`, Buffer.from(JSON.stringify(value)), { ifNoneMatch: true, ...JSON_CONTENT })
       .catch(ignoreConflict);
   };
+  const findShare = (share: number): Promise<ShareRecord | undefined> => find(`share-${share}.json`, ShareSchema);
   return {
     async session(begin, abandon) {
       const known = await find('session.json', SessionSchema);
@@ -110,7 +113,17 @@ export function largeRecords(place: PagePlace, page: number, index: number): Lar
       if (agreed.session !== mine.session) await abandon(mine.session);
       return agreed;
     },
-    findShare: (share) => find(`share-${share}.json`, ShareSchema),
+    findShare,
+    async findShares(count) {
+      const shares: ShareRecord[] = [];
+      // Begun in order, the last one is missing the longest: most askers read no more than that.
+      for (let share = count - 1; share >= 0; share -= 1) {
+        const found = await findShare(share);
+        if (!found) return undefined;
+        shares.push(found);
+      }
+      return shares.toReversed();
+    },
     recordShare: (share, value) => record(`share-${share}.json`, value),
     findEntry: () => find('entry.json', EntryResultSchema),
     recordEntry: (result) => record('entry.json', result),
@@ -128,11 +141,6 @@ function parseRecord<T>({ store, bucket }: PagePlace, key: string, body: Buffer,
       nextStep: 'Run the transfer again.',
     });
   }
-}
-
-function absent(error: unknown): undefined {
-  if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
-  throw error;
 }
 
 function ignoreConflict(error: unknown): undefined {

@@ -1,5 +1,5 @@
 /** Reading one version of an object: every request carries its etag, so that no two reads can be of different versions. */
-import type { ReadAnswer } from '../../drivers/object-store/port.ts';
+import type { ReadAnswer, ReadIntoOptions } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { type EntryReader, SPAN_BYTES } from './endpoint.ts';
@@ -35,22 +35,37 @@ export async function openObject(place: ObjectPlace, entry: ManifestEntry, signa
     known.metadata = facts.metadata;
   };
 
+  const optionsAt = (start: number, ofRead: AbortSignal | undefined): ReadIntoOptions => ({
+    start,
+    totalBytes: entry.bytes,
+    ...(isWeak ? {} : { ifMatch: entry.etag }),
+    ...(ofRead ? { signal: ofRead } : {}),
+  });
+  const accepted = (answer: ReadAnswer, wanted: number): string => {
+    if (answer.totalBytes !== entry.bytes || answer.bytes !== wanted) throw changed(place, key, entry);
+    remember(answer);
+    return answer.readCrc32c;
+  };
+  async function* readBlocks(
+    read: NonNullable<typeof store.readBlocks>,
+    buffers: readonly Buffer[],
+    { offset, bytes }: { readonly offset: number; readonly bytes: number },
+    ofRead = signal,
+  ): AsyncGenerator<Buffer, string> {
+    return accepted(yield* read(bucket, key, buffers, { ...optionsAt(offset, ofRead), bytes }), bytes);
+  }
+  const { readBlocks: ofStore } = store;
+
   return {
     entry,
     spanBytes: SPAN_BYTES,
     place,
     key,
     async read(into, offset, ofRead = signal) {
-      const answer = await store.readInto(bucket, key, into, {
-        start: offset,
-        totalBytes: entry.bytes,
-        ...(isWeak ? {} : { ifMatch: entry.etag }),
-        ...(ofRead ? { signal: ofRead } : {}),
-      });
-      if (answer.totalBytes !== entry.bytes || answer.bytes !== into.length) throw changed(place, key, entry);
-      remember(answer);
-      return answer.readCrc32c;
+      return accepted(await store.readInto(bucket, key, into, optionsAt(offset, ofRead)), into.length);
     },
+    // Without an etag each block would have to be verified before it is written.
+    ...(ofStore && !isWeak && { readBlocks: (buffers, range, ofRead) => readBlocks(ofStore, buffers, range, ofRead) }),
     verify: () => (isWeak ? assertUnchanged(place, key, entry, signal) : Promise.resolve()),
     async recordedCrc32c() {
       // The answer to a range need not tell the checksum of the whole.

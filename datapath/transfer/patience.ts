@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type ErrorType, PenstockError } from '../../model/errors.ts';
 
 export interface Patience {
-  /** Runs a step that may be repeated. @throws its last error, or the signal's reason */
+  /** Runs a step that may be repeated. @throws its last error, or the signal's reason, then also at once where it still waits in line */
   run<T>(step: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Steps allowed at once now. */
   window(): number;
@@ -33,20 +33,34 @@ export function createPatience({ maxWindow, random = Math.random, sleep = aborta
   let window = maxWindow;
   let inFlight = 0;
   let goodSinceGrowth = 0;
-  const line: (() => void)[] = [];
+  const line = new Set<() => void>();
 
-  const enter = (): Promise<void> | undefined => {
+  const enter = (signal: AbortSignal | undefined): Promise<void> | undefined => {
     if (inFlight < Math.floor(window)) {
       inFlight += 1;
       return undefined;
     }
-    return new Promise((resolve) => line.push(resolve));
+    return new Promise((resolve, reject) => {
+      const letGo = (): void => {
+        line.delete(begin);
+        reject(signal?.reason);
+      };
+      const begin = (): void => {
+        signal?.removeEventListener('abort', letGo);
+        resolve();
+      };
+      if (signal?.aborted) return letGo();
+      signal?.addEventListener('abort', letGo, { once: true });
+      line.add(begin);
+    });
   };
   const leave = (): void => {
     inFlight -= 1;
-    while (line.length > 0 && inFlight < Math.floor(window)) {
+    for (const begin of line) {
+      if (inFlight >= Math.floor(window)) return;
       inFlight += 1;
-      line.shift()?.();
+      line.delete(begin);
+      begin();
     }
   };
   const grow = (): void => {
@@ -62,7 +76,7 @@ export function createPatience({ maxWindow, random = Math.random, sleep = aborta
   };
 
   const tryOnce = async <T>(step: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
-    await enter();
+    await enter(signal);
     try {
       signal?.throwIfAborted();
       const result = await step();

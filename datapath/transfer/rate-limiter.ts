@@ -29,9 +29,11 @@ export function waitMs(bucket: Bucket): number {
 export interface RateLimiter {
   /** Resolves once the bytes may pass; rejects with the signal's reason. */
   take(bytes: number, signal?: AbortSignal): Promise<void>;
+  rate(): number;
+}
+export interface AdjustableLimiter extends RateLimiter {
   /** Takes effect at once, also for those who wait. */
   setRate(bytesPerSecond: number): void;
-  rate(): number;
 }
 
 /** Injected in tests. */
@@ -56,6 +58,7 @@ const MAX_SLEEP_MS = 60_000;
 export interface FairLimiter {
   /** Of one bucket with all others; the same key is the same queue. */
   queue(key: string): RateLimiter;
+  /** Takes effect at once, also for those who wait. */
   setRate(bytesPerSecond: number): void;
   rate(): number;
 }
@@ -65,8 +68,9 @@ interface Waiter {
   readonly pass: () => void;
 }
 
-export function createRateLimiter(bytesPerSecond: number, clock: LimiterClock = systemClock): RateLimiter {
-  return createFairLimiter(bytesPerSecond, clock).queue('all');
+export function createRateLimiter(bytesPerSecond: number, clock: LimiterClock = systemClock): AdjustableLimiter {
+  const { queue, setRate } = createFairLimiter(bytesPerSecond, clock);
+  return { ...queue('all'), setRate };
 }
 
 export function createFairLimiter(bytesPerSecond: number, clock: LimiterClock = systemClock): FairLimiter {
@@ -94,9 +98,9 @@ export function createFairLimiter(bytesPerSecond: number, clock: LimiterClock = 
     }
   };
 
-  const setRate = (rate: number): void => {
+  const setRate = (wanted: number): void => {
     const now = refill(bucket, clock.now());
-    bucket = refill({ ...now, rate: validRate(rate), tokens: now.tokens === Infinity ? 0 : now.tokens }, now.atMs);
+    bucket = refill({ ...now, rate: validRate(wanted), tokens: now.tokens === Infinity ? 0 : now.tokens }, now.atMs);
     serve();
   };
 
@@ -126,7 +130,8 @@ export function createFairLimiter(bytesPerSecond: number, clock: LimiterClock = 
     });
   };
 
-  return { queue: (key) => ({ take: (bytes, signal) => take(key, bytes, signal), setRate, rate: () => bucket.rate }), setRate, rate: () => bucket.rate };
+  const rate = (): number => bucket.rate;
+  return { queue: (key) => ({ take: (bytes, signal) => take(key, bytes, signal), rate }), setRate, rate };
 }
 
 function firstOf(queues: ReadonlyMap<string, Set<Waiter>>): { key: string; queue: Set<Waiter>; waiter: Waiter } | undefined {

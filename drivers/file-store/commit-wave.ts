@@ -1,6 +1,7 @@
 /** One wave of a group commit: contents durable, then names published, then directories durable. Each file is told by itself what became of it. */
+import { inLanes } from '../../datapath/transfer/lanes.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { type Directories, settled } from './contained-path.ts';
+import type { Directories } from './contained-path.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { FileFacts } from './port.ts';
 import { posixError, quoted } from './posix-errors.ts';
@@ -95,7 +96,7 @@ async function makeDurable(
   const isSynced = identities.length > 0;
   const volumeFailed = isSynced ? await volumeFailure(place, volume, identities) : undefined;
   if (volumeFailed) for (const entry of together) failures.set(entry, volumeFailed);
-  await inParallel(wave, async (entry) => {
+  await inLanes(wave, CALLS_IN_FLIGHT, async (entry) => {
     const descriptor = takeDescriptor(entry);
     if (!descriptor) return;
     try {
@@ -110,7 +111,7 @@ async function makeDurable(
       await descriptor.close().catch(() => undefined);
     }
   });
-  await inParallel([...failures], ([entry, reason]) => drop(place, entry, reason));
+  await inLanes(failures, CALLS_IN_FLIGHT, ([entry, reason]) => drop(place, entry, reason));
   return { durable: wave.filter((entry) => !failures.has(entry)), volumeFailed };
 }
 
@@ -126,10 +127,10 @@ async function volumeFailure({ store }: CommitPlace, volume: Volume, identities:
 async function publishAll(place: CommitPlace, wave: readonly Pending[], ending: AbortSignal): Promise<readonly Pending[]> {
   const published: Pending[] = [];
   const byDirectory = Map.groupBy(wave, ({ file }) => file.directory.join('/'));
-  await inParallel([...byDirectory.values()], async (entries) => {
+  await inLanes(byDirectory.values(), CALLS_IN_FLIGHT, async (entries) => {
     const steps = entries[0]?.file.directory ?? [];
     const tried = place.directories(steps, {}, (held) =>
-      inParallel(entries, async (entry) => {
+      inLanes(entries, CALLS_IN_FLIGHT, async (entry) => {
         if (ending.aborted) return drop(place, entry, notPublished(place.store, entry));
         await publishIn(held, place.store, entry.file).then(() => void published.push(entry), entry.reject);
       }),
@@ -153,7 +154,7 @@ async function syncDirectories(
   for (const { file } of published) wanted.set(file.directory.join('/'), file.directoryIdentity);
   const isTogether = wanted.size >= DIRECTORIES_SYNCED_TOGETHER_FROM;
   const covered: string[] = [];
-  await inParallel([...wanted], async ([directory, identity]) => {
+  await inLanes(wanted, CALLS_IN_FLIGHT, async ([directory, identity]) => {
     const isCovered = (found: string) => isTogether && volume.covers(found) && covered.push(directory) > 0;
     await syncDirectory(walk, store, directory === '' ? [] : directory.split('/'), identity, isCovered).catch((error: Error) => {
       failures.set(directory, error);
@@ -174,13 +175,4 @@ function failureOnTheWay(failures: ReadonlyMap<string, Error>, steps: readonly s
     if (failure) return failure;
   }
   return undefined;
-}
-
-/** Settles when all have ended. */
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  const workers = Array.from({ length: Math.min(CALLS_IN_FLIGHT, items.length) }, async () => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
-  });
-  await settled(workers);
 }

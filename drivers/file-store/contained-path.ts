@@ -96,6 +96,16 @@ export async function openChildDirectory(parent: HeldDirectory, name: string): P
   return hold(joinPath(parent.path, name), await openFd(parent.child(name), DIRECTORY_FLAGS));
 }
 
+/** Opens a child directory for the time of `use`. */
+export async function withChildDirectory<T>(parent: HeldDirectory, name: string, use: (directory: HeldDirectory) => Promise<T>): Promise<T> {
+  const held = await openChildDirectory(parent, name);
+  try {
+    return await use(held);
+  } finally {
+    held.close();
+  }
+}
+
 /**
  * All results, once every one has settled, or the first error. A held directory may be closed only then: a call that comes later would find another
  * file under its number.

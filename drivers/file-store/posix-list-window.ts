@@ -2,7 +2,7 @@
 import type { Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
-import { type Directories, type HeldDirectory, isNoDirectory, openChildDirectory, splitPath, TEMPORARY_PREFIX, withDirectory } from './contained-path.ts';
+import { type Directories, type HeldDirectory, isNoDirectory, splitPath, TEMPORARY_PREFIX, withChildDirectory, withDirectory } from './contained-path.ts';
 import type { SymlinkPolicy } from './port.ts';
 import { errnoOf, isMissing, posixError } from './posix-errors.ts';
 import type { LinkScope } from './posix-links.ts';
@@ -48,18 +48,23 @@ export interface Window {
   readonly truncated: boolean;
 }
 
-/** @param above steps of this directory and those the walk came through: a link to one of them, or above, is a circle */
-export async function readWindow(
-  listing: Listing,
-  steps: readonly string[],
-  after: Buffer | undefined,
-  above: readonly (readonly string[])[],
-): Promise<Window> {
+/** The directory that is being read. */
+interface Place {
+  readonly listing: Listing;
+  readonly steps: readonly string[];
+  readonly held: HeldDirectory;
+  /** Steps of this directory and those the walk came through: a link to one of them, or above, is a circle. */
+  readonly above: readonly (readonly string[])[];
+}
+
+/** @param above steps of this directory and those the walk came through */
+export async function readWindow(listing: Listing, steps: readonly string[], after: Buffer | undefined, above: Place['above']): Promise<Window> {
   return inDirectory(listing, steps, { children: [], truncated: false }, async (held) => {
+    const place: Place = { listing, steps, held, above };
     let kept: Child[] = [];
     let truncated = false;
     for await (const found of await opendir(held.child('.'), { bufferSize: 1024 })) {
-      const child = await toChild(listing, steps, held, found, above);
+      const child = await toChild(place, found);
       if (!child || (after && compare(child.sortKey, after) <= 0)) continue;
       kept.push(child);
       if (kept.length < 2 * WINDOW_NAMES) continue;
@@ -107,17 +112,12 @@ const smallest = (children: Child[], most: number): Child[] => children.sort((on
 const isForeign = (name: string): boolean => name.startsWith(TEMPORARY_PREFIX) || name.includes('\uFFFD');
 
 /** One directory that is closed to us is reported in its place, as a name: the rest of the listing is worth having. */
-async function toChild(
-  listing: Listing,
-  steps: readonly string[],
-  held: HeldDirectory,
-  found: Dirent,
-  above: readonly (readonly string[])[],
-): Promise<Child | undefined> {
+async function toChild(place: Place, found: Dirent): Promise<Child | undefined> {
+  const { listing, held } = place;
   try {
-    const child = await look(listing, steps, held, found, above);
+    const child = await look(place, found);
     // Asked here, not when the walk gets there: a directory sorts with a `/` behind its name, what is reported in its place without.
-    if (child?.isDirectory) await (child.leadsTo ? listing.walk(child.leadsTo, {}, isSearchable) : openBriefly(held, child.name));
+    if (child?.isDirectory) await (child.leadsTo ? listing.walk(child.leadsTo, {}, isSearchable) : withChildDirectory(held, child.name, isSearchable));
     return child;
   } catch (error) {
     const errno = errnoOf(error instanceof PenstockError ? error.cause : error) ?? '';
@@ -128,25 +128,10 @@ async function toChild(
   }
 }
 
-async function openBriefly(parent: HeldDirectory, name: string): Promise<void> {
-  const held = await openChildDirectory(parent, name);
-  try {
-    await isSearchable(held);
-  } finally {
-    held.close();
-  }
-}
-
 /** A directory may be opened by who may not search it, and then not be listed. */
 const isSearchable = async (held: HeldDirectory): Promise<void> => void (await statLink(held.child('.')));
 
-async function look(
-  listing: Listing,
-  steps: readonly string[],
-  held: HeldDirectory,
-  found: Dirent,
-  above: readonly (readonly string[])[],
-): Promise<Child | undefined> {
+async function look({ listing, steps, held, above }: Place, found: Dirent): Promise<Child | undefined> {
   const { name } = found;
   if (name.startsWith(TEMPORARY_PREFIX)) return undefined;
   const isLink = found.isSymbolicLink() && listing.symlinks !== 'skip';

@@ -1,7 +1,7 @@
 /** Brings to stable storage what others wrote: a checkpoint is committed only behind this. */
 import { constants } from 'node:fs';
 import { lstat, open, opendir } from 'node:fs/promises';
-import { type HeldDirectory, openChildDirectory, settled, splitPath, withDirectory } from './contained-path.ts';
+import { type HeldDirectory, settled, splitPath, withChildDirectory, withDirectory } from './contained-path.ts';
 import { isMissing, posixError } from './posix-errors.ts';
 
 const FILE_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -16,7 +16,7 @@ export async function syncBelow(root: string, store: string, path: string): Prom
     if (name === undefined) return await withDirectory(root, store, [], {}, syncTree);
     await withDirectory(root, store, steps, {}, async (parent) => {
       const facts = await lstat(parent.child(name));
-      if (facts.isDirectory()) await syncChildTree(parent, name);
+      if (facts.isDirectory()) await withChildDirectory(parent, name, syncTree);
       else await syncFile(parent, name);
     });
     // A name is durable once its directory is, and so on up to the root.
@@ -31,21 +31,12 @@ export async function syncBelow(root: string, store: string, path: string): Prom
 async function syncTree(held: HeldDirectory): Promise<void> {
   let files: string[] = [];
   for await (const entry of await opendir(held.child('.'))) {
-    if (entry.isDirectory()) await syncChildTree(held, entry.name);
+    if (entry.isDirectory()) await withChildDirectory(held, entry.name, syncTree);
     else if (entry.isFile()) files.push(entry.name);
     if (files.length >= SYNC_BATCH) files = await syncFiles(held, files);
   }
   await syncFiles(held, files);
   await held.sync();
-}
-
-async function syncChildTree(parent: HeldDirectory, name: string): Promise<void> {
-  const held = await openChildDirectory(parent, name);
-  try {
-    await syncTree(held);
-  } finally {
-    held.close();
-  }
 }
 
 /** @returns an empty list, to go on with */

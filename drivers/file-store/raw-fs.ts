@@ -59,7 +59,7 @@ export async function writeFd(fd: number, from: Buffer, position: number): Promi
  * utimes takes seconds in a double, which near today resolves 0.24 us and may land just below the millisecond; half a microsecond more
  * makes every instant come back as it was given.
  */
-export const utimeOf = (modifiedAt: string): number => (Date.parse(modifiedAt) + 0.0005) / 1000;
+const utimeOf = (modifiedAt: string): number => (Date.parse(modifiedAt) + 0.0005) / 1000;
 
 /** What is no instant leaves the time as it is: the content is worth more. */
 export async function setModified(fd: number, modifiedAt: string): Promise<void> {

@@ -34,6 +34,11 @@ export interface ObjectStore {
    * whole object was read and the store keeps its CRC32C, ChecksumMismatch where that denies it.
    */
   readInto(bucket: string, key: string, into: Buffer, options?: ReadIntoOptions): Promise<ReadAnswer>;
+  /**
+   * The same of a range too long for a buffer, in one request: as blocks, in order, each a buffer's length but the last. A block is free again when the next one is asked
+   * for; meanwhile another is filled. Ended early, it settles when nothing is received into the buffers any more. @param buffers equal ones, from 16 KiB
+   */
+  readBlocks?(bucket: string, key: string, buffers: readonly Buffer[], options: ReadBlocksOptions): AsyncGenerator<Buffer, ReadAnswer>;
   /** A whole small object in memory. `limitBytes` guards against a surprise; default 16 MiB. */
   readBytes(bucket: string, key: string, options?: ReadOptions & { limitBytes?: number }): Promise<Buffer>;
 
@@ -143,6 +148,7 @@ export interface ReadIntoOptions {
   readonly ifMatch?: string;
   readonly signal?: AbortSignal;
 }
+export type ReadBlocksOptions = ReadIntoOptions & { readonly bytes: number };
 export interface ReadAnswer {
   /** Bytes now in the buffer. */
   readonly bytes: number;

@@ -4,62 +4,77 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { bufferOf, crc32cOf, createCrc32cMeter } from '../../datapath/transfer/crc32c.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ReadAnswer, ReadIntoOptions } from './port.ts';
+import type { RawAnswer } from './raw/answer.ts';
 import type { Header } from './raw/sign.ts';
 import { crc32cIn, etagIn, metadataOf, wholeCrc32c } from './s3-answers.ts';
 import { httpStatus, s3Error } from './s3-errors.ts';
 import { changedSource, headObject } from './s3-head.ts';
 import { label, location, type S3Target, sendOptions } from './s3-target.ts';
 
-interface Request {
+export interface RangeRequest {
   readonly start: number;
+  readonly bytes: number;
   /** Inclusive, as HTTP has it; undefined where the whole object is asked for, for only then does a store tell its checksum. */
   readonly range: string | undefined;
   readonly ifMatch: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
-interface Got extends Omit<ReadAnswer, 'totalBytes'> {
-  /** Of the answer's body: more than `bytes` where the buffer could not hold it. */
+export interface Got extends Omit<ReadAnswer, 'totalBytes'> {
+  /** Of the answer's body: more than `bytes` where so many were not asked for. */
   readonly announced: number;
   readonly contentRange: string | undefined;
 }
 
 export async function readInto(target: S3Target, into: Buffer, options: ReadIntoOptions): Promise<ReadAnswer> {
-  const { start = 0, totalBytes, ifMatch, signal } = options;
   if (into.length === 0) return factsOnly(target, options);
-  const isWhole = start === 0 && totalBytes !== undefined && totalBytes <= into.length;
-  const request: Request = { start, range: isWhole ? undefined : `bytes=${start}-${start + into.length - 1}`, ifMatch, signal };
+  const request = rangeRequest(into.length, options);
   try {
     const got = await target.raw.orElse(
       () => rawGet(target, into, request),
       () => sdkGet(target, into, request),
     );
-    return checked(target, into, request, got, totalBytes);
+    return checked(target, request, got, options.totalBytes);
   } catch (error) {
     if (httpStatus(error) === 416) return factsOnly(target, options);
-    if (httpStatus(error) === 412) throw changedSource(target, ifMatch, error);
-    throw s3Error(error, target.store, label(target));
+    throw readError(error, target, options);
   }
 }
 
-async function rawGet(target: S3Target, into: Buffer, { range, ifMatch, signal }: Request): Promise<Got> {
+export function rangeRequest(bytes: number, { start = 0, totalBytes, ifMatch, signal }: ReadIntoOptions): RangeRequest {
+  const isWhole = start === 0 && totalBytes !== undefined && totalBytes <= bytes;
+  return { start, bytes, range: isWhole ? undefined : `bytes=${start}-${start + bytes - 1}`, ifMatch, signal };
+}
+
+export function readError(error: unknown, target: S3Target, { ifMatch }: ReadIntoOptions): Error {
+  const status = httpStatus(error);
+  // 416: it ends before.
+  return status === 412 || status === 416 ? changedSource(target, ifMatch, error) : s3Error(error, target.store, label(target));
+}
+
+async function rawGet(target: S3Target, into: Buffer, request: RangeRequest): Promise<Got> {
+  const meter = createCrc32cMeter();
+  const seen = (piece: Buffer) => meter.add(piece);
+  return gotOf(await target.raw.send({ ...rawRequest(target, request), into, seen }), request, meter.crc32c());
+}
+
+export function rawRequest({ bucket, key }: S3Target, { range, ifMatch, signal }: RangeRequest) {
   const headers: Header[] = [['x-amz-checksum-mode', 'ENABLED']];
   if (range !== undefined) headers.push(['range', range]);
   if (ifMatch !== undefined) headers.push(['if-match', ifMatch]);
-  const meter = createCrc32cMeter();
-  const seen = (piece: Buffer) => meter.add(piece);
-  const answer = await target.raw.send({ method: 'GET', bucket: target.bucket, key: target.key, headers, into, seen, signal });
-  return {
-    bytes: Math.min(answer.bytes, into.length),
-    announced: answer.bytes,
-    contentRange: answer.headers.get('content-range'),
-    etag: etagIn(answer.headers),
-    crc32c: crc32cIn(answer.headers),
-    readCrc32c: meter.crc32c(),
-    metadata: metadataOf(answer.headers),
-  };
+  return { method: 'GET', bucket, key, headers, signal } as const;
 }
 
-async function sdkGet(target: S3Target, into: Buffer, { range, ifMatch, signal }: Request): Promise<Got> {
+export const gotOf = ({ bytes, headers }: RawAnswer, wanted: RangeRequest, readCrc32c: string): Got => ({
+  bytes: Math.min(bytes, wanted.bytes),
+  announced: bytes,
+  contentRange: headers.get('content-range'),
+  etag: etagIn(headers),
+  crc32c: crc32cIn(headers),
+  readCrc32c,
+  metadata: metadataOf(headers),
+});
+
+async function sdkGet(target: S3Target, into: Buffer, { range, ifMatch, signal }: RangeRequest): Promise<Got> {
   const answer = await target.client.send(
     new GetObjectCommand({ ...location(target), ...(range ? { Range: range } : {}), ...(ifMatch ? { IfMatch: ifMatch } : {}) }),
     sendOptions(signal),
@@ -84,14 +99,14 @@ async function sdkGet(target: S3Target, into: Buffer, { range, ifMatch, signal }
   };
 }
 
-function checked(target: S3Target, into: Buffer, { start, range }: Request, got: Got, expectedTotal: number | undefined): ReadAnswer {
+export function checked(target: S3Target, { start, bytes: wanted, range }: RangeRequest, got: Got, expectedTotal: number | undefined): ReadAnswer {
   const { bytes, announced, contentRange, crc32c: told, ...rest } = got;
   const subject = label(target);
   const place = contentRange === undefined ? { start: 0, totalBytes: announced } : parseContentRange(contentRange);
   if (expectedTotal !== undefined && place && place.totalBytes !== expectedTotal) {
     throw new PenstockError('SourceChanged', `${subject} has ${place.totalBytes} bytes where ${expectedTotal} were expected.`, { store: target.store });
   }
-  if (!place || place.start !== start || announced > into.length) {
+  if (!place || place.start !== start || announced > wanted) {
     throw new PenstockError('PolicyRefused', `${subject}: the store answered ${contentRange ?? 'the whole'} where ${range ?? 'the whole'} was asked for.`, {
       store: target.store,
     });

@@ -18,8 +18,9 @@ import { encodeText } from './raw/uri.ts';
 import { crc32cIn, etagIn, wholeCrc32c } from './s3-answers.ts';
 import { sendBlocks } from './s3-blocks.ts';
 import { condition, objectFields } from './s3-fields.ts';
+import { headObject } from './s3-head.ts';
 import { confirmRetention } from './s3-retention.ts';
-import { assertHoldsBytes, location, type S3Store, type S3Target, sendOptions } from './s3-target.ts';
+import { assertHoldsBytes, label, location, type S3Store, type S3Target, sendOptions } from './s3-target.ts';
 import { explained } from './s3-write-errors.ts';
 
 /** Cancellation ends within about a second; what this does not reach is swept. */
@@ -132,11 +133,22 @@ export async function completeUpload(store: S3Store, upload: Upload, parts: read
     );
     const versionId = answer.VersionId;
     if (whole.retention) await confirmRetention({ ...target, versionId }, whole.retention);
-    const crc32c = compared ?? wholeCrc32c(answer.ChecksumCRC32C, answer.ChecksumType);
+    const answered = wholeCrc32c(answer.ChecksumCRC32C, answer.ChecksumType);
+    const crc32c = compared ?? answered;
+    if (answered === undefined) await assertWhole(target, whole);
     return { etag: answer.ETag ?? '', versionId, bytes: whole.bytes, crc32c };
   } catch (error) {
     throw explained(error, target);
   }
+}
+
+/** versitygw 1.8.0 calls an ended upload complete wherever any object has the name. Its answer has no checksum then, so without one the object is looked at. */
+async function assertWhole(target: S3Target, { bytes, crc32c, signal }: CompleteOptions): Promise<void> {
+  const held = await headObject(target, signal ? { signal } : {});
+  if (held?.bytes === bytes && (crc32c === undefined || (held.crc32c ?? crc32c) === crc32c)) return;
+  throw new PenstockError('SessionLost', `The upload of ${label(target)} was ended before it was complete: what lies there is another object.`, {
+    store: target.store,
+  });
 }
 
 /** Not under the caller's signal, which may be what ended the upload. */

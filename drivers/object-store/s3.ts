@@ -12,6 +12,7 @@ import { list, listPrefixes } from './s3-list.ts';
 import { partBytesFor } from './s3-parts.ts';
 import { createRawPath } from './s3-raw.ts';
 import { readObject, readObjectBytes } from './s3-read.ts';
+import { readBlocks } from './s3-read-blocks.ts';
 import { readInto } from './s3-read-into.ts';
 import { applyRetention, noObjectLock, readRetention } from './s3-retention.ts';
 import { sweepUploads } from './s3-sweep.ts';
@@ -60,6 +61,7 @@ export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
       return readObject(client, store, bucket, key, readOptions);
     },
     readInto: async (bucket, key, into, readOptions = {}) => readInto(target(bucket, key), into, readOptions),
+    readBlocks: (bucket, key, buffers, readOptions) => readBlocks(target(bucket, key), buffers, readOptions),
     readBytes: async (bucket, key, readOptions = {}) => {
       target(bucket, key);
       return readObjectBytes(client, store, bucket, key, readOptions);

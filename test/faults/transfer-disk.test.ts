@@ -13,10 +13,10 @@ import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import { createOracle, type Oracle } from '../support/fault-oracle.ts';
 import { contentOf } from '../support/fault-proxy-random.ts';
 import { READING, runUnderStrace, type StraceOptions, SYNCING } from '../support/strace.ts';
+import { NOBODY, unprivileged } from '../support/unprivileged.ts';
 
 const run = promisify(execFile);
 const MIB = 2 ** 20;
-const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 const SCRIPT = join(import.meta.dirname, '../support/strace-copy.ts');
 const outcomeSchema = z.object({ done: z.array(z.string()), failed: z.array(z.tuple([z.string(), z.string()])), error: z.string() });
@@ -142,16 +142,9 @@ describe('a transfer to a disk that cannot sync', () => {
 });
 
 describe('a transfer without permission', () => {
-  /** Root may read and write everything, so somebody else runs it. */
   const asNobody = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (!isRoot) return work();
-    for (const path of [base, source, target]) await chown(path, NOBODY, NOBODY);
-    process.seteuid?.(NOBODY);
-    try {
-      return await work();
-    } finally {
-      process.seteuid?.(0);
-    }
+    if (isRoot) for (const path of [base, source, target]) await chown(path, NOBODY, NOBODY);
+    return unprivileged(work);
   };
 
   test('for one file reports it as Denied and moves the others', async () => {

@@ -3,8 +3,7 @@
  * acknowledged is compared with the disk. `PENSTOCK_FAULT_SEEDS` says how many seeds per pair, `PENSTOCK_FAULT_FIRST_SEED` where they begin.
  */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -57,15 +56,10 @@ interface World {
 }
 
 let gateway: TestGateway;
-let directory = '';
 before(async () => {
   gateway = await startTestGateway();
-  directory = await mkdtemp(join(tmpdir(), 'penstock-wire-'));
 });
-after(async () => {
-  await gateway.stop();
-  await rm(directory, { recursive: true, force: true });
-});
+after(() => gateway.stop());
 
 for (const pair of pairs) {
   const title = `${pair.from} to ${pair.to}${pair.oneService ? ' of one service' : ''}`;
@@ -141,19 +135,19 @@ async function createWorld(
   const name = `${from}-${to}${oneService ? '-one' : ''}-${seed}`;
   const [first, second] = proxies.map(({ endpoint }) => createS3ObjectStore({ ...gateway.options, endpoint }));
   assert.ok(first && second);
-  const files = (side: string) => createFileEndpoint(createPosixFileStore({ name: 'scratch', root: directory }), `${side}-${name}`);
+  const files = (side: string) => createFileEndpoint(createPosixFileStore({ name: 'scratch', root: gateway.directory }), `${side}-${name}`);
   const source = from === 'file' ? files('source') : createObjectEndpoint(first, `source-${name}`, 'set');
   const target = to === 'file' ? files('target') : createObjectEndpoint(oneService ? first : second, `target-${name}`, 'set');
   if (to === 'object') await gateway.store.ensureBucket(`target-${name}`);
   if (from === 'object') await gateway.store.ensureBucket(`source-${name}`);
   for (const [path, content] of contents) {
     if (from === 'object') await gateway.store.writeBytes(`source-${name}`, `set/${path}`, content);
-    else await writeBelow(join(directory, `source-${name}`), path, content);
+    else await writeBelow(join(gateway.directory, `source-${name}`), path, content);
   }
   const calmSource = from === 'file' ? source : createObjectEndpoint(gateway.store, `source-${name}`, 'set');
   const { entries } = await calmSource.list();
   const expected = to === 'file' ? contents : new Map([...contents].map(([path, content]) => [`set/${path}`, content]));
-  const onDisk = to === 'file' ? join(directory, `target-${name}`) : join(gateway.root, `target-${name}`);
+  const onDisk = to === 'file' ? join(gateway.directory, `target-${name}`) : join(gateway.root, `target-${name}`);
   return { source, target, entries, oracle: createOracle(onDisk, expected), proxies };
 }
 

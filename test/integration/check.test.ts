@@ -1,7 +1,6 @@
 /** What a check finds at a target that was tampered with: of files, of objects, and of what should not be there at all. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type CheckOptions, checkManifest, type PathFinding } from '../../datapath/transfer/check.ts';
@@ -19,16 +18,11 @@ import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
 const contents = { 'a/same': 'same', 'b-flipped': 'to be flipped', 'c-gone': 'to be removed', 'd-cut': 'to be cut short' };
 
 let gateway: TestGateway;
-let directory: string;
 before(async () => {
   gateway = await startTestGateway();
-  directory = await mkdtemp(join(tmpdir(), 'penstock-check-'));
   await gateway.store.ensureBucket('meta');
 });
-after(async () => {
-  await gateway.stop();
-  await rm(directory, { recursive: true, force: true });
-});
+after(() => gateway.stop());
 
 async function list(endpoint: Endpoint): Promise<ManifestEntry[]> {
   const all: ManifestEntry[] = [];
@@ -47,12 +41,12 @@ async function tampered(endpoint: Endpoint, onDisk: string): Promise<ManifestEnt
   return manifest;
 }
 async function files(name: string): Promise<{ endpoint: Endpoint; onDisk: string }> {
-  const onDisk = join(directory, name);
+  const onDisk = join(gateway.directory, name);
   for (const [path, text] of Object.entries(contents)) {
     await mkdir(dirname(join(onDisk, path)), { recursive: true });
     await writeFile(join(onDisk, path), text);
   }
-  return { endpoint: createFileEndpoint(createPosixFileStore({ name: 'scratch', root: directory }), name), onDisk };
+  return { endpoint: createFileEndpoint(createPosixFileStore({ name: 'scratch', root: gateway.directory }), name), onDisk };
 }
 async function objects(name: string): Promise<{ endpoint: Endpoint; onDisk: string }> {
   for (const [path, text] of Object.entries(contents)) await gateway.store.writeBytes('meta', `${name}/${path}`, Buffer.from(text));

@@ -4,10 +4,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { endpointAt } from '../../activities/places.ts';
 import { createTransferActivities, type TransferActivities } from '../../activities/transfer.ts';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import { readManifest } from '../../datapath/transfer/manifest-store.ts';
-import type { Location } from '../../model/location.ts';
+import { type Location, SYSTEM_BUCKET } from '../../model/location.ts';
 import type { ManifestEntry, ManifestRef } from '../../model/manifest.ts';
 import type { MoveAnswer, MoveRequest, UnitAnswer } from '../../model/transfer.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
@@ -91,6 +92,39 @@ describe('a move in units', () => {
       );
       assert.deepEqual(await finish(request), answer);
     }
+  });
+
+  it('publishes a large entry with its last share, whoever is quickest, and leaves a sweep nothing to end', async () => {
+    const source = newPlace('hot', 'work');
+    await putHot(`work/${source.prefix}`, contents);
+    const name = 'big/one.bin';
+    const soon = new Date(Date.now() + 600_000).toISOString();
+    for (const target of [newPlace('warm', 'data'), newPlace('hot', 'out')]) {
+      const read = target.store === 'warm' ? readWarm('data', target.prefix) : (path: string) => readFile(hotFile(`out/${target.prefix}${path}`));
+      const request = await listed(source, target);
+      const [pages = 0, ...shares] = units(request);
+      const last = shares[5] ?? 0;
+      await moveUnits(request, shares.slice(0, 5));
+      await assert.rejects(read(name), 'nothing is there before the last share');
+      await moveUnits(request, [last, last]);
+      assert.ok((await read(name)).equals(contents[name]));
+      assert.equal(await endpointAt(site.stores, target).sweep(soon), 0);
+      // As if every one that published it had been killed before it could say so.
+      await site.stores.warm.remove(SYSTEM_BUCKET, `${request.manifest.prefix}moved/large/0-1/entry.json`);
+      await moveUnits(request, [last, last]);
+      await moveUnits(request, [pages, ...shares.slice(6)]);
+      await assertArrived(await finish(request), contents, read);
+    }
+  });
+
+  it('takes an entry that one request writes for what it is, however small a large one may be', async () => {
+    const [source, target] = [newPlace('hot', 'work'), newPlace('warm', 'data')];
+    const { 'big/two.bin': two } = contents;
+    await putHot(`work/${source.prefix}`, { 'two.bin': two });
+    await site.stores.warm.writeBytes('data', `${target.prefix}two.bin`, Buffer.from('before'));
+    const request = { ...(await listed(source, target)), replace: true };
+    await moveUnits(request);
+    await assertArrived(await finish(request), { 'two.bin': two }, readWarm('data', target.prefix));
   });
 
   it('between objects of one service passes no byte here, and ends the same', async () => {

@@ -94,14 +94,11 @@ describe('a batch', () => {
       return walk(...walked);
     };
     const batch = createGroupCommit({ root: store.root, store: store.name, walk, directories });
-    const sealed = async (path: string) => {
-      const file = await createFileAt({ store: store.name, walk, directories, batch, defer: () => undefined }, path, { attempt: '1' });
-      await file.write(hello, 0);
-      return (await file.seal({ bytes: 5 })).published;
-    };
-    const begun = assert.rejects(sealed('d/x'), { name: 'IoError', message: /batch ended before/ });
-    const straggler = await createFileAt({ store: store.name, walk, directories, batch, defer: () => undefined }, 'd/z', { attempt: '1' });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const create = (path: string) => createFileAt({ store: store.name, walk, directories, batch, defer: () => undefined }, path, { attempt: '1' });
+    const file = await create('d/x');
+    await file.write(hello, 0);
+    const { published } = await file.seal({ bytes: 5 });
+    const straggler = await create('d/z');
     isSlow = true;
     const start = performance.now();
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
@@ -111,7 +108,7 @@ describe('a batch', () => {
     await assert.rejects(straggler.seal({ bytes: 0 }), { message: /batch ended before/ });
     disksTurn();
     await released;
-    await begun;
+    await assert.rejects(published, { name: 'IoError', message: /batch ended before/ });
     await straggler.abandon();
     assert.deepEqual((await store.list('')).entries, []);
     assert.deepEqual(await temporariesOf(store), []);

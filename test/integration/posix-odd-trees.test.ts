@@ -6,21 +6,10 @@ import { it } from 'node:test';
 import { TEMPORARY_PREFIX } from '../../drivers/file-store/contained-path.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import { posixStores, temporariesOf } from '../support/posix-store.ts';
+import { unprivileged } from '../support/unprivileged.ts';
 
 const newStore = posixStores();
 const hello = Buffer.from('hello');
-const NOBODY = 65_534;
-
-/** As a user whom modes hold for. */
-async function unprivileged<T>(work: () => Promise<T>): Promise<T> {
-  if (process.geteuid?.() !== 0) return work();
-  process.seteuid?.(NOBODY);
-  try {
-    return await work();
-  } finally {
-    process.seteuid?.(0);
-  }
-}
 
 it('a directory that cannot be read is listed as one refused entry, in its place, on pages of any size', async () => {
   const store = await newStore();

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import type { CopySource, ObjectStore } from '../../drivers/object-store/port.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
-import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
+import { startGatewayWithBuckets, type TestGateway } from '../support/s3-gateway.ts';
 
 const MIB = 2 ** 20;
 const ODD_KEYS = ['a b', 'ümläut/日本', '100%', 'a+b=c&d', '😀/x', `it's "quoted"`, '(a)!*~', '%41', 'a;b,c:d@e$f', 'semi#hash?query'];
@@ -15,10 +15,8 @@ let gateway: TestGateway;
 let store: ObjectStore;
 
 before(async () => {
-  gateway = await startTestGateway();
+  gateway = await startGatewayWithBuckets();
   store = gateway.store;
-  await store.ensureBucket('data');
-  await store.ensureBucket('locked', { objectLock: true });
 });
 after(() => gateway.stop());
 

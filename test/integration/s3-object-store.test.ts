@@ -17,17 +17,15 @@ import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
 import { createS3Client } from '../../drivers/object-store/s3-client.ts';
-import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
+import { startGatewayWithBuckets, type TestGateway } from '../support/s3-gateway.ts';
 
 const MIB = 2 ** 20;
 let gateway: TestGateway;
 let store: ObjectStore;
 
 before(async () => {
-  gateway = await startTestGateway();
+  gateway = await startGatewayWithBuckets();
   store = gateway.store;
-  await store.ensureBucket('data');
-  await store.ensureBucket('locked', { objectLock: true });
 });
 after(() => gateway.stop());
 

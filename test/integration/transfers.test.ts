@@ -75,6 +75,13 @@ describe('ad hoc transfers', { concurrency: false }, () => {
     assert.deepEqual(sorted(await objectDigests(site.stores.warm, 'team-a', 'taken/')), sorted(digestsOf(dataset)));
   });
 
+  test('a bucket that does not exist is named before anything is listed, by a dry run too', async () => {
+    const input = { transferId: 'nowhere', source: at('warm', 'team-a', 'data/'), target: at('cold', 'team-b', 'data/') };
+    const named = { type: 'InvalidInput', message: /"team-b" does not exist in cold/ };
+    await assert.rejects(site.penstock.transfers.plan(input), named);
+    await assert.rejects(run(input), named);
+  });
+
   test('a directory tree beside the tiers is a store like any other, links included', async () => {
     const attic = join(site.directory, 'attic', 'projects', 'old');
     for (const [path, body] of dataset) {

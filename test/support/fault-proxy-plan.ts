@@ -2,7 +2,7 @@
 import { drawsOf } from './fault-proxy-random.ts';
 
 /** Those that answer in the server's place; the request is not passed on. */
-export const answeringFaults = ['error500', 'slowDown', 'tooManyRequests'] as const;
+const answeringFaults = ['error500', 'slowDown', 'tooManyRequests'] as const;
 export type AnsweringFault = (typeof answeringFaults)[number];
 
 export type FaultKind =

@@ -23,6 +23,14 @@ export interface TestGateway {
   stop(): Promise<void>;
 }
 
+/** With the bucket `data`, and `locked` under Object Lock. */
+export async function startGatewayWithBuckets(): Promise<TestGateway> {
+  const gateway = await startTestGateway();
+  await gateway.store.ensureBucket('data');
+  await gateway.store.ensureBucket('locked', { objectLock: true });
+  return gateway;
+}
+
 export async function startTestGateway(name = 'warm'): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'penstock-s3-'));
   const root = join(directory, 'root');

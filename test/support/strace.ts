@@ -18,7 +18,6 @@ const LIMIT_SECONDS = 20;
 
 /** Every way in which a file's bytes are read. */
 export const READING = ['pread64', 'read', 'preadv', 'copy_file_range', 'sendfile'] as const;
-export const WRITING = ['pwrite64', 'write', 'pwritev', 'copy_file_range', 'sendfile'] as const;
 export const SYNCING = ['fsync', 'fdatasync', 'syncfs', 'sync'] as const;
 
 export interface Injection {

@@ -3,13 +3,17 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { resolveTool } from '../../dev/toolchain/resolve-tool.ts';
 import { bundleWorkflows } from '../../workers/bundle.ts';
+import { eventually } from './wait.ts';
 
 const searchAttributes = { tenant: 2, project: 2, allocationId: 2, phase: 2, sensitivity: 2, rack: 7 } as const; // 2: keyword, 7: keyword list
 
 /** The server's clock is one for all workflows in it: one environment, one test at a time. */
 export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
   const { path } = await resolveTool('test-server', { log: () => undefined });
-  const environment = await TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
+  const environment = await eventually('the time-skipping server', () =>
+    // The SDK gives it five seconds, and a JVM on a busy machine may need more; what has been read from disk for it once is faster the next time.
+    TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } }),
+  );
   await environment.connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
   return environment;
 }

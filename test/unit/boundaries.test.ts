@@ -16,8 +16,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   client: ['model'],
   cli: ['model', 'client', 'drivers', 'dev', 'activities'],
 };
-/** Bytes and ports meet here: drivers may use the data path's checksums and layouts, never its engines. */
-const driverUses = /^datapath\/(transfer\/crc32c|erasure\/layout)\.ts$/;
+/** Bytes and ports meet here: drivers may use the data path's checksums, layouts and lanes, never its engines. */
+const driverUses = /^datapath\/(transfer\/(crc32c|lanes)|erasure\/layout)\.ts$/;
 
 interface Import {
   readonly from: string;

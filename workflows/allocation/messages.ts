@@ -10,7 +10,6 @@ import {
   TimeoutFailure,
   Trigger,
 } from '@temporalio/workflow';
-import type * as z from 'zod';
 import {
   AssignNodesSchema,
   CancelSchema,
@@ -21,16 +20,17 @@ import {
   ReserveCheckpointSchema,
 } from '../../model/allocation.ts';
 import type { CheckpointReservation, CommittedCheckpoint } from '../../model/checkpoint.ts';
-import { formatIssues, parseInput } from '../../model/issues.ts';
 import { queryNames, signalNames, TRY_AGAIN, updateNames } from '../../model/messages.ts';
 import type { MountPlan } from '../../model/mount-plan.ts';
 import { isEnd } from '../../model/phase.ts';
 import type { Readiness } from '../../model/readiness.ts';
 import type { CancelAnswer, DrainReport, FinishAnswer, StagingReport } from '../../model/reports.ts';
 import type { AllocationStatus } from '../../model/status.ts';
+import { accept } from '../accept.ts';
+import { rootCause } from '../failures.ts';
 import { commitCheckpoint, noteDrain, refuseCommit, refuseReservation, reserveCheckpoint } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
-import { noteStaging, renewPins, rootCause } from './staging.ts';
+import { noteStaging, renewPins } from './staging.ts';
 import { type AllocationState, historyIsFull, later, readinessState, record, statusOf } from './state.ts';
 
 const assignNodes = defineUpdate<MountPlan, [unknown]>(updateNames.assignNodes);
@@ -220,12 +220,6 @@ function refusalOf(error: unknown): unknown {
 /** What was asked for, else the site's period from now: an extension never falls below it. */
 function promisedUntil(state: AllocationState): string {
   return state.retainUntil ?? later((state.plan?.policies.archiveRetentionDays ?? 0) * 86_400);
-}
-
-function accept<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
-  const parsed = parseInput(schema, input);
-  if (parsed.ok) return parsed.value;
-  throw ApplicationFailure.nonRetryable(formatIssues(parsed.issues), 'InvalidInput', parsed.issues);
 }
 
 function refuse(message: string | undefined, type = 'Refused'): void {

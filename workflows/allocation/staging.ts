@@ -1,18 +1,10 @@
 /** Queued, staging, ready: the data is brought to the hot tier and kept there until the job starts. */
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  ChildWorkflowCancellationType,
-  ChildWorkflowFailure,
-  condition,
-  executeChild,
-  isCancellation,
-  ParentClosePolicy,
-} from '@temporalio/workflow';
+import { ApplicationFailure, ChildWorkflowCancellationType, condition, executeChild, isCancellation, ParentClosePolicy } from '@temporalio/workflow';
 import type { StagingActivities } from '../../activities/staging.ts';
 import { CONTROL_QUEUE } from '../../model/identifiers.ts';
 import type { Progress } from '../../model/manifest.ts';
 import type { StagingReport } from '../../model/reports.ts';
+import { messageOf, rootCause } from '../failures.ts';
 import { activities } from '../presets.ts';
 import { prestage } from '../prestage.ts';
 import type { Desk } from './desk.ts';
@@ -75,7 +67,7 @@ async function stageOnce(state: AllocationState): Promise<boolean> {
     if (isCancellation(error)) throw error;
     const cause = rootCause(error);
     if (cause instanceof ApplicationFailure && (cause.type === 'NotFound' || cause.type === 'PolicyRefused')) throw cause;
-    fail(state, 'STAGING_FAILED', cause instanceof Error ? cause.message : String(cause));
+    fail(state, 'STAGING_FAILED', messageOf(cause));
   }
   return false;
 }
@@ -84,11 +76,6 @@ function fail(state: AllocationState, code: string, message: string): void {
   state.staging.state = 'failed';
   state.staging.reason = { code, message };
   record(state, `${code}: ${message}`.slice(0, 300));
-}
-
-export function rootCause(error: unknown): unknown {
-  const wrapped = error instanceof ActivityFailure || error instanceof ChildWorkflowFailure;
-  return wrapped && error.cause ? rootCause(error.cause) : error;
 }
 
 /** Ready until the pin runs out. Answers false when it did and nobody came: the data may be evicted from then on. */

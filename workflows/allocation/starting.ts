@@ -6,8 +6,8 @@ import type { AssignedNode } from '../../model/allocation.ts';
 import { CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
 import type { MountPlan, PlannedMount } from '../../model/mount-plan.ts';
 import { allOrNone } from '../deadline.ts';
+import { messageOf, rootCause } from '../failures.ts';
 import { activities } from '../presets.ts';
-import { rootCause } from './staging.ts';
 import { type AllocationState, keyOf, later, planOf } from './state.ts';
 
 export async function prepare(state: AllocationState, nodes: readonly AssignedNode[]): Promise<MountPlan> {
@@ -84,5 +84,5 @@ export function startFailure(error: unknown): ApplicationFailure {
       'NodeUnavailable',
     );
   }
-  return ApplicationFailure.nonRetryable(cause instanceof Error ? cause.message : String(cause), 'StartFailed');
+  return ApplicationFailure.nonRetryable(messageOf(cause), 'StartFailed');
 }

@@ -1,7 +1,5 @@
 /** Draining, archiving, releasing: each step once, whichever way the job ended, and everything taken is given back. */
 import {
-  ActivityFailure,
-  ApplicationFailure,
   CancellationScope,
   ChildWorkflowCancellationType,
   condition,
@@ -21,6 +19,7 @@ import { retentionWorkflowId } from '../../model/retention.ts';
 import { archiveLogs } from '../archive-logs.ts';
 import { withinDeadline } from '../deadline.ts';
 import { demote } from '../demote.ts';
+import { messageOf } from '../failures.ts';
 import { activities } from '../presets.ts';
 import { retain } from '../retain.ts';
 import { undrained } from './checkpoints.ts';
@@ -208,12 +207,6 @@ async function attempt(state: AllocationState, what: string, work: () => Promise
     show(state);
     return false;
   }
-}
-
-export function messageOf(error: unknown): string {
-  if (error instanceof ActivityFailure && error.cause) return error.cause.message;
-  if (error instanceof ApplicationFailure || error instanceof Error) return error.message;
-  return String(error);
 }
 
 function outputAt(state: AllocationState, store: Location['store']): Location {

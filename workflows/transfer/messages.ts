@@ -7,6 +7,7 @@ import { formatBandwidth } from '../../model/quantity.ts';
 import type { UnitProgress } from '../../model/transfer.ts';
 import { isTransferEnd, type RateAnswer, SetRateSchema, type TransferStatus } from '../../model/transfer-input.ts';
 import { accept } from '../accept.ts';
+import { inTurn } from '../in-turn.ts';
 import { activities } from '../presets.ts';
 import { show, statusOf, type TransferDesk, type TransferRecord } from './state.ts';
 
@@ -40,14 +41,6 @@ export function setHandlers(record: TransferRecord, desk: TransferDesk): void {
       },
     },
   );
-}
-
-/** Changes of the limit one after the other, so that the last word is what stays on record. */
-export async function inTurn<T>(desk: TransferDesk, change: () => Promise<T>): Promise<T> {
-  const before = desk.changing.catch(() => undefined); // one that failed does not stop the next
-  const changing = before.then(change);
-  desk.changing = changing;
-  return await changing;
 }
 
 /** Movers see the record within seconds. */

@@ -8,6 +8,7 @@ import { phaseAttribute, tenantAttribute } from '../../model/search-attributes.t
 import type { MoveRequest, UnitAnswer, UnitProgress } from '../../model/transfer.ts';
 import { renderTransfer } from '../../model/transfer-details.ts';
 import { type AdHocTransfer, isTransferEnd, type TransferState, type TransferStatus } from '../../model/transfer-input.ts';
+import { newTurns, type Turns } from '../in-turn.ts';
 import { newWindow, type WindowState } from '../moving.ts';
 
 export interface TransferRecord {
@@ -28,14 +29,12 @@ export interface TransferRecord {
   reason?: Reason;
 }
 
-/** What belongs to one run only: units under way, as they last told. */
-export interface TransferDesk {
+/** What belongs to one run only: units under way, as they last told, and changes of the rate. */
+export interface TransferDesk extends Turns {
   readonly flying: Map<number, UnitProgress>;
-  /** Changes of the rate, one after the other. */
-  changing: Promise<unknown>;
 }
 
-export const newDesk = (): TransferDesk => ({ flying: new Map(), changing: Promise.resolve() });
+export const newDesk = (): TransferDesk => ({ flying: new Map(), ...newTurns() });
 
 export const now = (): string => new Date(Date.now()).toISOString();
 

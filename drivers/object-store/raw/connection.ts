@@ -10,7 +10,7 @@ import type { RawEndpoint } from './endpoint.ts';
 const CONNECT_TIMEOUT_MS = 5_000;
 const SILENCE_TIMEOUT_MS = 120_000;
 /** Holds any head (S3 allows 8 KiB), and a small object behind it. */
-const SCRATCH_BYTES = 16 * 1024;
+export const SCRATCH_BYTES = 16 * 1024;
 /** A body that is not the caller's is XML of a few hundred bytes. */
 const MAX_TEXT_BYTES = 2 ** 20;
 const NO_BYTES = Buffer.alloc(0);
@@ -22,14 +22,23 @@ export interface WireRequest {
   readonly body?: Buffer | BlockSource | undefined;
   /** Takes the body of a 200 or 206. */
   readonly into?: Buffer | undefined;
+  /** Takes each buffer that is full, so that the body may be longer than `into`. */
+  readonly drain?: Drain | undefined;
   /** Sees each piece of it as it comes, while it is still in the processor's cache. */
   readonly seen?: ((piece: Buffer) => void) | undefined;
+}
+
+export interface Drain {
+  /** Of the body at most. */
+  readonly bytes: number;
+  /** @returns what is filled next, of at least {@link SCRATCH_BYTES}; nothing is received before it is there */
+  take(full: Buffer): Buffer | Promise<Buffer>;
 }
 
 export interface Connection {
   /**
    * Rejects with UnusualAnswer, with BlockFault, with what {@link Connection.destroy} was given, else with the failure of the connection. A body longer than
-   * `into` ends the connection and is answered with the bytes the answer announced.
+   * `into`, or than what drains it takes, ends the connection and is answered with the bytes the answer announced.
    */
   exchange(request: WireRequest): Promise<RawAnswer>;
   /** Whether it may carry another request. */
@@ -56,6 +65,12 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
   let have = 0;
   let target: Buffer = NO_BYTES;
   let filled = 0;
+  /** Of a body that is drained: handed out already, and to come behind `target`. */
+  let drained = 0;
+  let left = 0;
+  /** Waits for the next buffer. What comes first behind that is read into `scratch`, for the socket asks for its buffer before it pauses. */
+  let isPaused = false;
+  let isDetour = false;
   let isSending = false;
   let began = false;
   let usable = true;
@@ -63,6 +78,8 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
 
   const socket = endpoint.open({
     buffer: () => {
+      isDetour = isPaused;
+      if (isDetour) return scratch;
       if (target.length > 0) return filled === 0 ? target : target.subarray(filled);
       return have === 0 ? scratch : scratch.subarray(have);
     },
@@ -72,7 +89,7 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
       } catch (error) {
         fail(error instanceof Error ? error : new Error(String(error)));
       }
-      return true;
+      return !isPaused;
     },
   });
   socket.setTimeout(CONNECT_TIMEOUT_MS);
@@ -89,9 +106,10 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     if (!current) throw new UnusualAnswer('no request');
     began = true;
     if (target.length > 0) {
+      if (isDetour && scratch.copy(target, filled, 0, bytes) < bytes) throw new UnusualAnswer('bytes behind its end');
       if (isContent(answer?.status ?? 0)) current.seen?.(target.subarray(filled, filled + bytes));
       filled += bytes;
-      if (filled === target.length) finish();
+      if (filled === target.length) filledUp(current);
       return;
     }
     have += bytes;
@@ -108,7 +126,45 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     beginBody(current, answer, scratch.subarray(end + 4, have));
   }
 
-  function beginBody({ into, seen }: Exchange, { status, length }: AnswerHead, first: Buffer): void {
+  function filledUp({ drain }: Exchange): void {
+    if (!drain || filled === 0 || !isContent(answer?.status ?? 0)) {
+      finish();
+      return;
+    }
+    drained += filled;
+    filled = 0;
+    const next = drain.take(target);
+    target = NO_BYTES;
+    if (left === 0) {
+      finish();
+    } else if (Buffer.isBuffer(next)) {
+      refill(next);
+    } else {
+      isPaused = true;
+      socket.setTimeout(0);
+      const waiting = current;
+      next.then(
+        (buffer) => {
+          if (current !== waiting) return;
+          refill(buffer);
+          isPaused = false;
+          socket.setTimeout(SILENCE_TIMEOUT_MS);
+          socket.resume();
+        },
+        (error: unknown) => {
+          if (current === waiting) fail(error instanceof Error ? error : new Error(String(error)));
+        },
+      );
+    }
+  }
+
+  function refill(buffer: Buffer): void {
+    target = buffer.subarray(0, Math.min(left, buffer.length));
+    left -= target.length;
+  }
+
+  function beginBody(exchange: Exchange, { status, length }: AnswerHead, first: Buffer): void {
+    const { drain, into, seen } = exchange;
     const isIntended = into !== undefined && isContent(status);
     if (length === 'chunked') {
       if (isIntended) throw new UnusualAnswer('a chunked body');
@@ -116,18 +172,19 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
       return;
     }
     const bytes = length === 'none' ? 0 : length;
-    if (isIntended && bytes > into.length) {
+    if (isIntended && bytes > (drain?.bytes ?? into.length)) {
       usable = false;
       finish(bytes);
       return;
     }
     if (!isIntended && bytes > MAX_TEXT_BYTES) throw new UnusualAnswer('too long a text');
     if (first.length > bytes) throw new UnusualAnswer('bytes behind its end');
-    if (bytes > 0) target = isIntended ? into.subarray(0, bytes) : Buffer.allocUnsafe(bytes);
+    left = bytes;
+    if (bytes > 0) refill(isIntended ? into : Buffer.allocUnsafe(bytes));
     filled = first.copy(target);
     if (isIntended && filled > 0) seen?.(target.subarray(0, filled));
     have = 0;
-    if (filled === bytes) finish();
+    if (filled === target.length) filledUp(exchange);
   }
 
   function takeChunks(piece: Buffer): void {
@@ -141,7 +198,7 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
   }
 
   /** @param bytes the body's in the caller's buffer, or announced for it */
-  function finish(bytes = filled, text?: string): void {
+  function finish(bytes = drained + filled, text?: string): void {
     const done = current;
     if (!done || !answer) return;
     const { status, headers, keepsAlive } = answer;
@@ -170,6 +227,9 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     have = 0;
     target = NO_BYTES;
     filled = 0;
+    drained = 0;
+    left = 0;
+    isPaused = false;
     chunks = NO_BYTES;
   }
 

@@ -7,7 +7,7 @@ import type { PartBody } from '../port.ts';
 import { type RawAnswer, UnusualAnswer } from './answer.ts';
 import { AnswerError } from './answer-error.ts';
 import { BlockFault, type BlockSource, createBlockSource, TRAILER_NAME } from './blocks.ts';
-import { openConnection, type WireRequest } from './connection.ts';
+import { type Drain, openConnection, type WireRequest } from './connection.ts';
 import type { RawEndpoint } from './endpoint.ts';
 import { createPool, type Lease } from './pool.ts';
 import { createSigner, type Header, type SigningCredentials } from './sign.ts';
@@ -23,6 +23,7 @@ export interface RawRequest {
   /** Without a `crc32c` among the headers, blocks are followed by theirs. */
   readonly body?: Buffer | PartBody;
   readonly into?: Buffer;
+  readonly drain?: Drain;
   /** Sees each piece of it as it comes. */
   readonly seen?: (piece: Buffer) => void;
   readonly signal?: AbortSignal | undefined;
@@ -76,6 +77,7 @@ export function createRawTransport(endpoint: RawEndpoint, identity: RawIdentity,
       isHead: method === 'HEAD',
       body: blocks ?? (Buffer.isBuffer(body) && body.length > 0 ? body : undefined),
       into: request.into,
+      drain: request.drain,
       seen: request.seen,
     };
   };

@@ -4,7 +4,7 @@ import { copies } from './copies.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
 import { scrubAndRepair, scrubContinued } from './erasure.ts';
 import { continuedAsNew, earlyStart, fullTier, lapsedPin, refusedFloor, workersKilled } from './rough.ts';
-import { adHoc, inUnits } from './transfers.ts';
+import { adHoc, inUnits, verifiedInParts } from './transfers.ts';
 import { retention, wholeLife } from './whole-life.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -25,6 +25,7 @@ export const scenarios: readonly Scenario[] = [
   continuedAsNew,
   adHoc,
   inUnits,
+  verifiedInParts,
   copies,
   scrubAndRepair,
   scrubContinued,

@@ -1,11 +1,12 @@
 /** Ad hoc transfers, checks, limits and the sweep; and moves of many units, which go on in new runs and in children. */
 import type { TransferInput } from '../../../client/index.ts';
+import { writeLogs, writeOutput } from '../../../dev/job/job.ts';
 import { transferWorkflowId } from '../../../model/transfer-input.ts';
 import { runsOf, scheduled } from '../../support/histories.ts';
-import { allocationInput, datasetFiles, keyOf, seedDataset, untilPhase } from '../../support/scenario.ts';
+import { allocationInput, datasetFiles, keyOf, NODE, seedDataset, untilPhase } from '../../support/scenario.ts';
 import type { TestSite } from '../../support/site.ts';
 import { eventually } from '../../support/wait.ts';
-import { closed, declares, type Scenario, suffixOf } from '../scenario.ts';
+import { closed, declares, type Scenario, submitReady, suffixOf } from '../scenario.ts';
 
 const BUCKET = 'training-data';
 const at = (prefix: string) => ({ store: 'warm', bucket: BUCKET, prefix });
@@ -113,5 +114,21 @@ export const inUnits: Scenario = {
       await site.penstock.cancel(key, { mode: 'abandon', reason: 'seen enough' });
       await site.penstock.wait(key).catch(() => undefined);
     }
+  },
+};
+
+/** Output of four units, 150 kB in three shares: held to what was moved by a check of its own, and where it is retained, to its locks. */
+export const verifiedInParts: Scenario = {
+  site: 'units',
+  saves: ['demote/published-in-parts', 'demote/archived-in-parts'],
+  async run(site, save) {
+    const key = await submitReady(site, 'units-demoted');
+    const plan = await site.penstock.assignNodes(key, { nodes: [NODE] });
+    await writeLogs(plan, 20);
+    await writeOutput(plan, site.stores.hotObjects, datasetFiles(1, 150_000, 'output'));
+    await site.penstock.finish(key, { outcome: 'succeeded' });
+    await site.penstock.wait(key);
+    await save('demote/published-in-parts', `demote/${suffixOf(key)}/hot-to-warm`, { when: closed });
+    await save('demote/archived-in-parts', `demote/${suffixOf(key)}/warm-to-cold`, { when: closed });
   },
 };

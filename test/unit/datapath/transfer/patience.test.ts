@@ -65,4 +65,24 @@ describe('patience', () => {
     controller.abort();
     await assert.rejects(ended, { name: 'AbortError' });
   });
+
+  it('lets go of its place in line at once when called off, and takes nobody else’s', { timeout: 5000 }, async () => {
+    const controller = new AbortController();
+    const patience = createPatience({ maxWindow: 1 });
+    const gate = Promise.withResolvers<void>();
+    const running = patience.run(() => gate.promise);
+    const begun: string[] = [];
+    const waiting = patience.run(async () => begun.push('called off'), controller.signal);
+    const behind = patience.run(async () => begun.push('behind'));
+    const reason = new Error('called off');
+    controller.abort(reason);
+    await assert.rejects(waiting, reason);
+    await assert.rejects(
+      patience.run(async () => begun.push('came too late'), controller.signal),
+      reason,
+    );
+    gate.resolve();
+    await Promise.all([running, behind, patience.run(async () => begun.push('last'), new AbortController().signal)]);
+    assert.deepEqual(begun, ['behind', 'last']);
+  });
 });

@@ -1,0 +1,87 @@
+/** A share of a large entry: some of its parts; whoever records the last one missing publishes the whole. */
+import { engineOf } from '../datapath/transfer/copy.ts';
+import { toFailedEntry } from '../datapath/transfer/failed-entry.ts';
+import { moveParts, partCount } from '../datapath/transfer/move-parts.ts';
+import { type LargeRecords, largeRecords, type ShareRecord } from '../datapath/transfer/move-records.ts';
+import { causeOf } from '../datapath/transfer/source-failure.ts';
+import { PenstockError } from '../model/errors.ts';
+import type { FailedEntry, ManifestEntry } from '../model/manifest.ts';
+import type { MoveRequest, UnitAnswer } from '../model/transfer.ts';
+import { partsOfShare, type Unit } from '../model/transfer-plan.ts';
+import { createOptions, isThere, largeEntry, seal } from './large-entry.ts';
+import { placeOf } from './manifests.ts';
+import type { Mover } from './move-unit.ts';
+
+type Share = Extract<Unit, { kind: 'share' }>;
+
+export async function moveShare(mover: Mover, request: MoveRequest, unit: Share): Promise<UnitAnswer> {
+  const records = largeRecords(placeOf(mover.stores, request.manifest), unit.page, unit.index);
+  if (!(await records.findShare(unit.share))) {
+    const entry = await largeEntry(mover, request, unit);
+    await records.recordShare(unit.share, await partsOf(mover, request, unit, entry, records));
+  }
+  await sealLast(mover, request, unit, records);
+  const share = await records.findShare(unit.share);
+  // A share that failed is tried once more, as a whole entry, by the finish; only that counts.
+  const parts = share && 'parts' in share ? share.parts : [];
+  return { files: 0, bytes: parts.reduce((sum, part) => sum + part.bytes, 0), failedCount: 0, failed: [] };
+}
+
+/** At once, for a sweep ends what lies unpublished for days, and the other units may take so long. What makes no whole is left to the finish. */
+async function sealLast(mover: Mover, request: MoveRequest, unit: Share, records: LargeRecords): Promise<void> {
+  const shares = await records.findShares(unit.shares);
+  if (!shares || (await records.findEntry())) return;
+  const sealed = await seal(mover, request, { records, entry: await largeEntry(mover, request, unit), shares, isLastTry: false });
+  if (sealed) await records.recordEntry(sealed);
+}
+
+async function partsOf(mover: Mover, request: MoveRequest, unit: Share, entry: ManifestEntry, records: LargeRecords): Promise<ShareRecord> {
+  const { source, target, run, limiter } = mover;
+  try {
+    if (await isThere(mover, entry)) return { parts: [] };
+    const reader = await source.open(entry, { signal: run.signal });
+    try {
+      const options = await createOptions(request, reader, run);
+      const { session } = await records.session(
+        async () => {
+          const begun = await target.create(entry, options);
+          await begun.close();
+          return { session: begun.session, etag: entry.etag };
+        },
+        async (unused) => (await target.create(entry, { ...options, session: unused })).abandon(),
+      );
+      const writer = await target.create(entry, { ...options, session });
+      try {
+        let doneBytes = 0;
+        const began = Date.now();
+        const engine = engineOf({ concurrency: 1, signal: run.signal, ...(limiter ? { limiter } : {}) });
+        const receipts = await moveParts(
+          {
+            ...engine,
+            onBytes(bytes) {
+              doneBytes += bytes;
+              mover.onProgress({ doneFiles: 0, doneBytes, bytesPerSecond: Math.round((doneBytes * 1000) / Math.max(1, Date.now() - began)) });
+            },
+          },
+          reader,
+          writer,
+          partsOfShare(partCount(entry.bytes, writer.partBytes), unit.share, unit.shares),
+        );
+        return { parts: receipts.map(({ number, bytes, crc32c, etag }) => ({ number, bytes, ...(crc32c ? { crc32c } : {}), ...(etag ? { etag } : {}) })) };
+      } finally {
+        await writer.close();
+      }
+    } finally {
+      await reader.close();
+    }
+  } catch (error) {
+    return { failed: failureOf(entry, error) };
+  }
+}
+
+/** What only this entry suffers from. @throws every other error, for the activity to be tried again */
+function failureOf(entry: ManifestEntry, error: unknown): FailedEntry {
+  const cause = causeOf(error);
+  if (cause instanceof PenstockError && cause.type === 'SessionLost') return { path: entry.path, type: cause.type, message: cause.message };
+  return toFailedEntry(entry, cause);
+}
