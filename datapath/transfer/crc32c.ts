@@ -4,11 +4,12 @@
  */
 
 import { pipeline, type Readable, Transform } from 'node:stream';
-import { crc32c as update } from '@node-rs/crc32';
+
 import { PenstockError } from '../../model/errors.ts';
+import { updateCrc32c } from '../native/crc32c.ts';
 
 export function crc32cOf(bytes: Uint8Array): string {
-  return encodeCrc32c(update(bytes));
+  return encodeCrc32c(updateCrc32c(bytes));
 }
 
 /** A checksum in the making. */
@@ -23,7 +24,7 @@ export function createCrc32cMeter(): Crc32cMeter {
   let count = 0;
   return {
     add(chunk) {
-      value = update(chunk, value);
+      value = updateCrc32c(chunk, value);
       count += chunk.length;
     },
     bytes: () => count,

@@ -7,7 +7,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { cachedIsalPath, findIsal, ISAL_VARIABLE, type IsalLibrary } from '../../datapath/erasure/kernel/isal-library.ts';
+import { cachedIsalPath, findIsal, ISAL_VARIABLE, type IsalLibrary } from '../../datapath/native/isal-library.ts';
 import { installDebian } from './debian.ts';
 import { whichExecutable } from './find-tool.ts';
 import { logToStandardError, type ToolLog } from './resolve-tool.ts';

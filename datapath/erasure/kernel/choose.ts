@@ -1,7 +1,7 @@
 /** Which kernel this process codes with: the fastest that the machine has and that gives right results on it. Chosen once, at first use or at start-up. */
 
+import { findIsal } from '../../native/isal-library.ts';
 import { createIsalKernel } from './isal-kernel.ts';
-import { findIsal } from './isal-library.ts';
 import type { ErasureKernel, KernelName } from './kernel.ts';
 import { checkKernel } from './self-check.ts';
 import { createWasmKernel } from './wasm-kernel.ts';

@@ -1,6 +1,7 @@
 /** The fastest kernel: Intel's ISA-L, called with plain addresses. A call costs 0.1 us; objects and Buffers as arguments would cost twenty times that. */
+
+import type { IsalLibrary } from '../../native/isal-library.ts';
 import { TOTAL_SHARDS } from '../layout.ts';
-import type { IsalLibrary } from './isal-library.ts';
 import type { Combination, Combine, ErasureKernel } from './kernel.ts';
 
 /** Big cells are coded in pieces of this length, so that a piece whose CRC32C was taken is still in the cache when it is coded. */

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { chooseKernel, kernelNames, needKernel } from '../../../../datapath/erasure/kernel/choose.ts';
-import { findIsal, isalCandidates } from '../../../../datapath/erasure/kernel/isal-library.ts';
 import type { ErasureKernel, KernelName } from '../../../../datapath/erasure/kernel/kernel.ts';
+import { findIsal, isalCandidates } from '../../../../datapath/native/isal-library.ts';
 import { resolveIsal } from '../../../../dev/toolchain/libisal.ts';
 
 const saved = { ...process.env };

@@ -1,12 +1,12 @@
 /**
  * Finds ISA-L and binds what the kernel calls. The calls are synchronous, on codec threads that have nothing else to do: one that koffi hands to another
- * thread costs 20 us and more, and a stripe of 1 MiB cells takes some 300.
+ * thread costs 12 us and more, and a stripe of 1 MiB cells takes some 300.
  */
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { LibraryHandle } from 'koffi';
-import { cacheDirectory } from '../../../drivers/user-cache.ts';
+import { cacheDirectory } from '../../drivers/user-cache.ts';
 
 export interface IsalLibrary {
   /** The file that is mapped, with its version in its name; what was asked for where that cannot be told. */
