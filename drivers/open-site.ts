@@ -99,7 +99,7 @@ export function nodeConfig(site: Site, nodeId: string): Site['nodes'][number] {
 
 /**
  * An object's 18 shards go out side by side and hold their connections until the last byte. Were there fewer than the objects under way need, lanes without one would
- * hold up those with one; more than 28 objects at once have no room in memory.
+ * hold up those with one; more than 28 objects at once would need 2.5 GB of memory.
  */
 const SHARD_SOCKETS = 512;
 

@@ -5,11 +5,21 @@
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { parseHeader } from './format.ts';
-import { DATA_SHARDS, HEADER_BYTES, parseShardName, repairStartedAt, type ShardName, shardListPrefix, shardPrefix } from './layout.ts';
+import {
+  DATA_SHARDS,
+  HEADER_BYTES,
+  parseRemovalName,
+  parseShardName,
+  removalKey,
+  repairStartedAt,
+  type ShardName,
+  shardListPrefix,
+  shardPrefix,
+} from './layout.ts';
 import { listNames } from './list.ts';
 import { findManifest, type SurveyOptions } from './manifest-copies.ts';
 import { defaultPatience, isType, type Patience, within } from './patience.ts';
-import { removeAttempt } from './remove.ts';
+import { removeAttempt, removeNotes } from './remove.ts';
 import { namesOf, placeOf, tidyObject } from './tidy.ts';
 
 export interface SweepAbandonedShards {
@@ -50,6 +60,7 @@ export async function sweepAbandonedShards(request: SweepAbandonedShards): Promi
     return parsed ? [{ ...parsed, name, racks: holders }] : [];
   });
   let shardsRemoved = 0;
+  const removals = [...page.names.keys()].flatMap((name) => parseRemovalName(name) ?? []);
   const unclaimed: { key: string; writeId: string }[] = [];
   const postponed: string[] = [];
   for (const group of Map.groupBy(shards, ({ key, writeId }) => `${key}/${writeId}`).values()) {
@@ -68,8 +79,19 @@ export async function sweepAbandonedShards(request: SweepAbandonedShards): Promi
       }
       const began = await beginOf(group, survey);
       if (began >= olderThanMilliseconds) continue;
-      if (!manifest && (await isRestorable(racks, key, writeId, survey))) unclaimed.push({ key, writeId });
+      if (!manifest && (await isUnclaimed(racks, key, writeId, survey))) unclaimed.push({ key, writeId });
       else shardsRemoved += (await removeAttempt({ racks, key, writeId, signal, patience })).shards;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof PenstockError)) throw error;
+      postponed.push(error.message);
+    }
+  }
+  for (const { key, writeId } of removals) {
+    try {
+      const { state, shards: removed } = await removeAttempt({ racks, key, writeId, signal, patience });
+      shardsRemoved += removed;
+      if (state === 'removed') await removeNotes(racks, key, new Set([writeId]), patience, signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof PenstockError)) throw error;
@@ -101,9 +123,9 @@ async function beginOf(shards: readonly NamedShard[], { patience, signal }: Surv
     : new PenstockError('CorruptSource', `no shard of write ${shards[0]?.writeId ?? 'unknown'} tells when it began.`, { cause: trouble });
 }
 
-/** Whether 14 different shards are there: by their names on all racks that answer. */
-async function isRestorable(racks: readonly RackStore[], key: string, writeId: string, survey: SurveyOptions): Promise<boolean> {
+/** Whether 14 different shards are there, by their names on all racks that answer, and nobody was removing them. */
+async function isUnclaimed(racks: readonly RackStore[], key: string, writeId: string, survey: SurveyOptions): Promise<boolean> {
   const { names } = await listNames(racks, `${shardPrefix(key)}${writeId}.`, { after: undefined, limit: 1000, ...survey });
   const indices = new Set([...names.keys()].flatMap((name) => parseShardName(name)?.index ?? []));
-  return indices.size >= DATA_SHARDS;
+  return indices.size >= DATA_SHARDS && !names.has(removalKey(key, writeId));
 }

@@ -13,6 +13,7 @@ import {
   FOOTER_BYTES,
   HEADER_BYTES,
   PARITY_SHARDS,
+  parseRemovalName,
   parseShardKey,
   shardBytes,
   shardPrefix,
@@ -78,18 +79,23 @@ function placed(found: readonly FoundShard[]): FoundShard[] {
     });
 }
 
-/** Shards whose header, table and footer are sound; cells are for the scrub. */
+/** Shards whose header, table and footer are sound, and that nobody was removing; cells are for the scrub. */
 async function findShards(racks: readonly RackStore[], key: string, survey: SurveyOptions): Promise<FoundShard[]> {
   const found: FoundShard[] = [];
+  const removed = new Set<string>();
   for (let after: string | undefined; ; ) {
     const page = await listNames(racks, shardPrefix(key), { after, limit: 1000, ...survey });
+    for (const name of page.names.keys()) {
+      const removal = parseRemovalName(name);
+      if (removal?.key === key) removed.add(removal.writeId);
+    }
     for (const [name, holders] of page.names) {
       for (const rack of parseShardKey(key, name) ? holders : []) {
         const shard = await describe(rack, key, name, survey);
         if (shard) found.push(shard);
       }
     }
-    if (page.next === undefined) return found;
+    if (page.next === undefined) return found.filter(({ claim }) => !removed.has(claim.writeId));
     after = page.next;
   }
 }

@@ -59,6 +59,8 @@ const FIRST_MANIFEST_NAME = '@manifest.jsonl';
 const LATER_MANIFEST_NAME = /^@manifest\.([1-9]\d{0,8})\.([0-9a-f]{32})\.jsonl$/;
 const SHARD_NAME = /^@([0-9a-f]{32})\.(\d{2})(?:\.([0-9a-f]{32}))?$/;
 
+const REMOVED_NAME = /^@([0-9a-f]{32})\.removed$/;
+
 /** One shard file of an object, as its name tells. */
 export interface ShardName {
   readonly writeId: string;
@@ -89,6 +91,14 @@ export function parseShardName(name: string): (ShardName & { readonly key: strin
   const [, writeId, index, repairId] = SHARD_NAME.exec(name.slice(end + 1)) ?? [];
   if (writeId === undefined || index === undefined) return undefined;
   return { key: name.slice(SHARD_ROOT.length, end), writeId, index: Number(index), ...(repairId === undefined ? {} : { repairId }) };
+}
+
+/** Says beside its shards that a write is being removed: without a manifest they are not what is left of an object, however many there are. */
+export const removalKey = (key: string, writeId: string): string => `${shardPrefix(key)}${writeId}.removed`;
+export function parseRemovalName(name: string): { readonly key: string; readonly writeId: string } | undefined {
+  const end = name.lastIndexOf('/');
+  const [, writeId] = REMOVED_NAME.exec(name.slice(end + 1)) ?? [];
+  return writeId === undefined || !name.startsWith(SHARD_ROOT) || end <= SHARD_ROOT.length ? undefined : { key: name.slice(SHARD_ROOT.length, end), writeId };
 }
 
 /** Begins the names of the shards of all objects whose keys begin so. */
@@ -140,7 +150,7 @@ export function checkKey(key: string): void {
   for (const step of key.split('/')) {
     if (step === '' || step === '.' || step === '..') refuse('it has an empty, "." or ".." step');
     if (Buffer.byteLength(step) > MAX_STEP_BYTES) refuse(`a step is longer than ${MAX_STEP_BYTES} bytes`);
-    if (step.startsWith(MANIFEST_START) || SHARD_NAME.test(step)) refuse(`the step "${step}" is reserved`);
+    if (step.startsWith(MANIFEST_START) || SHARD_NAME.test(step) || REMOVED_NAME.test(step)) refuse(`the step "${step}" is reserved`);
   }
 }
 

@@ -2,8 +2,8 @@
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { listManifests } from './generations.ts';
-import { checkKey, checkWriteId, manifestKey, parseShardKey, type ShardName, shardPrefix } from './layout.ts';
-import { surveyManifests } from './manifest-copies.ts';
+import { checkKey, checkWriteId, manifestKey, parseRemovalName, parseShardKey, removalKey, type ShardName, shardPrefix } from './layout.ts';
+import { electorsFor, type SurveyOptions, surveyManifests } from './manifest-copies.ts';
 import { defaultPatience, messageOf, type Patience, within } from './patience.ts';
 
 export interface RemoveErasureObject {
@@ -32,11 +32,15 @@ export async function removeErasureObject({
 }: RemoveErasureObject): Promise<RemovalFacts> {
   checkKey(key);
   const copies = await surveyManifests(racks, manifestKey(key), { patience, signal });
-  const writeIds = new Set(copies.flatMap((copy) => (copy.state === 'present' ? [copy.manifest.writeId] : [])));
+  const named = copies.flatMap((copy) => (copy.state === 'present' ? [copy.manifest.writeId] : []));
+  const writeIds = new Set([...named, ...(await notedRemovals(key, racks, { patience, signal }))]);
   // A damaged copy no longer says whose it was; with it all shards under the key have to go.
   const takeAll = includeAttempts || copies.some(({ state }) => state === 'damaged');
   const silent = new Map(copies.flatMap((copy) => (copy.state === 'unreachable' ? [[copy.rack.id, copy.problem] as const] : [])));
 
+  await onElectors(key, racks, writeIds, (rack, name) =>
+    within(patience.requestMilliseconds, rack.id, 'noting a removal', (inner) => rack.writeManifest(name, REMOVAL_NOTE, { signal: inner }), signal),
+  );
   // Listed before anything goes: what stays away here is found by its write id once the first generation is back.
   const later = await listManifests(racks, key, { patience, signal });
   const holders = copies.filter(({ state }) => state === 'present' || state === 'damaged');
@@ -63,7 +67,42 @@ export async function removeErasureObject({
     },
   );
   if (silent.size > 0) throw incomplete(key, silent);
+  await removeNotes(racks, key, writeIds, patience, signal);
   return { manifests: holders.length, shards };
+}
+
+const REMOVAL_NOTE = Buffer.from('{"removed":true}\n');
+
+/** Best effort: a note that is not there costs a person's word later, one that stays is found by the sweep. */
+async function onElectors(key: string, racks: readonly RackStore[], writeIds: ReadonlySet<string>, work: (rack: RackStore, name: string) => Promise<void>) {
+  const names = [...writeIds].map((writeId) => removalKey(key, writeId));
+  await Promise.allSettled(electorsFor(key, racks).flatMap((rack) => names.map((name) => work(rack, name))));
+}
+
+/** Writes whose removal was begun before. */
+async function notedRemovals(key: string, racks: readonly RackStore[], { patience, signal }: SurveyOptions): Promise<string[]> {
+  const list = async (rack: RackStore): Promise<string[]> => {
+    const names = (inner: AbortSignal) => rack.list(shardPrefix(key), { signal: inner });
+    const { keys } = await within(patience.requestMilliseconds, rack.id, 'listing shards', names, signal);
+    return keys.flatMap((name) => parseRemovalName(name) ?? []).flatMap((note) => (note.key === key ? [note.writeId] : []));
+  };
+  const found = await Promise.allSettled(electorsFor(key, racks).map(list));
+  signal?.throwIfAborted();
+  return found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+}
+
+/** Once the shards are gone. */
+export async function removeNotes(
+  racks: readonly RackStore[],
+  key: string,
+  writeIds: ReadonlySet<string>,
+  patience: Patience,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await onElectors(key, racks, writeIds, (rack, name) =>
+    within(patience.requestMilliseconds, rack.id, 'removing a note', (inner) => rack.remove(name, { signal: inner }), signal),
+  );
+  signal?.throwIfAborted();
 }
 
 export interface RemoveAttempt {

@@ -21,8 +21,8 @@ export interface StripeWindow {
   release(alive: readonly ShardLane[]): void;
 }
 
-/** One filling, one being hashed, one coded, three going out: 108 MiB at most. */
-const SLABS = 6;
+/** One filling, one being hashed, one coded, two going out: 90 MiB at most. */
+const SLABS = 5;
 /** A rack that was given up and still has not let go: its slab is not used again. */
 const LET_GO_MILLISECONDS = 1_000;
 

@@ -1,5 +1,5 @@
 /**
- * Writes an object: shards first, each read back, then the commit. Memory: six slabs of 18 MiB at most, whatever the object's size, and 4 bytes per cell for
+ * Writes an object: shards first, each read back, then the commit. Memory: five slabs of 18 MiB at most, whatever the object's size, and 4 bytes per cell for
  * the tables.
  */
 

@@ -133,7 +133,7 @@ describe('a drained checkpoint', () => {
       const writeManifest = rack.writeManifest.bind(rack);
       rack.writeManifest = async (key, body, options) => {
         await writeManifest(key, body, options);
-        if (key.includes('/penstock-packs/')) written.add(key);
+        if (key.startsWith('ec/v1/manifests/') && key.includes('/penstock-packs/')) written.add(key);
       };
     }
     await Promise.all([drainFiles(site.drain), drainFiles({ ...site.drain, source: touched, attempt: 'two' })]);

@@ -10,6 +10,7 @@ import { objectsPlacedOn } from '../../../../datapath/erasure/placed-on.ts';
 import { repairErasureObject } from '../../../../datapath/erasure/repair.ts';
 import { type ScrubbedObject, scrubErasureObjects } from '../../../../datapath/erasure/scrub.ts';
 import type { RackStore } from '../../../../drivers/rack-store/port.ts';
+import { stopAt } from './steps.ts';
 import { failAll, impatient, keysOn, type MemoryRack, memorySite, noise, read, write } from './support.ts';
 
 const BYTES = 10_000;
@@ -150,6 +151,25 @@ describe('what nobody will finish', () => {
     for (const rack of racks.slice(0, 4)) failAll(rack);
     await claimErasureObject({ racks: racks.slice(4), key: 'lost', patience: impatient });
     assert.ok((await read(racks.slice(4), 'lost')).equals(data));
+  });
+
+  it('is also what a removal that died has left, at whatever step', async () => {
+    const removal = async (at: number) => {
+      const racks = memorySite();
+      await write(racks, 'gone', noise(BYTES));
+      await repairErasureObject({ racks: racks.slice(1), key: 'gone', patience: impatient });
+      const steps = stopAt(racks, at, 'dies after');
+      await removeErasureObject({ racks: steps.racks, key: 'gone', patience: impatient }).catch(() => undefined);
+      return { racks, steps };
+    };
+    const { racks: undisturbed, steps } = await removal(Number.MAX_SAFE_INTEGER);
+    assert.deepEqual(keysOn(undisturbed, 'ec/'), []);
+    for (let at = 0; at < steps.taken.length; at++) {
+      const { racks } = await removal(at);
+      if ((await findErasureObject({ racks, key: 'gone', patience: impatient })) !== undefined) continue; // not begun, as far as anybody can see
+      assert.deepEqual((await sweep(racks, AN_HOUR_AGO)).unclaimed, []);
+      assert.deepEqual(keysOn(racks, 'ec/v1/shards/'), [], `died after ${at}: ${steps.taken[at]}`);
+    }
   });
 
   it('is not judged while racks are silent that may hold its manifest', async () => {
