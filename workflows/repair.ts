@@ -33,6 +33,7 @@ import {
 import { type RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
 import { accept, requireWorkflowId } from './accept.ts';
 import { allOrNone } from './deadline.ts';
+import { inTurn, newTurns } from './in-turn.ts';
 import { EVENTS_PER_RUN, historyIsFull, slide, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -71,17 +72,14 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
   requireWorkflowId(REPAIR_WORKFLOW_ID);
   const state = carried && workflowInfo().continuedFromExecutionRunId ? carried : newState();
   let woken = true;
-  let changing: Promise<unknown> = Promise.resolve();
+  const turns = newTurns();
   const limit = (bytesPerSecond: number | null) =>
     activities<ScrubActivities>('control', {
       queue: CONTROL_QUEUE,
       summary: bytesPerSecond === null ? 'take the limit away' : `limit to ${formatBandwidth(bytesPerSecond)}`,
     }).setErasureLimit({ what: 'repair', bytesPerSecond });
-  const inTurn = async (change: () => Promise<void>): Promise<void> => {
-    const before = changing.catch(() => undefined); // one that failed does not stop the next
-    const current = before.then(change);
-    changing = current;
-    await current;
+  const steer = async (change: () => Promise<void>): Promise<void> => {
+    await inTurn(turns, change);
     show(state);
   };
 
@@ -102,7 +100,7 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
     setRate,
     async (wanted) => {
       const { bytesPerSecond } = accept(SetRateSchema, wanted);
-      await inTurn(async () => {
+      await steer(async () => {
         state.bytesPerSecond = bytesPerSecond;
         if (!state.paused) await limit(bytesPerSecond);
       });
@@ -112,19 +110,19 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
   );
   setHandler(pause, async () => {
     state.paused = true;
-    await inTurn(() => limit(0));
+    await steer(() => limit(0));
     return statusOf(state);
   });
   setHandler(resume, async () => {
     state.paused = false;
-    await inTurn(() => limit(state.bytesPerSecond));
+    await steer(() => limit(state.bytesPerSecond));
     return statusOf(state);
   });
 
   if (state !== carried) {
     take(state, request);
     // What an earlier one was limited to, or paused at, is still on record.
-    await inTurn(() => limit(state.bytesPerSecond));
+    await steer(() => limit(state.bytesPerSecond));
   }
   for (;;) {
     show(state);

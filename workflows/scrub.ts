@@ -26,6 +26,7 @@ import { marginRows, SCRUB_WORKFLOW_ID, type ScrubProgress, ScrubRequestSchema, 
 import { type RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
 import { accept } from './accept.ts';
 import { rootCause } from './failures.ts';
+import { inTurn, newTurns } from './in-turn.ts';
 import { EVENTS_PER_RUN, historyIsFull, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -47,20 +48,15 @@ export async function scrub(input: unknown, carried?: ScrubRecord): Promise<Scru
   const request = accept(ScrubRequestSchema, input ?? {});
   if (workflowInfo().workflowId !== SCRUB_WORKFLOW_ID) return await startTheOne(input);
   let record = carried && workflowInfo().continuedFromExecutionRunId ? carried : undefined;
-  let changing: Promise<unknown> = Promise.resolve();
+  const turns = newTurns();
   const limit = (bytesPerSecond: number | null) =>
     control(bytesPerSecond === null ? 'take the limit away' : `limit to ${formatBandwidth(bytesPerSecond)}`).setErasureLimit({ what: 'scrub', bytesPerSecond });
-  /** One after the other, so that the last word is what stays on record. */
-  const change = async (work: (known: ScrubRecord) => Promise<void>): Promise<void> => {
-    const before = changing.catch(() => undefined); // one that failed does not stop the next
-    const current = before.then(async () => {
+  const change = (work: (known: ScrubRecord) => Promise<void>): Promise<void> =>
+    inTurn(turns, async () => {
       await condition(() => record !== undefined);
       if (record) await work(record);
       if (record) show(record);
     });
-    changing = current;
-    await current;
-  };
 
   setHandler(status, () => statusOf(record, true));
   setHandler(
