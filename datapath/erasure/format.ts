@@ -1,7 +1,7 @@
 /** The bytes of a shard's header, cell table and footer, as docs/formats/erasure.md states them. What does not fit exactly is refused. */
 import { createHash } from 'node:crypto';
-import { crc32c } from '@node-rs/crc32';
 import { PenstockError } from '../../model/errors.ts';
+import { crc32c } from '../native/crc32c.ts';
 import { FIELD_POLYNOMIAL } from './gf256.ts';
 import {
   DATA_SHARDS,

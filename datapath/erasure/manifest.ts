@@ -1,8 +1,9 @@
 /** An erasure object's manifest: its schema, its two lines of JSON, and the few things that are derived from it. */
-import { crc32c } from '@node-rs/crc32';
+
 import * as z from 'zod';
 import { PenstockError } from '../../model/errors.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
+import { crc32c } from '../native/crc32c.ts';
 import { crc32cText } from './format.ts';
 import {
   checkKey,

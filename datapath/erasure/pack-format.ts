@@ -3,8 +3,8 @@
  * under a CRC32C, and the same members always make the same bytes. What does not fit exactly is refused.
  */
 import { isUtf8 } from 'node:buffer';
-import { crc32c } from '@node-rs/crc32';
 import { PenstockError } from '../../model/errors.ts';
+import { crc32c } from '../native/crc32c.ts';
 import { checkKey, DATA_SHARDS, MAX_CELL_BYTES, MAX_KEY_BYTES } from './layout.ts';
 
 /** 18 full stripes and a bit: an attempt that dies loses no more, and two packs under way fill the racks' lanes. */

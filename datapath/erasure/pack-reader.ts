@@ -1,7 +1,7 @@
 /** Reads a pack: one member with two range reads, or all of them as the pack streams by. Memory: the index, and one member. */
 import type { Readable } from 'node:stream';
-import { crc32c } from '@node-rs/crc32';
 import { PenstockError } from '../../model/errors.ts';
+import { crc32c } from '../native/crc32c.ts';
 import { bufferOf, checkContent } from '../transfer/crc32c.ts';
 import { crc32cText } from './format.ts';
 import { MAX_PACK_BYTES, type PackMember, type PlacedMember, parseIndex, parseTrailer, TRAILER_BYTES } from './pack-format.ts';

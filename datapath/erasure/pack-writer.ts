@@ -1,9 +1,9 @@
 /** A pack's bytes as a stream: its members read several at a time, each held against its length and checksum, then index and trailer. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { crc32c } from '@node-rs/crc32';
 import pLimit from 'p-limit';
 import { PenstockError } from '../../model/errors.ts';
+import { crc32c } from '../native/crc32c.ts';
 import { crc32cText } from './format.ts';
 import { encodePackEnd, type PackMember } from './pack-format.ts';
 

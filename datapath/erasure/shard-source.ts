@@ -2,9 +2,10 @@
  * One shard being read: opened with its header, table and footer checked, then cell by cell, a request each. No request waits for another one's
  * consumer: a rack's connections may be fewer than the objects being read at once need.
  */
-import { crc32c } from '@node-rs/crc32';
+
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
+import { crc32c } from '../native/crc32c.ts';
 import type { FindingLog } from './findings.ts';
 import { crc32cText, parseHeader, parseTail } from './format.ts';
 import { noteLatency } from './latency.ts';

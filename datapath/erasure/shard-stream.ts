@@ -1,5 +1,5 @@
 /** Content in, 18 shards out side by side: one stripe fills while others are hashed and coded and those before go out. */
-import { crc32c } from '@node-rs/crc32';
+import { crc32c } from '../native/crc32c.ts';
 import { decodeCrc32c } from '../transfer/crc32c.ts';
 import type { CodecPool } from './codec-pool.ts';
 import { createContentHash } from './content-hash.ts';

@@ -16,7 +16,7 @@ let isal: IsalLibrary | undefined;
 let sought: Promise<'isal' | 'portable'> | undefined;
 
 /** Continues from the CRC32C of what came before. */
-export function updateCrc32c(bytes: Uint8Array, before = 0): number {
+export function crc32c(bytes: Uint8Array, before = 0): number {
   if (bytes.length < WORTH_A_CALL_BYTES || bytes.length > LONGEST_CALL_BYTES) return portable(bytes, before);
   if (isal) return byIsal(isal, bytes, before);
   // At the first bytes that are worth it: a command that computes nothing loads nothing.
@@ -36,4 +36,4 @@ export function fastestCrc32c(): Promise<'isal' | 'portable'> {
 }
 
 const byIsal = (library: IsalLibrary, bytes: Uint8Array, before: number): number =>
-  (library.crc32c(Number(library.addressOf(bytes)), bytes.length, (before ^ ALL_ONES) >>> 0) ^ ALL_ONES) >>> 0;
+  (library.crc32cOf(bytes, bytes.length, (before ^ ALL_ONES) >>> 0) ^ ALL_ONES) >>> 0;

@@ -18,6 +18,8 @@ export interface IsalLibrary {
   encodeData(bytes: number, sources: number, targets: number, tables: bigint, sourcePointers: bigint, targetPointers: bigint): void;
   /** Without the inversions before and after that make a CRC32C of it. */
   crc32c(address: number, bytes: number, start: number): number;
+  /** The same of memory that is kept for the time of the call, 0.2 us dearer. */
+  crc32cOf(memory: Uint8Array, bytes: number, start: number): number;
 }
 
 /** Names a library to use instead of any other; "off" for none. */
@@ -66,6 +68,7 @@ function bind(library: LibraryHandle, path: string, addressOf: (memory: ArrayBuf
     // Addresses as numbers: with pointer types koffi would look at each one.
     encodeData: library.func('void ec_encode_data(int, int, int, uint64_t, uint64_t, uint64_t)'),
     crc32c: library.func('uint32_t crc32_iscsi(uint64_t, int, uint32_t)'),
+    crc32cOf: library.func('uint32_t crc32_iscsi(const uint8_t *, int, uint32_t)'),
   };
 }
 

@@ -6,10 +6,10 @@
 import { pipeline, type Readable, Transform } from 'node:stream';
 
 import { PenstockError } from '../../model/errors.ts';
-import { updateCrc32c } from '../native/crc32c.ts';
+import { crc32c as crc32cOfBytes } from '../native/crc32c.ts';
 
 export function crc32cOf(bytes: Uint8Array): string {
-  return encodeCrc32c(updateCrc32c(bytes));
+  return encodeCrc32c(crc32cOfBytes(bytes));
 }
 
 /** A checksum in the making. */
@@ -24,7 +24,7 @@ export function createCrc32cMeter(): Crc32cMeter {
   let count = 0;
   return {
     add(chunk) {
-      value = updateCrc32c(chunk, value);
+      value = crc32cOfBytes(chunk, value);
       count += chunk.length;
     },
     bytes: () => count,
