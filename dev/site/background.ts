@@ -37,23 +37,31 @@ export async function siteUp(options: SiteUpOptions): Promise<SiteState> {
   const directory = resolve(options.directory ?? DEFAULT_SITE_DIRECTORY);
   await mkdir(join(directory, 'logs'), { recursive: true });
   const report = await LogReader.open(join(directory, 'logs', 'supervisor.log'));
-  let hasEnded: (() => boolean) | undefined;
+  let own: Supervisor | undefined;
 
   for (const deadline = Date.now() + UP_TIMEOUT_MILLISECONDS; Date.now() < deadline; ) {
-    const ended = hasEnded?.() ?? false; // asked before the status, so that a site that came up last is still seen
+    const ended = own?.hasEnded() ?? false; // asked before the status, so that a site that came up last is still seen
     const { phase, state } = await siteStatus(directory);
     for (const line of await report.newLines()) options.log?.(line);
-    if (phase === 'up' && state) return state;
+    if (phase === 'up' && state) {
+      await own?.giveWay(state);
+      return state;
+    }
     if (ended && phase === 'down') throw new Error(`the site did not start:\n${(await report.all()).trimEnd() || `see ${report.file}`}`);
-    if (phase === 'down') hasEnded ??= startSupervisor(options, directory, report.file);
+    if (phase === 'down') own ??= startSupervisor(options, directory, report.file);
     await new Promise((settle) => setTimeout(settle, 100));
   }
   await siteDown(directory);
   throw new Error(`the site was not up within ${UP_TIMEOUT_MILLISECONDS / 60_000} minutes:\n${await report.all()}`);
 }
 
-/** @returns whether the supervisor has ended */
-function startSupervisor(options: SiteUpOptions, directory: string, logFile: string): () => boolean {
+interface Supervisor {
+  hasEnded(): boolean;
+  /** Gone, where another was faster: one that begins late would find the site free again after a `siteDown`, and bring it up unasked. */
+  giveWay(to: SiteState): Promise<void>;
+}
+
+function startSupervisor(options: SiteUpOptions, directory: string, logFile: string): Supervisor {
   const services = options.services ? ['--services', options.services.join(',')] : [];
   const command = nodeCommand('dev/site/supervisor.ts', ['--config', resolve(options.configFile), '--directory', directory, ...services]);
   const log = openSync(logFile, 'a', 0o600);
@@ -61,8 +69,21 @@ function startSupervisor(options: SiteUpOptions, directory: string, logFile: str
   closeSync(log);
   supervisor.unref();
   let ended = false;
-  supervisor.once('exit', () => (ended = true)).once('error', () => (ended = true));
-  return () => ended;
+  const end = Promise.withResolvers<void>();
+  const over = (): void => {
+    ended = true;
+    end.resolve();
+  };
+  supervisor.once('exit', over).once('error', over);
+  return {
+    hasEnded: () => ended,
+    async giveWay({ supervisor: { pid } }) {
+      if (ended || supervisor.pid === pid) return;
+      supervisor.ref();
+      supervisor.kill('SIGKILL');
+      await end.promise;
+    },
+  };
 }
 
 /** All processes of the site are gone afterwards. @returns whether any was running */
