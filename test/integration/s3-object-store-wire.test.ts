@@ -259,7 +259,7 @@ describe('over TLS', () => {
     const endpoint = `https://localhost:${way.port}`;
     await assert.rejects(storeAt(endpoint).writeBytes('data', 'tls/x', hello), { name: 'StoreUnavailable', message: /certificate/ });
     const store = storeAt(endpoint, { ca: cert });
-    const body = Buffer.alloc(9 * MIB + 1, 'encrypted');
+    const body = Buffer.alloc(9 * MIB + 1, 'encrypted, by no power of two');
     const crc32c = crc32cOf(body);
     await store.writeBytes('data', 'tls/x', body, { crc32c });
     const buffer = Buffer.alloc(body.length);
@@ -267,6 +267,20 @@ describe('over TLS', () => {
       buffer.fill(0);
       assert.equal((await store.readInto('data', 'tls/x', buffer, { totalBytes: body.length })).crc32c, crc32c);
       assert.ok(buffer.equals(body));
+    }
+    assert.equal(way.seen(), 1);
+    // TLS goes on handing over what it has decrypted while nothing more is to be received.
+    const unhurried = async () => {
+      for (let turn = 0; turn < 300; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    };
+    for (const block of [64 * 1024, 256 * 1024, MIB + 1]) {
+      const pieces: Buffer[] = [];
+      const blocks = store.readBlocks?.('data', 'tls/x', [Buffer.alloc(block), Buffer.alloc(block)], { bytes: body.length, totalBytes: body.length });
+      for await (const piece of blocks ?? []) {
+        pieces.push(Buffer.from(piece));
+        await unhurried();
+      }
+      assert.ok(Buffer.concat(pieces).equals(body));
     }
     assert.equal(way.seen(), 1);
     assert.equal((await store.head('data', 'tls/x'))?.bytes, body.length); // by the SDK’s agent or not, the same trust

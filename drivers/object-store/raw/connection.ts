@@ -71,6 +71,8 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
   /** Waits for the next buffer. What comes first behind that is read into `scratch`, for the socket asks for its buffer before it pauses. */
   let isPaused = false;
   let isDetour = false;
+  /** What came nevertheless: TLS hands over all that it has decrypted, at most 64 KiB. */
+  let backlog = NO_BYTES;
   let isSending = false;
   let began = false;
   let usable = true;
@@ -105,8 +107,11 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
   function take(bytes: number): void {
     if (!current) throw new UnusualAnswer('no request');
     began = true;
+    if (isDetour && answer) {
+      feed(current, scratch.subarray(0, bytes));
+      return;
+    }
     if (target.length > 0) {
-      if (isDetour && scratch.copy(target, filled, 0, bytes) < bytes) throw new UnusualAnswer('bytes behind its end');
       if (isContent(answer?.status ?? 0)) current.seen?.(target.subarray(filled, filled + bytes));
       filled += bytes;
       if (filled === target.length) filledUp(current);
@@ -126,7 +131,24 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     beginBody(current, answer, scratch.subarray(end + 4, have));
   }
 
-  function filledUp({ drain }: Exchange): void {
+  /** Bytes of the body that lie elsewhere than where they belong. */
+  function feed(exchange: Exchange, piece: Buffer): void {
+    for (let rest = piece; rest.length > 0; ) {
+      if (current !== exchange) throw new UnusualAnswer('bytes behind its end');
+      if (isPaused) {
+        backlog = Buffer.concat([backlog, rest]);
+        return;
+      }
+      const bytes = rest.copy(target, filled);
+      exchange.seen?.(target.subarray(filled, filled + bytes));
+      filled += bytes;
+      rest = rest.subarray(bytes);
+      if (filled === target.length) filledUp(exchange);
+    }
+  }
+
+  function filledUp(exchange: Exchange): void {
+    const { drain } = exchange;
     if (!drain || filled === 0 || !isContent(answer?.status ?? 0)) {
       finish();
       return;
@@ -142,20 +164,22 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     } else {
       isPaused = true;
       socket.setTimeout(0);
-      const waiting = current;
-      next.then(
-        (buffer) => {
-          if (current !== waiting) return;
-          refill(buffer);
-          isPaused = false;
-          socket.setTimeout(SILENCE_TIMEOUT_MS);
-          socket.resume();
-        },
-        (error: unknown) => {
-          if (current === waiting) fail(error instanceof Error ? error : new Error(String(error)));
-        },
-      );
+      next.then((buffer) => resume(exchange, buffer)).catch((error: unknown) => {
+        if (current === exchange) fail(error instanceof Error ? error : new Error(String(error)));
+      });
     }
+  }
+
+  function resume(exchange: Exchange, buffer: Buffer): void {
+    if (current !== exchange) return;
+    refill(buffer);
+    isPaused = false;
+    const late = backlog;
+    backlog = NO_BYTES;
+    feed(exchange, late);
+    if (isPaused) return;
+    if (current === exchange) socket.setTimeout(SILENCE_TIMEOUT_MS);
+    socket.resume();
   }
 
   function refill(buffer: Buffer): void {
@@ -230,6 +254,7 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     drained = 0;
     left = 0;
     isPaused = false;
+    backlog = NO_BYTES;
     chunks = NO_BYTES;
   }
 
