@@ -5,7 +5,7 @@ import type { CreateOptions, EntryReader, EntryWriter, PartReceipt } from '../da
 import { unitsOf } from '../datapath/transfer/manifest-format.ts';
 import { readManifestIndex, readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { EntryResult, LargeRecords, ShareRecord } from '../datapath/transfer/move-records.ts';
-import { causeOf } from '../datapath/transfer/source-failure.ts';
+import { causeOf, SourceFailure } from '../datapath/transfer/source-failure.ts';
 import { type ErrorType, PenstockError } from '../model/errors.ts';
 import type { ManifestEntry } from '../model/manifest.ts';
 import type { MoveRequest } from '../model/transfer.ts';
@@ -87,7 +87,8 @@ export async function seal(mover: Mover, request: MoveRequest, { records, entry,
     return { entry: await sealed.published };
   } catch (error) {
     const cause = causeOf(error);
-    if (!(cause instanceof PenstockError) || !NO_WHOLE.has(cause.type)) throw cause;
+    const isUnreadable = error instanceof SourceFailure && cause instanceof PenstockError && cause.type === 'IoError';
+    if (!isUnreadable && !(cause instanceof PenstockError && NO_WHOLE.has(cause.type))) throw cause;
     if (isLastTry) await writer?.abandon();
     return undefined;
   } finally {

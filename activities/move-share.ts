@@ -3,8 +3,8 @@ import { engineOf } from '../datapath/transfer/copy.ts';
 import { toFailedEntry } from '../datapath/transfer/failed-entry.ts';
 import { moveParts, partCount } from '../datapath/transfer/move-parts.ts';
 import { type LargeRecords, largeRecords, type ShareRecord } from '../datapath/transfer/move-records.ts';
-import { causeOf } from '../datapath/transfer/source-failure.ts';
-import { PenstockError } from '../model/errors.ts';
+import { causeOf, SourceFailure } from '../datapath/transfer/source-failure.ts';
+import { type ErrorType, PenstockError } from '../model/errors.ts';
 import type { FailedEntry, ManifestEntry } from '../model/manifest.ts';
 import type { MoveRequest, UnitAnswer } from '../model/transfer.ts';
 import { partsOfShare, type Unit } from '../model/transfer-plan.ts';
@@ -82,6 +82,10 @@ async function partsOf(mover: Mover, request: MoveRequest, unit: Share, entry: M
 /** What only this entry suffers from. @throws every other error, for the activity to be tried again */
 function failureOf(entry: ManifestEntry, error: unknown): FailedEntry {
   const cause = causeOf(error);
-  if (cause instanceof PenstockError && cause.type === 'SessionLost') return { path: entry.path, type: cause.type, message: cause.message };
+  const isOfSource = error instanceof SourceFailure && cause instanceof PenstockError && OF_A_SOURCE.has(cause.type);
+  if (isOfSource || (cause instanceof PenstockError && cause.type === 'SessionLost')) return { path: entry.path, type: cause.type, message: cause.message };
   return toFailedEntry(entry, cause);
 }
+
+/** Read twice already: the finish, which tries the whole entry once more, has the verdict. */
+const OF_A_SOURCE: ReadonlySet<ErrorType> = new Set<ErrorType>(['IoError', 'ChecksumMismatch']);

@@ -71,6 +71,7 @@ async function movePage(mover: Mover, request: MoveRequest, page: number, before
         ...(limiter ? { limiter } : {}),
         ...(request.retention ? { retention: request.retention } : {}),
       });
+      run.signal.throwIfAborted();
       return await recordMovedPage(place, page, result.done, result.failed);
     })());
   return {

@@ -65,7 +65,8 @@ export function createFileEndpoint(store: FileStore, path: string, { symlinks = 
       const directories = new Set(entries.map(({ path: entryPath }) => posix.dirname(inStore(entryPath))));
       await inLanes(directories, DIRECTORIES_AT_ONCE, async (directory) => {
         signal?.throwIfAborted();
-        await store.collect(directory === '.' ? '' : directory, attempts);
+        // A name that cannot be, or a directory that may not be read, is told by its entry; what is left there is for the sweep.
+        await store.collect(directory === '.' ? '' : directory, attempts).catch(() => undefined);
       });
     },
     sweep: (olderThan) => store.sweep(base, olderThan),

@@ -21,7 +21,7 @@ export interface Finished {
 
 /**
  * The temporary name is gone afterwards, whatever happens. @throws Conflict where the name is taken, by a file without `replace`, by a directory, or by
- * whoever may write here and put another file in the temporary one's place
+ * whoever may write here and put another file in the temporary one's place. SessionLost where a later attempt has collected the temporary name
  */
 export async function publishIn(parent: HeldDirectory, store: string, file: Finished): Promise<void> {
   const temporary = parent.child(file.temporary);
@@ -91,5 +91,7 @@ async function explained(error: unknown, store: string, parent: HeldDirectory, n
     });
   }
   if (errno === 'EEXIST') return new PenstockError('Conflict', `${quoted(path)} exists.`, { store, cause: error });
+  // Not this entry's failure: whoever took it over moves it, and what this attempt says of it must not become the record.
+  if (errno === 'ENOENT') return new PenstockError('SessionLost', `${quoted(path)} was taken over by a later attempt.`, { store, cause: error });
   return posixError(error, store, path);
 }

@@ -8,6 +8,8 @@ import { endpointAt } from '../../activities/places.ts';
 import { createTransferActivities, type TransferActivities } from '../../activities/transfer.ts';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import { readManifest } from '../../datapath/transfer/manifest-store.ts';
+import type { FileStore } from '../../drivers/file-store/port.ts';
+import { PenstockError } from '../../model/errors.ts';
 import { type Location, SYSTEM_BUCKET } from '../../model/location.ts';
 import type { ManifestEntry, ManifestRef } from '../../model/manifest.ts';
 import type { MoveAnswer, MoveRequest, UnitAnswer } from '../../model/transfer.ts';
@@ -125,6 +127,32 @@ describe('a move in units', () => {
     const request = { ...(await listed(source, target)), replace: true };
     await moveUnits(request);
     await assertArrived(await finish(request), { 'two.bin': two }, readWarm('data', target.prefix));
+  });
+
+  it('tells a large entry that cannot be read as that entry, and moves the rest', async () => {
+    const [source, target] = [newPlace('hot', 'work'), newPlace('warm', 'data')];
+    await putHot(`work/${source.prefix}`, contents);
+    const { hotFiles } = site.stores;
+    const rotten: FileStore = {
+      ...hotFiles,
+      async openFile(path, options) {
+        const file = await hotFiles.openFile(path, options);
+        return {
+          facts: file.facts,
+          read: (into, position) =>
+            path.endsWith('two.bin') ? Promise.reject(new PenstockError('IoError', 'the disk answered EIO.', { store: 'hot' })) : file.read(into, position),
+          verify: () => file.verify(),
+          nextData: (offset) => file.nextData(offset),
+          attributes: () => file.attributes(),
+          close: () => file.close(),
+        };
+      },
+    };
+    const ill = createTransferActivities({ ...site.stores, hotFiles: rotten });
+    const request = await listed(source, target);
+    for (const unit of units(request)) await run(ill.moveUnit, { ...request, unit });
+    const answer = await run(ill.finishMove, request);
+    assert.deepEqual([answer.files, answer.failed.map(({ path, type }) => [path, type])], [3, [['big/two.bin', 'CorruptSource']]]);
   });
 
   it('between objects of one service passes no byte here, and ends the same', async () => {

@@ -207,7 +207,7 @@ for (const [where, newStore] of [
       const [other, later] = [await store.createFile('d/x', { attempt: '7-11-abc' }), await store.createFile('d/x', { attempt: '7-2-abc' })];
       assert.equal(await store.collect('d', ['7-1-abc', '7-0-abc']), 1);
       assert.equal(await store.collect('nowhere', ['7-1-abc']), 0);
-      await assert.rejects((await lost.seal({ bytes: 0 })).published, { name: 'NotFound' }, 'an attempt that still runs publishes nothing any more');
+      await assert.rejects((await lost.seal({ bytes: 0 })).published, { name: 'SessionLost' }, 'an attempt that still runs publishes nothing any more');
       await later.seal({ bytes: 0 });
       await other.abandon();
       assert.deepEqual(await readdir(join(store.root, 'd')), ['x']);
