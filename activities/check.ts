@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { checkManifest, type PathFinding } from '../datapath/transfer/check.ts';
 import type { PathRange } from '../datapath/transfer/list-all.ts';
 import { findManifest, readManifestPage } from '../datapath/transfer/manifest-store.ts';
+import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import {
@@ -22,6 +23,7 @@ import { PenstockError } from '../model/errors.ts';
 import { formatLocation, type Location, SYSTEM_BUCKET } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
 import { effect, type Run } from './effect.ts';
+import { createLimitWatch } from './limits.ts';
 import { endpointAt } from './places.ts';
 
 const FILES_AT_ONCE = 16;
@@ -62,7 +64,7 @@ type PageRecord = z.output<typeof PageRecordSchema>;
 
 export type CheckActivities = ReturnType<typeof createCheckActivities>;
 
-export function createCheckActivities(stores: Stores) {
+export function createCheckActivities(stores: Stores, watch = createLimitWatch(stores)) {
   return {
     /** NotFound where no manifest lies there; InvalidInput where a store is none of the site. */
     openCheck: ({ manifest, target }: Pick<CheckRequest, 'manifest' | 'target'>): Promise<OpenedCheck> =>
@@ -74,12 +76,18 @@ export function createCheckActivities(stores: Stores) {
 
     checkPart: (request: CheckPartRequest): Promise<CheckAnswer> =>
       effect(async (run) => {
+        const { manifest, target } = request;
+        const { limiter, done } = await watch.limiterFor({ manifest, source: target, target });
         let answer = nothingChecked;
-        for (const page of pagesOf(request)) {
-          const found = (await findRecord(stores.warm, request.records, page)) ?? (await checkPage(stores, request, page, answer, run));
-          answer = addCheckAnswers(answer, found);
+        try {
+          for (const page of pagesOf(request)) {
+            const found = (await findRecord(stores.warm, request.records, page)) ?? (await checkPage({ stores, limiter, run }, request, page, answer));
+            answer = addCheckAnswers(answer, found);
+          }
+          return answer;
+        } finally {
+          done();
         }
-        return answer;
       }),
 
     /** Joins the pages' findings into one list. */
@@ -109,7 +117,13 @@ async function manifestAt(stores: Stores, place: Location): Promise<ManifestRef>
 /** A manifest without pages still has a target to look at. */
 const pagesOf = ({ fromPage, toPage }: CheckPart): number[] => Array.from({ length: Math.max(1, toPage - fromPage) }, (_, index) => fromPage + index);
 
-async function checkPage(stores: Stores, request: CheckPartRequest, page: number, before: CheckAnswer, run: Run): Promise<PageRecord> {
+interface Checker {
+  readonly stores: Stores;
+  readonly limiter: RateLimiter;
+  readonly run: Run;
+}
+
+async function checkPage({ stores, limiter, run }: Checker, request: CheckPartRequest, page: number, before: CheckAnswer): Promise<PageRecord> {
   const { manifest, extra, records } = request;
   const entries = page < manifest.pages ? await readManifestPage(stores.warm, manifest, page, run.signal) : [];
   const found: PathFinding[] = [];
@@ -119,6 +133,7 @@ async function checkPage(stores: Stores, request: CheckPartRequest, page: number
     read: request.read,
     concurrency: FILES_AT_ONCE,
     listed: 0,
+    limiter,
     signal: run.signal,
     onEntry: (counts) => run.report({ page, pages: manifest.pages, ...addCounts(before.counts, counts) }),
     onFinding: (finding) => found.push(finding),

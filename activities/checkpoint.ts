@@ -4,14 +4,13 @@ import { commitCopies, readCommitRecord } from '../datapath/checkpoint/commit.ts
 import { drainFiles, removeDrained, verifyFiles } from '../datapath/checkpoint/drain.ts';
 import { readDrainedRecord } from '../datapath/checkpoint/drained.ts';
 import { restoreFiles } from '../datapath/checkpoint/restore.ts';
-import type { EndangeredObject } from '../datapath/erasure/index.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { type CheckpointKey, type CheckpointReservation, type CommittedCheckpoint, checkpointPrefix, type RestoreRequest } from '../model/checkpoint.ts';
 import { PenstockError } from '../model/errors.ts';
 import { formatBytes } from '../model/quantity.ts';
 import { effect } from './effect.ts';
 import { checkpointDirectory } from './places.ts';
-import { reportEndangered } from './repair-queue.ts';
+import { reportingDamage } from './repair-queue.ts';
 
 export interface InRack extends CheckpointKey {
   readonly nodeId: string;
@@ -29,8 +28,6 @@ export function createCheckpointActivities(stores: Stores) {
     const directory = checkpointDirectory(key, key.checkpointId);
     return { directory, local: stores.nodeFiles(key.nodeId), rack: stores.rackFiles(key.rackId) };
   };
-
-  const queueForRepair = (object: EndangeredObject) => reportEndangered(stores, object);
 
   return {
     /** Refuses an id that was ever committed: its bytes are somebody's way back. */
@@ -86,7 +83,9 @@ export function createCheckpointActivities(stores: Stores) {
     /** Every shard of every file is read back from its rack before the in-rack copy may go. */
     verifyDrained: (request: InRack): Promise<void> =>
       effect((run) =>
-        verifyFiles({ racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal, onProgress: run.report, onDamage: queueForRepair }),
+        reportingDamage(stores, (onDamage) =>
+          verifyFiles({ racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal, onProgress: run.report, onDamage }),
+        ),
       ),
 
     releaseRackCopy: (request: InRack): Promise<void> =>
@@ -107,17 +106,19 @@ export function createCheckpointActivities(stores: Stores) {
     restoreFromErasureSet: ({ file, ...key }: RestoreRequest): Promise<{ path: string; files: number; bytes: number; degradedRacks: string[] }> =>
       effect(async (run) => {
         const directory = `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/${key.checkpointId}`;
-        const restored = await restoreFiles({
-          racks: stores.shardRacks,
-          prefix: checkpointPrefix(key),
-          target: stores.hotFiles,
-          directory,
-          only: file === undefined ? undefined : [file],
-          onDamage: queueForRepair,
-          attempt: run.attempt,
-          signal: run.signal,
-          onProgress: run.report,
-        });
+        const restored = await reportingDamage(stores, (onDamage) =>
+          restoreFiles({
+            racks: stores.shardRacks,
+            prefix: checkpointPrefix(key),
+            target: stores.hotFiles,
+            directory,
+            only: file === undefined ? undefined : [file],
+            onDamage,
+            attempt: run.attempt,
+            signal: run.signal,
+            onProgress: run.report,
+          }),
+        );
         return { path: directory, ...restored };
       }),
   };

@@ -9,6 +9,7 @@ import { type EntryResult, findMovedPage, largeRecords, readFailures, readMovedP
 import { PenstockError } from '../model/errors.ts';
 import type { FailedEntry, ManifestEntry } from '../model/manifest.ts';
 import { addAnswers, type MoveAnswer, type MoveRequest, nothingMoved } from '../model/transfer.ts';
+import { abandonLarge } from './abandon-move.ts';
 import { isThere, largeEntry, seal, sharesOf } from './large-entry.ts';
 import { movedManifestPlace, placeOf } from './manifests.ts';
 import { type Mover, shown } from './move-unit.ts';
@@ -80,7 +81,9 @@ async function finishLarge(mover: Mover, request: MoveRequest, page: number, ind
   const there = await isThere(mover, entry);
   if (there && request.retention) await mover.target.retain?.(entry.path, request.retention, run.signal);
   const shares = there ? undefined : await records.findShares(await sharesOf(mover, request, { page, index }));
-  const sealed = there ? { entry: there } : shares && (await seal(mover, request, { records, entry, shares, isLastTry: true }));
+  const sealed = there ? { entry: there } : shares && (await seal(mover, request, { records, entry, shares }));
+  // Nobody else is at it any more, and what is moved anew may need the room.
+  if (!sealed || there) await abandonLarge(mover, records, async () => entry);
   await records.recordEntry(sealed ?? (await moveAgain(mover, request, entry)));
   const recorded = await records.findEntry();
   if (!recorded)

@@ -54,15 +54,13 @@ export interface Sealing {
   readonly entry: ManifestEntry;
   /** All of them. */
   readonly shares: readonly ShareRecord[];
-  /** Nobody else is at it any more: what makes no whole is abandoned. */
-  readonly isLastTry: boolean;
 }
 
 /**
  * Publishes what the shares made; several workers may, at once or one after the other: whoever is too late finds equal content, or leaves it to the other. Undefined where the
  * shares make no whole: another version, damage, a lost session, or an entry that one request writes, which only who sends it can seal.
  */
-export async function seal(mover: Mover, request: MoveRequest, { records, entry, shares, isLastTry }: Sealing): Promise<EntryResult | undefined> {
+export async function seal(mover: Mover, request: MoveRequest, { records, entry, shares }: Sealing): Promise<EntryResult | undefined> {
   const { source, target, run } = mover;
   const receipts = shares.flatMap((share) => ('parts' in share ? share.parts.map(toReceipt) : []));
   if (receipts.reduce((sum, { bytes }) => sum + bytes, 0) !== entry.bytes) return undefined;
@@ -89,7 +87,6 @@ export async function seal(mover: Mover, request: MoveRequest, { records, entry,
     const cause = causeOf(error);
     const isUnreadable = error instanceof SourceFailure && cause instanceof PenstockError && cause.type === 'IoError';
     if (!isUnreadable && !(cause instanceof PenstockError && NO_WHOLE.has(cause.type))) throw cause;
-    if (isLastTry) await writer?.abandon();
     return undefined;
   } finally {
     await writer?.close();

@@ -31,7 +31,7 @@ export async function moveShare(mover: Mover, request: MoveRequest, unit: Share)
 async function sealLast(mover: Mover, request: MoveRequest, unit: Share, records: LargeRecords): Promise<void> {
   const shares = await records.findShares(unit.shares);
   if (!shares || (await records.findEntry())) return;
-  const sealed = await seal(mover, request, { records, entry: await largeEntry(mover, request, unit), shares, isLastTry: false });
+  const sealed = await seal(mover, request, { records, entry: await largeEntry(mover, request, unit), shares });
   if (sealed) await records.recordEntry(sealed);
 }
 
@@ -42,15 +42,16 @@ async function partsOf(mover: Mover, request: MoveRequest, unit: Share, entry: M
     const reader = await source.open(entry, { signal: run.signal });
     try {
       const options = await createOptions(request, reader, run);
-      const { session } = await records.session(
+      const { session, isMine } = await records.session(
         async () => {
-          const begun = await target.create(entry, options);
+          const begun = await target.create(entry, { ...options, room: 'look' });
           await begun.close();
           return { session: begun.session, etag: entry.etag };
         },
         async (unused) => (await target.create(entry, { ...options, session: unused })).abandon(),
       );
-      const writer = await target.create(entry, { ...options, session });
+      // Once, by the one whose it is: lanes that each took room for a file of terabytes would fill the disk together.
+      const writer = await target.create(entry, { ...options, session, ...(isMine ? { room: 'take' } : {}) });
       try {
         let doneBytes = 0;
         const began = Date.now();

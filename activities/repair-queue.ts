@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import type { EndangeredObject } from '../datapath/erasure/endangered.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { PenstockError } from '../model/errors.ts';
+import { absent, PenstockError } from '../model/errors.ts';
 import { CONTROL_QUEUE } from '../model/identifiers.ts';
+import { formatIssues, parseInput } from '../model/issues.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { signalNames, workflowTypes } from '../model/messages.ts';
 import {
@@ -21,16 +22,31 @@ import {
 /** Names are counted up to here: a hundred listings. */
 const MOST_COUNTED = 100_000;
 
-export async function queueRepair({ warm }: Stores, { key, margin, storedBytes, suspects }: EndangeredObject): Promise<void> {
+export async function queueRepair({ warm }: Pick<Stores, 'warm'>, { key, margin, storedBytes, suspects }: EndangeredObject): Promise<void> {
   const record: RepairRecord = { key, margin, storedBytes, foundAt: new Date().toISOString(), suspects: [...suspects] };
   await warm.writeBytes(SYSTEM_BUCKET, REPAIR_QUEUE + nameOf(record), bodyOf(record), { contentType: 'application/json' });
 }
 
-/** What an activity came across by the way: on record, and the repair awake. */
-export async function reportEndangered(stores: Stores, object: EndangeredObject): Promise<void> {
-  await stores.warm.ensureBucket(SYSTEM_BUCKET);
-  await queueRepair(stores, object);
-  await wakeRepair();
+/**
+ * What an activity comes across by the way is put on record. The repair is woken at the first, and once more at the end where others came after it: each time
+ * costs its history some events.
+ */
+export async function reportingDamage<T>(
+  stores: Stores,
+  work: (onDamage: (object: EndangeredObject) => Promise<void>) => Promise<T>,
+  wake: () => Promise<void> = wakeRepair,
+): Promise<T> {
+  let reported = 0;
+  try {
+    return await work(async (object) => {
+      await stores.warm.ensureBucket(SYSTEM_BUCKET);
+      await queueRepair(stores, object);
+      reported += 1;
+      if (reported === 1) await wake();
+    });
+  } finally {
+    if (reported > 1) await wake();
+  }
 }
 
 /** Starts the repair where none is under way. */
@@ -45,24 +61,44 @@ export async function wakeRepair(): Promise<void> {
   });
 }
 
-/** Undefined where somebody else was done with it. */
-export async function readRepair({ warm }: Stores, name: string): Promise<RepairRecord | undefined> {
+/** Undefined where somebody else was done with it. CorruptSource where it is no record. */
+export async function readRepair({ warm }: Pick<Stores, 'warm'>, name: string): Promise<RepairRecord | undefined> {
+  const body = await warm.readBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name).catch(absent);
+  if (body === undefined) return undefined;
+  const parsed = parseInput(RepairRecordSchema, jsonOf(body));
+  if (parsed.ok) return parsed.value;
+  throw new PenstockError('CorruptSource', `${REPAIR_QUEUE}${name} is not the record of a repair: ${formatIssues(parsed.issues)}.`, {
+    nextStep: 'Remove it; the next scrub finds again what is wrong.',
+  });
+}
+
+function jsonOf(body: Buffer): unknown {
   try {
-    return RepairRecordSchema.parse(JSON.parse((await warm.readBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name)).toString('utf8')));
-  } catch (error) {
-    if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
-    throw error;
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
   }
 }
 
-export const repairDone = ({ warm }: Stores, name: string): Promise<void> => warm.remove(SYSTEM_BUCKET, REPAIR_QUEUE + name);
+/** Unless the object was found again meanwhile, under the same name: that finding is not done. */
+export async function repairDone(stores: Pick<Stores, 'warm'>, name: string, { foundAt }: RepairRecord): Promise<void> {
+  const standing = await readRepair(stores, name);
+  if (standing?.foundAt === foundAt) await stores.warm.remove(SYSTEM_BUCKET, REPAIR_QUEUE + name);
+}
 
 /** Out of the way of others until racks or space are back. */
-export async function postponeRepair(stores: Stores, name: string, record: RepairRecord, problem: string): Promise<void> {
+export async function postponeRepair(stores: Pick<Stores, 'warm'>, name: string, record: RepairRecord, problem: string): Promise<void> {
   await stores.warm.writeBytes(SYSTEM_BUCKET, REPAIR_LATER + nameOf(record), bodyOf({ ...record, problem: problem.slice(0, 2_000) }), {
     contentType: 'application/json',
   });
-  await repairDone(stores, name);
+  await repairDone(stores, name, record);
+}
+
+/** What is no record of ours is kept as it is, out of the way of the others. */
+export async function putAside({ warm }: Pick<Stores, 'warm'>, name: string): Promise<void> {
+  const body = await warm.readBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name);
+  await warm.writeBytes(SYSTEM_BUCKET, REPAIR_LATER + name, body);
+  await warm.remove(SYSTEM_BUCKET, REPAIR_QUEUE + name);
 }
 
 /** Back into the queue, all that were put off. @returns how many */

@@ -21,7 +21,7 @@ import {
 } from '../model/repair.ts';
 import { effect, type Run } from './effect.ts';
 import { createLimitWatch } from './limits.ts';
-import { firstRepairs, postponeRepair, queueRepair, readRepair, repairDone, requeueRepairs } from './repair-queue.ts';
+import { firstRepairs, postponeRepair, putAside, queueRepair, readRepair, repairDone, requeueRepairs } from './repair-queue.ts';
 
 /** A plan is 256 names of 60 bytes; then the order is looked at anew, for more endangered ones may have come. */
 const PLANNED_OBJECTS = 256;
@@ -76,8 +76,12 @@ export function createRepairActivities(stores: Stores) {
         let counts: RepairCounts = known.success ? known.data : noRepairs;
         try {
           for (const name of names) {
-            const record = await readRepair(stores, name);
+            const record = await recordOrAside(name);
             if (!record) continue;
+            if (typeof record === 'string') {
+              counts = addRepairs(counts, { ...noRepairs, postponedObjects: 1, lines: [lineOf(name, record)] });
+              continue;
+            }
             const before = counts;
             const told = (rebuiltBytes: number) => run.report({ ...before, rebuiltBytes: before.rebuiltBytes + rebuiltBytes });
             counts = addRepairs(counts, await repairOne(name, record, run, (bytes) => limiter.take(bytes, run.signal), told));
@@ -128,6 +132,17 @@ export function createRepairActivities(stores: Stores) {
       }),
   };
 
+  /** A problem in words where it is no record: there is nothing to try again for the others' sake. */
+  async function recordOrAside(name: string): Promise<RepairRecord | string | undefined> {
+    try {
+      return await readRepair(stores, name);
+    } catch (error) {
+      if (!(error instanceof PenstockError && error.type === 'CorruptSource')) throw error;
+      await putAside(stores, name);
+      return error.message;
+    }
+  }
+
   async function repairOne(
     name: string,
     record: RepairRecord,
@@ -148,7 +163,7 @@ export function createRepairActivities(stores: Stores) {
         doneBytes: storedBytes,
       };
       if (result.left.length === 0) {
-        await repairDone(stores, name);
+        await repairDone(stores, name, record);
         return counts;
       }
       const problem = `shards ${result.left.join(', ')} found no rack${result.failures.length > 0 ? `: ${result.failures.join(', ')}` : ''}`;
@@ -158,7 +173,7 @@ export function createRepairActivities(stores: Stores) {
       run.signal.throwIfAborted();
       if (!(error instanceof PenstockError)) throw error;
       if (error.type === 'NotFound') {
-        await repairDone(stores, name);
+        await repairDone(stores, name, record);
         return { ...noRepairs, soundObjects: 1, doneBytes: storedBytes };
       }
       await postponeRepair(stores, name, record, error.message);

@@ -6,7 +6,7 @@ import type { Stores } from '../drivers/open-site.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { REPAIR_LIMIT_KEY } from '../model/repair.ts';
 import {
-  marginRows,
+  marginsToMeasure,
   newScrub,
   SCRUB_LIMIT_KEY,
   type ScrubProgress,
@@ -126,9 +126,9 @@ function measure(progress: ScrubProgress): void {
     'penstock_erasure_objects',
     'int',
     undefined,
-    'objects by the number of racks that may still be lost, as the scrub saw them',
+    'objects by their class and the number of racks that may still be lost, as the last complete scrub saw them',
   );
-  for (const [margin, count] of marginRows(progress.byMargin)) objects.set(count, { margin: String(margin) });
+  for (const { objectClass, margin, objects: count } of marginsToMeasure(progress)) objects.set(count, { class: objectClass, margin: String(margin) });
   metricMeter.createGauge('penstock_erasure_scrubbed_bytes', 'int', 'By', 'shards read by this scrub so far').set(progress.storedBytes);
   metricMeter
     .createGauge('penstock_erasure_scrub_share', 'float', undefined, 'how much of the erasure set this scrub has read, by the last complete one')

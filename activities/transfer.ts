@@ -20,6 +20,7 @@ import {
   type UnitRequest,
   type VerifyAnswer,
 } from '../model/transfer.ts';
+import { abandonMove } from './abandon-move.ts';
 import { effect } from './effect.ts';
 import { rememberStaged } from './eviction.ts';
 import { createLimitWatch } from './limits.ts';
@@ -46,8 +47,7 @@ export interface VerifyRequest {
 
 export type TransferActivities = ReturnType<typeof createTransferActivities>;
 
-export function createTransferActivities(stores: Stores) {
-  const watch = createLimitWatch(stores);
+export function createTransferActivities(stores: Stores, watch = createLimitWatch(stores)) {
   /** Under the limits of the transfer and of both stores for as long as the work takes. */
   const moving = <T>(request: MoveRequest & Partial<Pick<UnitRequest, 'unit' | 'progressTo'>>, work: (mover: Mover) => Promise<T>): Promise<T> =>
     effect(async (run) => {
@@ -75,6 +75,9 @@ export function createTransferActivities(stores: Stores) {
     /** A manifest of one unit, in one activity. */
     moveWhole: (request: MoveRequest): Promise<MoveAnswer> => moving(request, (mover) => moveWhole(mover, request)),
 
+    /** Behind a move that does not go on. */
+    abandonMove: (request: MoveRequest): Promise<number> => effect(async (run) => abandonMove(await createMover(stores, request, run, undefined), request)),
+
     /** For workflows begun before 0.2. */
     transferSegment: (request: TransferRequest): Promise<TransferAnswer> => {
       const move: MoveRequest = { ...request, replace: request.lane === 'staging' };
@@ -85,17 +88,19 @@ export function createTransferActivities(stores: Stores) {
     verifyTransfer: ({ manifest, moved, target, retention }: VerifyRequest): Promise<VerifyAnswer> =>
       effect(async (run) => {
         if (manifest.files === 0) return { files: 0, bytes: 0 };
+        const { limiter, done } = await watch.limiterFor({ manifest, source: target, target });
         const found = await checkManifest({
           entries: moved ? readManifest(stores.warm, moved) : readMoved(stores, manifest),
           target: endpointAt(stores, target),
           read: 'always', // a store may answer the checksum it once computed over bytes that have rotted since
           concurrency: FILES_AT_ONCE,
           listed: 3,
+          limiter,
           signal: run.signal,
           onEntry: run.report,
-        });
-        const { same, missing, differing, unreadable } = found;
-        const counts = { same: same.count, missing: missing.count, differing: differing.count, unreadable: unreadable.count };
+        }).finally(done);
+        const { same, sameSize, missing, differing, unreadable } = found;
+        const counts = { same: same.count, sameSize: sameSize.count, missing: missing.count, differing: differing.count, unreadable: unreadable.count };
         const fault = notWhole(counts, manifest.files, target, [...missing.examples, ...differing.examples, ...unreadable.examples]);
         if (fault) throw fault;
         if (retention) await attestLocks(stores, { manifest, target, retainUntil: retention.retainUntil }, run, []);

@@ -63,17 +63,17 @@ export const addCheckAnswers = (one: CheckAnswer, other: CheckAnswer): CheckAnsw
 
 /** Before a source may go, each of its files must be the same at the target, by its checksum. Undefined where that is so. */
 export function notWhole(
-  { same, missing, differing, unreadable }: Pick<CheckCounts, 'same' | 'missing' | 'differing' | 'unreadable'>,
+  { same, sameSize, missing, differing, unreadable }: Omit<CheckCounts, 'extra'>,
   files: number,
   target: Location,
   examples: readonly string[],
 ): PenstockError | undefined {
   if (same === files) return undefined;
-  return new PenstockError(
-    'CorruptSource',
-    `${missing} of ${files} files are missing, ${differing} differ and ${unreadable} cannot be read in ${formatLocation(target)}, such as ${examples.slice(0, 3).join(', ')}.`,
-    { nextStep: 'The source is kept; look at the store, then reset the workflow.' },
-  );
+  const unknown = sameSize > 0 ? `, ${unreadable} cannot be read and ${sameSize} have no checksum to compare` : ` and ${unreadable} cannot be read`;
+  const shown = examples.length > 0 ? `, such as ${examples.slice(0, 3).join(', ')}` : '';
+  return new PenstockError('CorruptSource', `${missing} of ${files} files are missing, ${differing} differ${unknown} in ${formatLocation(target)}${shown}.`, {
+    nextStep: 'The source is kept; look at the store, then reset the workflow.',
+  });
 }
 
 /** How a manifest is cut into parts for a check: whole pages, at most 1,024 parts, one page each where pages are heavy. */

@@ -34,4 +34,5 @@ export type DescribedFile = PackedRecord['files'][number];
 export type DrainedFile = CheckpointRecord['files'][number] & Partial<Pick<DescribedFile, 'modifiedAt' | 'mode' | 'pack'>>;
 
 /** Below a checkpoint's prefix, beside its files. */
-export const packName = (id: string): string => `penstock-packs/${id}.pack`;
+export const PACK_FOLDER = 'penstock-packs/';
+export const packName = (id: string): string => `${PACK_FOLDER}${id}.pack`;

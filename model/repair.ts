@@ -105,12 +105,36 @@ export interface RepairStatus {
   readonly due: RepairDue;
   readonly laterObjects: number;
   readonly listings: readonly RackListing[];
-  /** Absent where nothing is known about the pace, or lost racks are still being listed. */
+  /** Absent where nothing is known about the pace, or not all that is due: lost racks are still being listed, or more is due than was counted. */
   readonly etaSeconds?: number;
 }
 
-/** By what was done since the start. */
-export function repairEta(counts: RepairCounts, due: RepairDue, elapsedSeconds: number): number | undefined {
-  if (due.objects === 0) return 0;
-  return counts.doneBytes > 0 && elapsedSeconds > 0 ? Math.ceil(due.storedBytes / (counts.doneBytes / elapsedSeconds)) : undefined;
+/** Time in which there was something to repair and nobody held it up: neither pauses nor waiting make the rest seem slower. */
+export interface ActiveTime {
+  readonly milliseconds: number;
+  /** Null while nothing is done. */
+  readonly since: number | null;
 }
+export const noTime: ActiveTime = { milliseconds: 0, since: null };
+
+export const activeMilliseconds = ({ milliseconds, since }: ActiveTime, now: number): number => milliseconds + (since === null ? 0 : Math.max(0, now - since));
+
+export const timeFrom = (time: ActiveTime, now: number, isActive: boolean): ActiveTime => ({
+  milliseconds: activeMilliseconds(time, now),
+  since: isActive ? now : null,
+});
+
+/** By what was done in the active time. Undefined where nothing was yet, or not all that is due was counted. */
+export function repairEta({ doneBytes }: Pick<RepairCounts, 'doneBytes'>, due: RepairDue, activeSeconds: number): number | undefined {
+  if (due.objects === 0) return 0;
+  return !due.isMore && doneBytes > 0 && activeSeconds > 0 ? Math.ceil(due.storedBytes / (doneBytes / activeSeconds)) : undefined;
+}
+
+/** What was put off is tried again after a minute, then two, four, ... up to an hour, for as long as none of it succeeds. */
+const FIRST_WAIT_SECONDS = 60;
+const LONGEST_WAIT_SECONDS = 3600;
+export const waitSeconds = (vainRounds: number): number => Math.min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** Math.min(vainRounds, 16));
+
+/** Whether anything succeeded in between. */
+export const isFurther = (before: RepairCounts, after: RepairCounts): boolean =>
+  after.repairedObjects + after.soundObjects + after.claimedObjects > before.repairedObjects + before.soundObjects + before.claimedObjects;

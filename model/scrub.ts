@@ -1,5 +1,6 @@
 /** What a scrub of the erasure set is asked for, and how far it is: one record in the object store, so that a scrub that was stopped goes on from its place. */
 import * as z from 'zod';
+import { type ObjectClass, objectClasses, objectClassOf } from './object-class.ts';
 import { BandwidthSchema } from './quantity.ts';
 
 export const SCRUB_WORKFLOW_ID = 'scrub';
@@ -16,6 +17,11 @@ export type ScrubRequest = z.output<typeof ScrubRequestSchema>;
 
 const CountSchema = z.int().nonnegative();
 const LINES_SHOWN = 20;
+/** Objects by the number of racks that may still be lost; negative where one cannot be restored now. */
+const ByMarginSchema = z.record(z.string().regex(/^-?\d+$/), CountSchema);
+const ByClassSchema = z.partialRecord(z.enum(objectClasses), ByMarginSchema);
+export type ByMargin = Readonly<z.output<typeof ByMarginSchema>>;
+export type ByClass = Readonly<z.output<typeof ByClassSchema>>;
 
 export const ScrubProgressSchema = z.strictObject({
   scrubId: z.string(),
@@ -28,8 +34,9 @@ export const ScrubProgressSchema = z.strictObject({
   objects: CountSchema,
   /** Of shards, as they lie on the racks. */
   storedBytes: CountSchema,
-  /** Objects by the number of racks that may still be lost; negative where one cannot be restored now. */
-  byMargin: z.record(z.string().regex(/^-?\d+$/), CountSchema),
+  byMargin: ByMarginSchema,
+  /** The same for each class of objects. */
+  byClass: ByClassSchema.default({}),
   damagedObjects: CountSchema,
   shardsRemoved: CountSchema,
   /** Whole sets of shards without a manifest. */
@@ -37,7 +44,7 @@ export const ScrubProgressSchema = z.strictObject({
   /** The first of what was found. */
   lines: z.array(z.string()).max(LINES_SHOWN),
   /** Of the last one that was complete: what this one's share is measured against. */
-  previous: z.strictObject({ endedAt: z.iso.datetime(), objects: CountSchema, storedBytes: CountSchema }).optional(),
+  previous: z.strictObject({ endedAt: z.iso.datetime(), objects: CountSchema, storedBytes: CountSchema, byClass: ByClassSchema.default({}) }).optional(),
 });
 export type ScrubProgress = z.output<typeof ScrubProgressSchema>;
 
@@ -49,8 +56,10 @@ export interface ScrubStatus {
   readonly bytesPerSecond: number | null;
 }
 
+const previousOf = ({ updatedAt, objects, storedBytes, byClass }: ScrubProgress) => ({ endedAt: updatedAt, objects, storedBytes, byClass });
+
 export function newScrub(scrubId: string, now: string, before: ScrubProgress | undefined): ScrubProgress {
-  const previous = before?.state === 'complete' ? { endedAt: before.updatedAt, objects: before.objects, storedBytes: before.storedBytes } : before?.previous;
+  const previous = before?.state === 'complete' ? previousOf(before) : before?.previous;
   return {
     scrubId,
     state: 'reading',
@@ -59,6 +68,7 @@ export function newScrub(scrubId: string, now: string, before: ScrubProgress | u
     objects: 0,
     storedBytes: 0,
     byMargin: {},
+    byClass: {},
     damagedObjects: 0,
     shardsRemoved: 0,
     unclaimedCount: 0,
@@ -74,15 +84,19 @@ export interface ScrubFinding {
   readonly problems: readonly string[];
 }
 
+const oneMore = (byMargin: ByMargin, margin: number): ByMargin => ({ ...byMargin, [margin]: (byMargin[margin] ?? 0) + 1 });
+
 /** One object further. */
 export function withObject(progress: ScrubProgress, { key, storedBytes, margin, problems }: ScrubFinding): ScrubProgress {
   const isDamaged = problems.length > 0;
+  const objectClass = objectClassOf(key);
   return {
     ...progress,
     after: key,
     objects: progress.objects + 1,
     storedBytes: progress.storedBytes + storedBytes,
-    byMargin: { ...progress.byMargin, [margin]: (progress.byMargin[margin] ?? 0) + 1 },
+    byMargin: oneMore(progress.byMargin, margin),
+    byClass: { ...progress.byClass, [objectClass]: oneMore(progress.byClass[objectClass] ?? {}, margin) },
     damagedObjects: progress.damagedObjects + (isDamaged ? 1 : 0),
     lines: isDamaged ? withLines(progress.lines, [`${key}: ${problems.slice(0, 3).join('; ')}`]) : progress.lines,
   };
@@ -104,3 +118,21 @@ export const marginRows = (byMargin: Readonly<Record<string, number>>): (readonl
   Object.entries(byMargin)
     .map(([margin, objects]) => [Number(margin), objects] as const)
     .sort(([a], [b]) => a - b);
+
+/** From an object without a shard to a whole one: with 14 data and 4 parity shards. */
+const WORST_MARGIN = -14;
+const BEST_MARGIN = 4;
+
+export interface ObjectsAtMargin {
+  readonly objectClass: ObjectClass;
+  readonly margin: number;
+  readonly objects: number;
+}
+
+/** Of the last scrub that was complete, every class and margin, 0 where there is nothing: a gauge that is not set keeps what it was. Empty where there was none. */
+export function marginsToMeasure({ state, byClass, previous }: Pick<ScrubProgress, 'state' | 'byClass' | 'previous'>): ObjectsAtMargin[] {
+  const whole = state === 'complete' ? byClass : previous?.byClass;
+  if (!whole) return [];
+  const margins = Array.from({ length: BEST_MARGIN - WORST_MARGIN + 1 }, (_, index) => WORST_MARGIN + index);
+  return objectClasses.flatMap((objectClass) => margins.map((margin) => ({ objectClass, margin, objects: whole[objectClass]?.[margin] ?? 0 })));
+}

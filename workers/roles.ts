@@ -4,7 +4,7 @@ import { createAdHocActivities } from '../activities/ad-hoc.ts';
 import { createAdmissionActivities } from '../activities/admission.ts';
 import { createCheckActivities } from '../activities/check.ts';
 import { createCheckpointActivities } from '../activities/checkpoint.ts';
-import { createLimitActivities } from '../activities/limits.ts';
+import { createLimitActivities, createLimitWatch } from '../activities/limits.ts';
 import { createLogActivities } from '../activities/logs.ts';
 import { createNodeActivities } from '../activities/node.ts';
 import { createOutputActivities } from '../activities/output.ts';
@@ -58,6 +58,8 @@ async function controlPlan(stores: Stores): Promise<WorkerPlan> {
 
 function dataPlans(stores: Stores): WorkerPlan[] {
   const staging = createStagingActivities(stores);
+  // What is moved and what is checked share a store's limit.
+  const limits = createLimitWatch(stores);
   const checkpoints = createCheckpointActivities(stores);
   const { sweepStores, sweepRack, sweepNode } = createSweepActivities(stores);
   const node = { ...createNodeActivities(stores), archiveNodeLogs: createLogActivities(stores).archiveNodeLogs, sweepNode };
@@ -66,12 +68,12 @@ function dataPlans(stores: Stores): WorkerPlan[] {
     {
       taskQueue: DATA_QUEUE,
       activities: {
-        ...createTransferActivities(stores),
+        ...createTransferActivities(stores, limits),
         ...createOutputActivities(stores),
         ...createLogActivities(stores),
         ...checkpoints,
         ...createRetentionActivities(stores),
-        ...createCheckActivities(stores),
+        ...createCheckActivities(stores, limits),
         ...createReplicationActivities(stores),
         survey: staging.survey,
         sweepStores,

@@ -48,7 +48,7 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
   if (inParts && moved && (manifest.units ?? 0) > 1) {
     await verifyInParts({ manifest, moved, target, ...retention }, heartbeatSeconds);
   } else {
-    await activities<TransferActivities>('bulk', bulk(`verify ${formatLocation(target)} against its manifest`)).verifyTransfer({
+    await activities<TransferActivities>('moving', bulk(`verify ${formatLocation(target)} against its manifest`)).verifyTransfer({
       manifest,
       target,
       ...(moved ? { moved } : {}),

@@ -103,6 +103,15 @@ export const finishUnits = (request: MoveRequest, moving: Pick<Moving, 'heartbea
 export const moveAtOnce = (request: MoveRequest, moving: Pick<Moving, 'heartbeatSeconds'>): Promise<MoveAnswer> =>
   call(moving, `move ${request.manifest.files} files, ${formatBytes(request.manifest.bytes)}, ${placesOf(request)}`).moveWhole(request);
 
+/** Behind a move of several units that does not go on: what it began of large entries and did not publish. */
+export async function abandonUnits(request: MoveRequest, { heartbeatSeconds }: Pick<Moving, 'heartbeatSeconds'>): Promise<void> {
+  const summary = `give back what the move ${placesOf(request)} began and did not publish`;
+  await activities<TransferActivities>('tidy', { queue: DATA_QUEUE, heartbeatSeconds, summary })
+    .abandonMove(request)
+    // A sweep finds the rest.
+    .catch(() => undefined);
+}
+
 export interface MovingAll {
   readonly heartbeatSeconds: number;
   /** Tells two moves of one workflow apart. */
@@ -151,4 +160,4 @@ export const reportedShare = ({ manifest }: MoveRequest, { files, bytes }: Windo
 const placesOf = ({ source, target }: MoveRequest): string => `${shortLocation(source)} -> ${shortLocation(target)}`;
 
 const call = ({ heartbeatSeconds }: Pick<Moving, 'heartbeatSeconds'>, summary: string) =>
-  activities<TransferActivities>('bulk', { queue: DATA_QUEUE, heartbeatSeconds, summary });
+  activities<TransferActivities>('moving', { queue: DATA_QUEUE, heartbeatSeconds, summary });

@@ -10,6 +10,8 @@ type Heartbeat = `${number} seconds`;
 
 /** Hours: what counts is the heartbeat, which tells a dead worker within half a minute; a petabyte's segment may take its time. */
 const LONG = '12 hours';
+/** A file below `largeFile` is moved within one attempt: at 250 kB/s, a lane's part of a slow limit, 16 GiB are 19 hours. */
+const MOVING = '7 days';
 /** A cancelled attempt that still ran could take what has just been given back: wait for it to stop, which takes it a second. */
 const stopped = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
@@ -20,6 +22,15 @@ const presets = {
   waiting: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: '7 days', heartbeatTimeout, retry: backoff, cancellationType: stopped }),
   /** Moves bytes. What follows may remove what it writes, so it must have stopped. */
   bulk: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: LONG, heartbeatTimeout, retry: backoff, cancellationType: stopped }),
+  /** A unit of a move, or of what is read again; both pass the limits of their stores. */
+  moving: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: MOVING, heartbeatTimeout, retry: backoff, cancellationType: stopped }),
+  /** Gives back what a move that has ended left. A courtesy, for a sweep finds it too: neither a store nor movers that are away may hold up the end. */
+  tidy: (heartbeatTimeout: Heartbeat) => ({
+    scheduleToCloseTimeout: '10 minutes',
+    heartbeatTimeout,
+    retry: { ...backoff, maximumAttempts: 3 },
+    cancellationType: stopped,
+  }),
   /** On a node's queue: a dead node is noticed after a minute in the queue, instead of never. */
   node: (heartbeatTimeout: Heartbeat) => ({
     scheduleToStartTimeout: '1 minute',

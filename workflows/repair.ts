@@ -20,8 +20,12 @@ import { CONTROL_QUEUE, ERASURE_QUEUE } from '../model/identifiers.ts';
 import { queryNames, signalNames, updateNames } from '../model/messages.ts';
 import { formatBandwidth, formatBytes, formatSeconds } from '../model/quantity.ts';
 import {
+  type ActiveTime,
+  activeMilliseconds,
   addRepairs,
+  isFurther,
   noRepairs,
+  noTime,
   type RackListing,
   REPAIR_WORKFLOW_ID,
   type RepairCounts,
@@ -29,6 +33,8 @@ import {
   RepairRequestSchema,
   type RepairStatus,
   repairEta,
+  timeFrom,
+  waitSeconds,
 } from '../model/repair.ts';
 import { type RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
 import { accept, requireWorkflowId } from './accept.ts';
@@ -48,15 +54,17 @@ export interface RepairState {
   counts: RepairCounts;
   due: RepairDue;
   laterObjects: number;
-  waitedRounds: number;
+  /** How often what was put off was tried again in vain, and when it is tried next. */
+  vainRounds: number;
+  retryAtMilliseconds: number | null;
+  isRetryWanted: boolean;
+  active: ActiveTime;
+  eventsPerRun: number;
   bytesPerSecond: number | null;
   paused: boolean;
 }
 
 const LISTING_SECONDS = 300;
-/** What was put off is tried again after a minute, then two, four, ... up to an hour. */
-const FIRST_WAIT_SECONDS = 60;
-const LONGEST_WAIT_SECONDS = 3600;
 const MAX_LISTINGS = 64;
 
 const status = defineQuery<RepairStatus>(queryNames.status);
@@ -72,6 +80,8 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
   requireWorkflowId(REPAIR_WORKFLOW_ID);
   const state = carried && workflowInfo().continuedFromExecutionRunId ? carried : newState();
   let woken = true;
+  let isRepairing = false;
+  const isFull = () => historyIsFull(state.eventsPerRun);
   const turns = newTurns();
   const limit = (bytesPerSecond: number | null) =>
     activities<ScrubActivities>('control', {
@@ -91,6 +101,8 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
     more,
     (wanted) => {
       take(state, wanted);
+      // Who asks has brought something back, or wants to see it tried.
+      Object.assign(state, { vainRounds: 0, isRetryWanted: true });
       woken = true;
       return statusOf(state);
     },
@@ -110,11 +122,13 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
   );
   setHandler(pause, async () => {
     state.paused = true;
+    clock(state, false);
     await steer(() => limit(0));
     return statusOf(state);
   });
   setHandler(resume, async () => {
     state.paused = false;
+    clock(state, isRepairing);
     await steer(() => limit(state.bytesPerSecond));
     return statusOf(state);
   });
@@ -126,20 +140,35 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
   }
   for (;;) {
     show(state);
-    await condition(() => !state.paused);
+    // Whoever queues something meanwhile says so each time, and a pause may last for weeks.
+    await condition(() => !state.paused || isFull());
+    if (isFull()) break;
     const plan = await call('look what is due', CONTROL_QUEUE).planRepairs();
-    Object.assign(state, { due: plan.due, laterObjects: plan.laterObjects });
-    if (historyIsFull(Math.min(EVENTS_PER_RUN, plan.eventsPerRun))) break;
+    Object.assign(state, { due: plan.due, laterObjects: plan.laterObjects, eventsPerRun: Math.min(EVENTS_PER_RUN, plan.eventsPerRun) });
+    if (isFull()) break;
     woken = false;
-    if (plan.units.length > 0 || state.listings.length > 0 || state.claims.length > 0) {
-      state.waitedRounds = 0;
-      await allOrNone([() => repairPlanned(state, plan), () => listRacks(state, plan), () => claim(state, plan)]);
+    const isDue = plan.units.length > 0 || state.listings.length > 0 || state.claims.length > 0;
+    if (state.laterObjects > 0 && (state.isRetryWanted || (!isDue && isPast(state.retryAtMilliseconds)))) {
+      Object.assign(state, { vainRounds: state.isRetryWanted ? 0 : state.vainRounds + 1, retryAtMilliseconds: null, isRetryWanted: false });
+      await call('try again what was put off', CONTROL_QUEUE).requeueRepairs();
+      continue;
+    }
+    state.isRetryWanted = false;
+    if (isDue) {
+      const before = state.counts;
+      isRepairing = plan.units.length > 0;
+      clock(state, isRepairing && !state.paused);
+      await allOrNone([() => repairPlanned(state, plan, isFull), () => listRacks(state, plan), () => claim(state, plan)]);
+      isRepairing = false;
+      clock(state, false);
+      if (isFurther(before, state.counts)) state.vainRounds = 0;
     } else if (state.laterObjects > 0) {
       show(state);
-      const seconds = Math.min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** state.waitedRounds);
-      await condition(() => woken, seconds * 1000, { summary: `until ${state.laterObjects} objects that were put off are tried again` });
-      state.waitedRounds += 1;
-      await call('try again what was put off', CONTROL_QUEUE).requeueRepairs();
+      const now = Date.now();
+      // What is queued meanwhile is begun at once; what was put off still has its time to wait.
+      state.retryAtMilliseconds ??= now + waitSeconds(state.vainRounds) * 1000;
+      const summary = `until ${state.laterObjects} objects that were put off are tried again`;
+      await condition(() => woken, Math.max(1, state.retryAtMilliseconds - now), { summary });
     } else {
       await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
       // Whoever queued meanwhile has said so, and is not left behind.
@@ -160,10 +189,20 @@ function newState(): RepairState {
     counts: noRepairs,
     due: { objects: 0, storedBytes: 0, isMore: false },
     laterObjects: 0,
-    waitedRounds: 0,
+    vainRounds: 0,
+    retryAtMilliseconds: null,
+    isRetryWanted: false,
+    active: noTime,
+    eventsPerRun: EVENTS_PER_RUN,
     bytesPerSecond: null,
     paused: false,
   };
+}
+
+const isPast = (instant: number | null): boolean => instant !== null && Date.now() >= instant;
+
+function clock(state: RepairState, isActive: boolean): void {
+  state.active = timeFrom(state.active, Date.now(), isActive);
 }
 
 /** A rack that is being listed is not listed twice. */
@@ -182,7 +221,7 @@ const call = (summary: string, queue: string, heartbeatSeconds?: number) =>
     ...(heartbeatSeconds === undefined ? {} : { heartbeatSeconds }),
   });
 
-async function repairPlanned(state: RepairState, { units, heartbeatSeconds }: RepairPlan): Promise<void> {
+async function repairPlanned(state: RepairState, { units, heartbeatSeconds }: RepairPlan, isFull: () => boolean): Promise<void> {
   const { lanes } = state;
   await slide(
     { from: 0, to: units.length, lanes },
@@ -192,7 +231,7 @@ async function repairPlanned(state: RepairState, { units, heartbeatSeconds }: Re
       state.counts = addRepairs(state.counts, await call(summary, ERASURE_QUEUE, heartbeatSeconds).repairUnit({ names, lanes }));
       show(state);
     },
-    () => state.paused,
+    () => state.paused || isFull(),
   );
 }
 
@@ -215,9 +254,9 @@ async function claim(state: RepairState, { heartbeatSeconds }: RepairPlan): Prom
 }
 
 function statusOf(state: RepairState): RepairStatus {
-  const { startedAt, counts, due, laterObjects, listings, paused, bytesPerSecond, claims } = state;
+  const { startedAt, counts, due, laterObjects, listings, paused, bytesPerSecond, claims, active } = state;
   const isListing = listings.length > 0 || claims.length > 0;
-  const eta = isListing ? undefined : repairEta(counts, due, (Date.now() - Date.parse(startedAt)) / 1000);
+  const eta = isListing ? undefined : repairEta(counts, due, activeMilliseconds(active, Date.now()) / 1000);
   return {
     state: isListing ? 'listing' : due.objects > 0 ? 'repairing' : laterObjects > 0 ? 'waiting' : 'done',
     running: true,

@@ -1,8 +1,17 @@
 /**
- * One ad hoc transfer: list, move in a window of units, put on record what arrived. It may be stopped, slowed and cancelled at any time; what has arrived stays, and
- * the same transfer started again goes on from there.
+ * One ad hoc transfer: list, move in a window of units, put on record what arrived. It may be stopped, slowed and cancelled at any time; what has arrived whole
+ * stays, and the same transfer started again moves the rest. A large file that was not whole is given back, and moved anew.
  */
-import { ApplicationFailure, allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  patched,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { AdHocActivities } from '../activities/ad-hoc.ts';
 import type { TransferActivities } from '../activities/transfer.ts';
 import { CONTROL_QUEUE, DATA_QUEUE } from '../model/identifiers.ts';
@@ -13,7 +22,7 @@ import { TransferRequestSchema, type TransferResult, transferWorkflowId } from '
 import { accept, requireWorkflowId } from './accept.ts';
 import { messageOf, rootCause } from './failures.ts';
 import { inTurn } from './in-turn.ts';
-import { EVENTS_PER_RUN, finishUnits, historyIsFull, moveAtOnce, moveUnits, throwIfCancelled } from './moving.ts';
+import { abandonUnits, EVENTS_PER_RUN, finishUnits, historyIsFull, moveAtOnce, moveUnits, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 import { limitTo, setHandlers } from './transfer/messages.ts';
 import { enter, lanesOf, moveRequest, newDesk, newRecord, show, statusOf, type TransferDesk, type TransferRecord } from './transfer/state.ts';
@@ -128,7 +137,7 @@ async function close(record: TransferRecord, desk: TransferDesk, error: unknown)
   record.reason = isCancellation(error)
     ? {
         code: 'Cancelled',
-        message: `cancelled; ${files} files, ${formatBytes(bytes)}, and what their units had moved by then, stay at the target. Start it again to go on.`,
+        message: `cancelled; ${files} files, ${formatBytes(bytes)}, and what their units had published by then, stay at the target. Start it again to move the rest.`,
       }
     : { code: cause instanceof ApplicationFailure && cause.type ? cause.type : 'Failed', message: messageOf(cause) };
   desk.flying.clear();
@@ -136,4 +145,14 @@ async function close(record: TransferRecord, desk: TransferDesk, error: unknown)
   await condition(allHandlersFinished);
   // The name may be used again, without this limit. A plan has none, and the transfer of its name may be under way.
   if (record.request.mode === 'move') await limitTo(record.request.transferId, null);
+  await abandon(record);
+}
+
+/** Units share only large files; where there is one unit, it has moved by itself. */
+async function abandon(record: TransferRecord): Promise<void> {
+  const { manifest, movingSince, opened } = record;
+  if (!manifest || movingSince === undefined || (manifest.units ?? 0) <= 1) return;
+  // Remove after 2027-06-01: transfers that ended before the change are not replayed any more by then.
+  const givesBack = patched('abandon-unfinished');
+  if (givesBack) await abandonUnits(moveRequest(record, manifest), { heartbeatSeconds: opened?.heartbeatSeconds ?? 30 });
 }

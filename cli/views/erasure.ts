@@ -1,5 +1,6 @@
 /** The erasure set's state, a scrub and a repair as people read them. */
 import type { ErasureOverview } from '../../activities/erasure-overview.ts';
+import { type ObjectClass, objectClasses } from '../../model/object-class.ts';
 import { formatBytes, formatSeconds } from '../../model/quantity.ts';
 import type { RepairDue, RepairStatus } from '../../model/repair.ts';
 import { marginRows, type ScrubProgress, type ScrubStatus, scrubShare } from '../../model/scrub.ts';
@@ -57,10 +58,22 @@ export function repairText(status: RepairStatus): string {
   return [facts, ...linesText(counts.lines)].join('\n\n');
 }
 
-function marginText({ byMargin }: ScrubProgress): string {
-  const rows = marginRows(byMargin).map(([margin, objects]) => [String(margin), String(objects), margin < 0 ? 'cannot be read now' : '']);
-  return rows.length === 0 ? 'no objects' : renderTable(['racks that may still be lost', 'objects', ''], rows);
+/** A column for each class that there is. */
+function marginText({ byMargin, byClass }: Pick<ScrubProgress, 'byMargin' | 'byClass'>): string {
+  const classes = objectClasses.flatMap((objectClass) => {
+    const known = byClass[objectClass];
+    return known ? [{ title: classTitles[objectClass], known }] : [];
+  });
+  const rows = marginRows(byMargin).map(([margin, objects]) => [
+    String(margin),
+    String(objects),
+    ...classes.map(({ known }) => String(known[margin] ?? 0)),
+    margin < 0 ? 'cannot be read now' : '',
+  ]);
+  return rows.length === 0 ? 'no objects' : renderTable(['racks that may still be lost', 'objects', ...classes.map(({ title }) => title), ''], rows);
 }
+
+const classTitles: Readonly<Record<ObjectClass, string>> = { 'checkpoint-file': 'checkpoint files', pack: 'packs', record: 'records', other: 'others' };
 
 function scrubLine(progress: ScrubProgress): string {
   const { state, objects, storedBytes, startedAt, updatedAt } = progress;

@@ -9,6 +9,7 @@ import { PenstockError } from '../../model/errors.ts';
 import {
   endangered,
   listErasureObjects,
+  MANIFEST_COPIES,
   newWriteId,
   openPack,
   openPackObject,
@@ -171,7 +172,7 @@ async function withFile(file: DrainedFile, { source, directory, signal, scope }:
 /** Two shards may be missing after a write and wait for repair; a copy with less margin is not one to let go of the source for. */
 const LEAST_MARGIN = 2;
 
-/** Reads every shard of every object back from its rack. StoreUnavailable names the racks where too few shards are sound. */
+/** Reads every shard of every object back from its rack. StoreUnavailable, which is tried again, where too few shards are sound or manifest copies there; it names the racks. */
 export async function verifyFiles(request: InErasureSet & WithProgress & WithDamage): Promise<void> {
   const record = await demandDrainedRecord(request);
   await eachUnit(unitsOf(record), request, async (unit, onProgress) => {
@@ -183,16 +184,16 @@ export async function verifyFiles(request: InErasureSet & WithProgress & WithDam
 
 async function verifyObject(name: string, { racks, prefix, signal, onDamage }: InErasureSet & WithDamage, onProgress?: (bytes: number) => void): Promise<void> {
   const key = `${prefix}${name}`;
-  const { manifest, digestMatches, margin, shards } = await verifyErasureObject({ racks, key, signal, onProgress });
-  if (margin < PARITY_SHARDS) await onDamage?.(endangered(manifest, shards));
-  if (digestMatches && margin >= LEAST_MARGIN) return;
+  const { manifest, digestMatches, margin, manifestCopies, shards } = await verifyErasureObject({ racks, key, signal, onProgress });
+  if (margin < PARITY_SHARDS || manifestCopies < MANIFEST_COPIES) await onDamage?.(endangered(manifest, shards));
+  if (digestMatches && margin >= LEAST_MARGIN && manifestCopies >= MANIFEST_COPIES) return;
   const unsound = shards.filter((shard) => shard.state !== 'sound').map((shard) => `${shard.rack ?? 'no rack'} (${shard.message ?? shard.state})`);
   throw new PenstockError(
     'StoreUnavailable',
-    `${key} has a margin of ${margin} lost racks, ${LEAST_MARGIN} are needed to release its source: ${unsound.join(', ')}.`,
+    `${key} has a margin of ${margin} lost racks and ${manifestCopies} manifest copies, ${LEAST_MARGIN} and ${MANIFEST_COPIES} are needed to release its source${unsound.length > 0 ? `: ${unsound.join(', ')}` : ''}.`,
     {
       store: 'erasure set',
-      nextStep: 'It is read again until the racks answer; the in-rack copy is kept.',
+      nextStep: 'It is queued for repair and read again until the racks answer; the in-rack copy is kept.',
     },
   );
 }

@@ -20,6 +20,7 @@ import { listNames } from './list.ts';
 import { findManifest, type SurveyOptions } from './manifest-copies.ts';
 import { defaultPatience, isType, type Patience, within } from './patience.ts';
 import { removeAttempt, removeNotes } from './remove.ts';
+import { demandSettled } from './settled.ts';
 import { namesOf, placeOf, tidyObject } from './tidy.ts';
 
 export interface SweepAbandonedShards {
@@ -69,17 +70,25 @@ export async function sweepAbandonedShards(request: SweepAbandonedShards): Promi
     if (!first) continue;
     const { key, writeId } = first;
     try {
-      const manifest = (await findManifest(racks, key, survey))?.manifest;
-      if (manifest?.writeId === writeId) {
-        const named = namesOf(manifest);
+      // A cheap look first, for most objects have nothing to collect; what is removed is decided by the careful one.
+      const found = (await findManifest(racks, key, survey))?.manifest;
+      if (found?.writeId === writeId) {
+        const named = namesOf(found);
         const isLeft = ({ name, repairId, racks: holders }: NamedShard): boolean =>
           holders.some(({ id }) => !named.has(placeOf(id, name))) && (repairId === undefined || repairStartedAt(repairId) < olderThanMilliseconds);
-        if (group.some(isLeft)) shardsRemoved += await tidyObject({ racks, manifest, olderThanMilliseconds }, survey);
+        if (!group.some(isLeft)) continue;
+        const { manifest } = await demandSettled(racks, key, survey);
+        if (manifest?.writeId === writeId) shardsRemoved += await tidyObject({ racks, manifest, olderThanMilliseconds }, survey);
         continue;
       }
       const began = await beginOf(group, survey);
       if (began >= olderThanMilliseconds) continue;
-      if (!manifest && (await isUnclaimed(racks, key, writeId, survey))) unclaimed.push({ key, writeId });
+      const { manifest, named } = await demandSettled(racks, key, survey);
+      if (manifest?.writeId === writeId) continue;
+      const { isWhole, isRemoved } = await factsByName(racks, key, writeId, survey);
+      if (!manifest && isWhole && !isRemoved) unclaimed.push({ key, writeId });
+      else if (named.has(writeId) && !isRemoved)
+        postponed.push(`later manifests of ${JSON.stringify(key)}, write ${writeId}, are there, its first ones are not.`);
       else shardsRemoved += (await removeAttempt({ racks, key, writeId, signal, patience })).shards;
     } catch (error) {
       signal?.throwIfAborted();
@@ -123,9 +132,16 @@ async function beginOf(shards: readonly NamedShard[], { patience, signal }: Surv
     : new PenstockError('CorruptSource', `no shard of write ${shards[0]?.writeId ?? 'unknown'} tells when it began.`, { cause: trouble });
 }
 
-/** Whether 14 different shards are there, by their names on all racks that answer, and nobody was removing them. */
-async function isUnclaimed(racks: readonly RackStore[], key: string, writeId: string, survey: SurveyOptions): Promise<boolean> {
-  const { names } = await listNames(racks, `${shardPrefix(key)}${writeId}.`, { after: undefined, limit: 1000, ...survey });
+/** By their names on all racks: whether 14 different shards are there, and whether somebody was removing them. StoreUnavailable where a rack does not say. */
+async function factsByName(
+  racks: readonly RackStore[],
+  key: string,
+  writeId: string,
+  survey: SurveyOptions,
+): Promise<{ readonly isWhole: boolean; readonly isRemoved: boolean }> {
+  const { names, silent } = await listNames(racks, `${shardPrefix(key)}${writeId}.`, { after: undefined, limit: 1000, ...survey });
+  if (silent.length > 0)
+    throw new PenstockError('StoreUnavailable', `what is left of ${JSON.stringify(key)} cannot be judged; not reached: ${silent.join(', ')}.`);
   const indices = new Set([...names.keys()].flatMap((name) => parseShardName(name)?.index ?? []));
-  return indices.size >= DATA_SHARDS && !names.has(removalKey(key, writeId));
+  return { isWhole: indices.size >= DATA_SHARDS, isRemoved: names.has(removalKey(key, writeId)) };
 }

@@ -5,11 +5,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
+import { leaderOf, removeStrays, surveyElectors } from './contested.ts';
 import { laterGenerations, listManifests } from './generations.ts';
 import { laterManifestKey, MANIFEST_COPIES, manifestKey } from './layout.ts';
 import { attemptOf, type ErasureManifest, encodeManifest, generationOf, manifestNameOf } from './manifest.ts';
 import {
   electorsFor,
+  groupsOf,
   type LeadingManifest,
   leadingManifest,
   type ManifestCopy,
@@ -19,6 +21,7 @@ import {
   surveyManifests,
 } from './manifest-copies.ts';
 import { isType, within } from './patience.ts';
+import { removeCopies } from './remove-copies.ts';
 
 export type CommitResult =
   | { readonly state: 'committed' }
@@ -38,20 +41,21 @@ export async function commitManifest(racks: readonly RackStore[], own: ErasureMa
   let trouble = `only ${electors.length} racks`;
   try {
     for (let round = 1; round <= MAX_ROUNDS; round++) {
-      const copies = await surveyManifests(electors, manifestNameOf(own), options);
+      const copies = await surveyElectors(electors, manifestNameOf(own), options);
       ownMayExist ||= copies.some((copy) => isCopyOf(copy, own));
-      const leader = leadingManifest(copies) ?? { manifest: own, holders: [] };
+      const leader = (await leaderOf(copies, racks, options)) ?? { manifest: own, holders: [] };
       const isOwn = attemptOf(leader.manifest) === attemptOf(own);
       const isDecided = leader.holders.length >= MANIFEST_COPIES;
       if (isDecided && own.generation !== undefined) {
         const later = await overtakenBy(leader.manifest, electors, racks, options);
         if (later) return await lostTo(later, own, electors, racks, options);
       }
+      if (isDecided) await removeStrays(leader, copies, manifestNameOf(own), racks, options);
       if (isOwn && isDecided) return { state: 'committed' };
 
       const standing = await standingOfWrite(leader.manifest, racks, options);
       if (!isOwn && standing.state === 'dead') {
-        await removeCopies(leader.holders, manifestNameOf(own), options);
+        await removeCopies(leader.holders, manifestNameOf(own), (copy) => isCopyOf(copy, leader.manifest), options);
       } else if (isDecided) {
         const withdrawn = !ownMayExist || (await withdraw(own, electors, options));
         return { state: 'lost', winner: leader.manifest, missing: standing.missing, withdrawn };
@@ -59,7 +63,8 @@ export async function commitManifest(racks: readonly RackStore[], own: ErasureMa
         ownMayExist ||= isOwn;
         await putCopies(leader, copies, options);
       } else {
-        // Our own shards can only have gone because someone gave this attempt up.
+        // Our own shards can only have gone because someone gave this attempt up, or removed the object: it must not be offered again.
+        if (isOwn && standing.state === 'dead' && (await withdraw(own, electors, options))) ownMayExist = false;
         throw unsettled(own.key, `the shards ${standing.missing.join(', ')} of write ${leader.manifest.writeId} are not there`, ownMayExist);
       }
       trouble = describe(copies);
@@ -67,7 +72,7 @@ export async function commitManifest(racks: readonly RackStore[], own: ErasureMa
     }
     throw unsettled(own.key, trouble, ownMayExist);
   } catch (error) {
-    if (!ownMayExist || error instanceof CommitInDoubt) throw error;
+    if (!ownMayExist || error instanceof CommitInDoubt || isType(error, 'NotFound')) throw error;
     throw new CommitInDoubt('StoreUnavailable', `the commit of ${JSON.stringify(own.key)} was interrupted.`, { cause: error });
   }
 }
@@ -83,10 +88,16 @@ async function overtakenBy(
   options: SurveyOptions,
 ): Promise<ErasureManifest | undefined> {
   const { key, writeId } = manifest;
-  const [firsts, { listed, answered }] = await Promise.all([surveyManifests(electors, manifestKey(key), options), listManifests(electors, key, options)]);
-  const first = leadingManifest(firsts);
+  const isOfWrite = (copy: ManifestCopy): boolean => copy.state === 'present' && copy.manifest.writeId === writeId;
+  let firsts = await surveyManifests(electors, manifestKey(key), options);
+  // Not all on the electors: racks were lost, or others have joined and pushed holders out.
+  const isWhole = firsts.filter(isOfWrite).length >= MANIFEST_COPIES;
+  if (!isWhole) firsts = await surveyManifests(racks, manifestKey(key), options);
+  const { listed, answered } = await listManifests(isWhole ? electors : racks, key, options);
   const isMissed = firsts.some((copy) => 'problem' in copy);
-  if (first ? first.manifest.writeId !== writeId : !isMissed) {
+  const [leader] = groupsOf(firsts);
+  const isAnothers = leader !== undefined && leader.manifest.writeId !== writeId && leader.holders.length >= MANIFEST_COPIES;
+  if (isAnothers || (!firsts.some(isOfWrite) && !isMissed)) {
     await withdraw(manifest, electors, options);
     throw new PenstockError('NotFound', `${JSON.stringify(key)} was removed while it was repaired.`);
   }
@@ -94,8 +105,9 @@ async function overtakenBy(
     const leader = leadingManifest(await surveyManifests(racks, laterManifestKey(key, writeId, generation), options));
     if (leader && (await standingOf(leader.manifest, racks, options)).state !== 'dead') return leader.manifest;
   }
-  if (answered.length >= MANIFEST_COPIES) return undefined;
-  throw unsettled(key, `${answered.length} of its electors answer, ${MANIFEST_COPIES} are needed to know whether it was repaired by others`, true);
+  const answering = answered.filter((rack) => electors.includes(rack)).length;
+  if (answering >= MANIFEST_COPIES) return undefined;
+  throw unsettled(key, `${answering} of its electors answer, ${MANIFEST_COPIES} are needed to know whether it was repaired by others`, true);
 }
 
 async function lostTo(
@@ -136,21 +148,11 @@ async function putCopies(leader: LeadingManifest, copies: readonly ManifestCopy[
 }
 
 /** @returns whether certainly no copy of ours is left */
-async function withdraw(own: ErasureManifest, electors: readonly RackStore[], options: SurveyOptions): Promise<boolean> {
+export async function withdraw(own: ErasureManifest, electors: readonly RackStore[], options: SurveyOptions): Promise<boolean> {
   const copies = await surveyManifests(electors, manifestNameOf(own), options);
   const strays = copies.filter((copy) => isCopyOf(copy, own)).map(({ rack }) => rack);
-  const removed = await removeCopies(strays, manifestNameOf(own), options);
-  return removed && copies.every(({ state }) => state !== 'unreachable');
-}
-
-/** @returns whether all are gone */
-export async function removeCopies(holders: readonly RackStore[], name: string, options: SurveyOptions): Promise<boolean> {
-  const results = await Promise.allSettled(
-    holders.map((rack) =>
-      within(options.patience.requestMilliseconds, rack.id, 'removing a manifest', (signal) => rack.remove(name, { signal }), options.signal),
-    ),
-  );
-  return results.every(({ status }) => status === 'fulfilled');
+  const left = await removeCopies(strays, manifestNameOf(own), (copy) => isCopyOf(copy, own), options);
+  return left.size === 0 && copies.every(({ state }) => state !== 'unreachable');
 }
 
 function unsettled(key: string, why: string, ownMayExist: boolean): PenstockError {
@@ -160,7 +162,7 @@ function unsettled(key: string, why: string, ownMayExist: boolean): PenstockErro
     : new PenstockError('StoreUnavailable', message, { nextStep: 'Nothing was written; try again.' });
 }
 
-function isCopyOf(copy: ManifestCopy, manifest: ErasureManifest): boolean {
+export function isCopyOf(copy: ManifestCopy, manifest: ErasureManifest): boolean {
   return copy.state === 'present' && attemptOf(copy.manifest) === attemptOf(manifest);
 }
 

@@ -127,11 +127,12 @@ export interface ManifestName {
   readonly writeId?: string;
 }
 
-/** Undefined where the name is not that of a manifest. */
+/** Undefined where the name is not that of a manifest, and where none of ours could have been written for such a key. */
 export function parseManifestKey(name: string): ManifestName | undefined {
   const end = name.lastIndexOf('/');
   if (!name.startsWith(MANIFEST_ROOT) || end <= MANIFEST_ROOT.length) return undefined;
   const key = name.slice(MANIFEST_ROOT.length, end);
+  if (whyNoKey(key) !== undefined) return undefined;
   if (name.slice(end + 1) === FIRST_MANIFEST_NAME) return { key, generation: 1 };
   const [, generation, writeId] = LATER_MANIFEST_NAME.exec(name.slice(end + 1)) ?? [];
   return writeId === undefined || generation === '1' ? undefined : { key, generation: Number(generation), writeId };
@@ -141,17 +142,20 @@ const WRITE_ID = /^[0-9a-f]{32}$/;
 
 /** InvalidInput where the key could alias another one or leave its place. */
 export function checkKey(key: string): void {
-  const refuse = (why: string): never => {
-    throw new PenstockError('InvalidInput', `${JSON.stringify(key.slice(0, 120))} cannot be an erasure object's key: ${why}.`);
-  };
-  if (!key.isWellFormed()) refuse('it is not well-formed Unicode');
-  if (Buffer.byteLength(key) > MAX_KEY_BYTES) refuse(`it is longer than ${MAX_KEY_BYTES} bytes`);
-  if (/\p{Cc}/u.test(key)) refuse('it holds a control character');
+  const why = whyNoKey(key);
+  if (why !== undefined) throw new PenstockError('InvalidInput', `${JSON.stringify(key.slice(0, 120))} cannot be an erasure object's key: ${why}.`);
+}
+
+function whyNoKey(key: string): string | undefined {
+  if (!key.isWellFormed()) return 'it is not well-formed Unicode';
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `it is longer than ${MAX_KEY_BYTES} bytes`;
+  if (/\p{Cc}/u.test(key)) return 'it holds a control character';
   for (const step of key.split('/')) {
-    if (step === '' || step === '.' || step === '..') refuse('it has an empty, "." or ".." step');
-    if (Buffer.byteLength(step) > MAX_STEP_BYTES) refuse(`a step is longer than ${MAX_STEP_BYTES} bytes`);
-    if (step.startsWith(MANIFEST_START) || SHARD_NAME.test(step) || REMOVED_NAME.test(step)) refuse(`the step "${step}" is reserved`);
+    if (step === '' || step === '.' || step === '..') return 'it has an empty, "." or ".." step';
+    if (Buffer.byteLength(step) > MAX_STEP_BYTES) return `a step is longer than ${MAX_STEP_BYTES} bytes`;
+    if (step.startsWith(MANIFEST_START) || SHARD_NAME.test(step) || REMOVED_NAME.test(step)) return `the step "${step}" is reserved`;
   }
+  return undefined;
 }
 
 /** InvalidInput where the id is not 32 lower-case hex digits. */

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { type ListedManifest, laterGenerations, listManifests } from './generations.ts';
+import { leaderOf, surveyElectors } from './contested.ts';
+import { type ListedManifest, type ListedManifests, laterGenerations, listManifests } from './generations.ts';
 import { DATA_SHARDS, laterManifestKey, MANIFEST_COPIES, MANIFEST_ELECTORS, manifestKey, PARITY_SHARDS, shardBytes } from './layout.ts';
 import { attemptOf, type ErasureManifest, layoutOf, missingShards, parseManifest, shardNameOf } from './manifest.ts';
 import { isType, messageOf, mostOf, type Patience, within } from './patience.ts';
@@ -59,20 +60,19 @@ export const enoughOf = ({ length }: readonly RackStore[], { isHasty }: SurveyOp
 export interface LeadingManifest {
   readonly manifest: ErasureManifest;
   readonly holders: readonly RackStore[];
+  /** Of a first generation: the racks that did not list their manifests, and why, where a later generation may be known to those alone. */
+  readonly doubt?: string;
 }
 
-/** The manifest with most copies, then that of the highest rank. */
-export function leadingManifest(copies: readonly ManifestCopy[]): LeadingManifest | undefined {
+/** The attempts that have copies: that with most copies first, then that of the highest rank. */
+export function groupsOf(copies: readonly ManifestCopy[]): LeadingManifest[] {
   const present = copies.filter((copy) => copy.state === 'present');
-  const groups = [...Map.groupBy(present, (copy) => attemptOf(copy.manifest)).values()];
-  const [first] = groups
+  return [...Map.groupBy(present, (copy) => attemptOf(copy.manifest)).values()]
     .sort((a, b) => b.length - a.length)
-    .map((group) => ({
-      manifest: group[0]?.manifest,
-      holders: group.map((copy) => copy.rack),
-    }));
-  return first?.manifest && { manifest: first.manifest, holders: first.holders };
+    .flatMap((group) => (group[0] ? [{ manifest: group[0].manifest, holders: group.map((copy) => copy.rack) }] : []));
 }
+
+export const leadingManifest = (copies: readonly ManifestCopy[]): LeadingManifest | undefined => groupsOf(copies)[0];
 
 /**
  * The manifest of the first generation says whose the key is; the answer is that write's highest generation whose shards can be restored. Undefined where
@@ -80,23 +80,36 @@ export function leadingManifest(copies: readonly ManifestCopy[]): LeadingManifes
  */
 export async function findManifest(racks: readonly RackStore[], key: string, options: SurveyOptions): Promise<LeadingManifest | undefined> {
   const electors = electorsFor(key, racks);
-  const [asked, { listed }] = await Promise.all([surveyManifests(electors, manifestKey(key), options), listManifests(electors, key, options)]);
-  const found = leadingManifest(asked);
+  const [asked, listing] = await Promise.all([surveyElectors(electors, manifestKey(key), options), listManifests(electors, key, options)]);
+  const found = await leaderOf(asked, racks, options);
   if (found) {
     // Fewer copies than were committed: racks were lost, or others have joined and pushed holders out of the electors.
-    const isWhole = found.holders.length >= MANIFEST_COPIES;
-    return (await laterManifest(racks, found.manifest, isWhole ? listed : (await listManifests(racks, key, options)).listed, options)) ?? found;
+    const isWhole = found.holders.length >= MANIFEST_COPIES && listing.answered.length >= MANIFEST_COPIES;
+    return await latestOf(found, racks, isWhole ? listing : await listManifests(racks, key, options), options);
   }
   const rest = racks.filter((rack) => !electors.includes(rack));
-  const others = await surveyManifests(rest, manifestKey(key), options);
-  const elsewhere = leadingManifest(others);
-  if (elsewhere) return (await laterManifest(racks, elsewhere.manifest, (await listManifests(racks, key, options)).listed, options)) ?? elsewhere;
+  const others = await surveyElectors(rest, manifestKey(key), options);
+  const elsewhere = await leaderOf(others, racks, options);
+  if (elsewhere) return await latestOf(elsewhere, racks, await listManifests(racks, key, options), options);
   const silent = [...asked, ...others].flatMap((copy) => ('problem' in copy ? [`${copy.rack.id} (${copy.problem})`] : []));
   if (silent.length <= PARITY_SHARDS) return undefined;
   throw new PenstockError(
     'StoreUnavailable',
     `no manifest of ${JSON.stringify(key)} was found, but ${silent.length} racks could not be asked: ${silent.join(', ')}`,
   );
+}
+
+async function latestOf(
+  first: LeadingManifest,
+  racks: readonly RackStore[],
+  { listed, answered, silent }: ListedManifests,
+  options: SurveyOptions,
+): Promise<LeadingManifest> {
+  const later = await laterManifest(racks, first.manifest, listed, options);
+  if (later) return later;
+  const electors = electorsFor(first.manifest.key, racks);
+  if (answered.filter((rack) => electors.includes(rack)).length >= Math.min(MANIFEST_COPIES, electors.length)) return first;
+  return { ...first, doubt: silent.map(([id, problem]) => `${id} (${problem})`).join(', ') };
 }
 
 /** The highest generation above the first that can be restored; where none can, and the first one neither, the highest that there is. */
@@ -110,11 +123,12 @@ async function laterManifest(
   for (const generation of laterGenerations(listed, first.writeId)) {
     const name = laterManifestKey(first.key, first.writeId, generation);
     const holders = listed.filter((each) => each.name === name).map(({ rack }) => rack);
-    const leader = leadingManifest(await surveyManifests(holders, name, options));
-    // A committed one is at least as good as those before it.
-    const isCommitted = (leader?.holders.length ?? 0) >= MANIFEST_COPIES;
-    if (leader && (isCommitted || (await standingOf(leader.manifest, racks, options)).state === 'restorable')) return leader;
-    highest ??= leader;
+    // Of two repairs' that are both there, the one that was not committed may no longer have its shards.
+    for (const each of groupsOf(await surveyManifests(holders, name, options))) {
+      // A committed one is at least as good as those before it.
+      if (each.holders.length >= MANIFEST_COPIES || (await standingOf(each.manifest, racks, options)).state === 'restorable') return each;
+      highest ??= each;
+    }
   }
   return highest && (await standingOf(first, racks, options)).state !== 'restorable' ? highest : undefined;
 }

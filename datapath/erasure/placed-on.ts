@@ -1,4 +1,5 @@
 /** The objects that had a shard on a rack, from the manifests on the others, and how endangered each is. */
+import { ContestedManifest } from './contested.ts';
 import { shardBytes } from './layout.ts';
 import { listErasureObjects } from './list.ts';
 import { layoutOf } from './manifest.ts';
@@ -22,8 +23,17 @@ export async function* objectsPlacedOn(request: Omit<ScrubErasureObjects, 'codec
   for (let after = request.after; ; ) {
     const page = await listErasureObjects({ ...request, after });
     for (const key of page.keys) {
-      const manifest = (await findManifest(racks, key, { patience, signal }))?.manifest;
-      if (!manifest) continue;
+      const found = await findManifest(racks, key, { patience, signal }).catch((error: unknown) => {
+        if (error instanceof ContestedManifest) return error;
+        throw error;
+      });
+      if (found instanceof ContestedManifest) {
+        // Where its shards are is not known: repair puts it off until this is over, and the others go on.
+        yield { key, storedBytes: 0, margin: -1, isConcerned: true };
+        continue;
+      }
+      if (!found) continue;
+      const { manifest } = found;
       const storedBytes = manifest.shards.length * shardBytes(layoutOf(manifest));
       const isConcerned = manifest.shards.some(({ rack }) => rackIds.includes(rack));
       const margin = isConcerned ? marginOf(manifest, (await standingOf(manifest, racks, { patience, signal })).missing) : marginOf(manifest);

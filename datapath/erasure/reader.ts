@@ -6,7 +6,7 @@ import { type CodecPool, sharedCodecPool } from './codec-pool.ts';
 import { createFindingLog, type Finding, type FindingLog } from './findings.ts';
 import { checkKey, DATA_SHARDS } from './layout.ts';
 import type { ErasureManifest } from './manifest.ts';
-import { findManifest } from './manifest-copies.ts';
+import { findManifest, type SurveyOptions, standingOf } from './manifest-copies.ts';
 import { openEnough } from './open-shards.ts';
 import { defaultPatience, type Patience } from './patience.ts';
 import { piecesOf } from './pieces.ts';
@@ -77,6 +77,17 @@ function checkRange({ start, end }: ErasureRange, { bytes, key }: ErasureManifes
   });
 }
 
+/** StoreUnavailable where the shards of the only generation that is seen are gone, and a later one may be known to silent racks. */
+async function latestManifest(racks: readonly RackStore[], key: string, options: SurveyOptions): Promise<ErasureManifest | undefined> {
+  const found = await findManifest(racks, key, options);
+  if (found?.doubt === undefined || (await standingOf(found.manifest, racks, options)).state !== 'dead') return found?.manifest;
+  throw new PenstockError(
+    'StoreUnavailable',
+    `where the shards of ${JSON.stringify(key)} are now is not known, for too many racks did not list their manifests: ${found.doubt}.`,
+    { nextStep: 'Try again when they answer.' },
+  );
+}
+
 /** The manifest and a source for each shard it places, in order of index. */
 export async function openErasureObject({
   racks,
@@ -86,7 +97,7 @@ export async function openErasureObject({
   patience = defaultPatience,
 }: ReadErasureObject): Promise<{ manifest: ErasureManifest; sources: ShardSource[]; log: FindingLog }> {
   checkKey(key);
-  const manifest = known ?? (await findManifest(racks, key, { patience, signal, isHasty: true }))?.manifest;
+  const manifest = known ?? (await latestManifest(racks, key, { patience, signal, isHasty: true }));
   if (!manifest) throw new PenstockError('NotFound', `the erasure set has no object ${JSON.stringify(key)}.`);
   if (manifest.key !== key) {
     throw new PenstockError('InvalidInput', `the manifest given is that of ${JSON.stringify(manifest.key)} and not of ${JSON.stringify(key)}.`);

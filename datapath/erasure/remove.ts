@@ -3,8 +3,9 @@ import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { listManifests } from './generations.ts';
 import { checkKey, checkWriteId, manifestKey, parseRemovalName, parseShardKey, removalKey, type ShardName, shardPrefix } from './layout.ts';
-import { electorsFor, type SurveyOptions, surveyManifests } from './manifest-copies.ts';
+import { electorsFor, type ManifestCopy, type SurveyOptions, surveyManifests } from './manifest-copies.ts';
 import { defaultPatience, messageOf, type Patience, within } from './patience.ts';
+import { removeCopies } from './remove-copies.ts';
 
 export interface RemoveErasureObject {
   readonly racks: readonly RackStore[];
@@ -31,45 +32,67 @@ export async function removeErasureObject({
   patience = defaultPatience,
 }: RemoveErasureObject): Promise<RemovalFacts> {
   checkKey(key);
-  const copies = await surveyManifests(racks, manifestKey(key), { patience, signal });
+  const survey: SurveyOptions = { patience, signal };
+  let copies = await surveyManifests(racks, manifestKey(key), survey);
   const named = copies.flatMap((copy) => (copy.state === 'present' ? [copy.manifest.writeId] : []));
-  const writeIds = new Set([...named, ...(await notedRemovals(key, racks, { patience, signal }))]);
+  const writeIds = new Set([...named, ...(await notedRemovals(key, racks, survey))]);
   // A damaged copy no longer says whose it was; with it all shards under the key have to go.
   const takeAll = includeAttempts || copies.some(({ state }) => state === 'damaged');
-  const silent = new Map(copies.flatMap((copy) => (copy.state === 'unreachable' ? [[copy.rack.id, copy.problem] as const] : [])));
+  const silent = new Map<string, string>();
+  const noteSilent = () => {
+    for (const copy of copies) if (copy.state === 'unreachable') silent.set(copy.rack.id, copy.problem);
+  };
+  noteSilent();
 
   await onElectors(key, racks, writeIds, (rack, name) =>
     within(patience.requestMilliseconds, rack.id, 'noting a removal', (inner) => rack.writeManifest(name, REMOVAL_NOTE, { signal: inner }), signal),
   );
+  const isOurs = (copy: ManifestCopy): boolean => copy.state === 'damaged' || (copy.state === 'present' && writeIds.has(copy.manifest.writeId));
+  const laterOfOurs = async () => {
+    const { listed } = await listManifests(racks, key, survey);
+    return listed.filter(({ writeId }) => writeId !== undefined && (takeAll || writeIds.has(writeId)));
+  };
   // Listed before anything goes: what stays away here is found by its write id once the first generation is back.
-  const later = await listManifests(racks, key, { patience, signal });
-  const holders = copies.filter(({ state }) => state === 'present' || state === 'damaged');
-  await onEach(
-    holders.map(({ rack }) => rack),
-    silent,
-    (rack) => within(patience.requestMilliseconds, rack.id, 'removing a manifest', (inner) => rack.remove(manifestKey(key), { signal: inner }), signal),
-  );
-  if (silent.size > 0 && writeIds.size === 0 && !takeAll) throw incomplete(key, silent);
-  for (const { rack, name, writeId } of later.listed) {
-    if (writeId === undefined || !(takeAll || writeIds.has(writeId))) continue;
-    await onEach([rack], silent, () =>
-      within(patience.requestMilliseconds, rack.id, 'removing a manifest', (inner) => rack.remove(name, { signal: inner }), signal),
-    );
-  }
-
+  let later = await laterOfOurs();
+  let manifests = 0;
   let shards = 0;
-  await onEach(
-    racks.filter(({ id }) => !silent.has(id)),
-    silent,
-    async (rack) => {
-      const removed = await removeShardsOn(rack, key, ({ writeId }) => takeAll || writeIds.has(writeId), patience, signal);
-      shards += removed;
-    },
-  );
-  if (silent.size > 0) throw incomplete(key, silent);
+  for (let round = 1; ; round++) {
+    const holders = copies.filter(isOurs).map(({ rack }) => rack);
+    manifests += holders.length;
+    for (const [rack, problem] of await removeCopies(holders, manifestKey(key), isOurs, survey)) silent.set(rack, problem);
+    if (silent.size > 0 && writeIds.size === 0 && !takeAll) throw incomplete(key, silent);
+    for (const { rack, name } of later) {
+      await onEach([rack], silent, () =>
+        within(patience.requestMilliseconds, rack.id, 'removing a manifest', (inner) => rack.remove(name, { signal: inner }), signal),
+      );
+    }
+    await onEach(
+      racks.filter(({ id }) => !silent.has(id)),
+      silent,
+      async (rack) => {
+        const removed = await removeShardsOn(rack, key, ({ writeId }) => takeAll || writeIds.has(writeId), patience, signal);
+        shards += removed;
+      },
+    );
+    // A repair beside this may have put copies back while it still saw shards; one that does so from here on sees that there are none, and takes them away itself.
+    if (silent.size > 0) throw incomplete(key, silent);
+    copies = await surveyManifests(racks, manifestKey(key), survey);
+    later = await laterOfOurs();
+    noteSilent();
+    if (silent.size > 0) throw incomplete(key, silent);
+    if (later.length === 0 && !copies.some(isOurs)) break;
+    if (round === MAX_ROUNDS) {
+      throw new PenstockError('StoreUnavailable', `${JSON.stringify(key)} was put back ${MAX_ROUNDS} times while it was removed.`, {
+        nextStep: 'Repeat the removal when its repair is over.',
+      });
+    }
+  }
   await removeNotes(racks, key, writeIds, patience, signal);
-  return { manifests: holders.length, shards };
+  return { manifests, shards };
 }
+
+/** A repair puts copies back once, then finds the shards gone. */
+const MAX_ROUNDS = 5;
 
 const REMOVAL_NOTE = Buffer.from('{"removed":true}\n');
 

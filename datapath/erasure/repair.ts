@@ -5,14 +5,15 @@
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { CodecPool } from './codec-pool.ts';
-import { CommitInDoubt, commitManifest, removeCopies } from './commit.ts';
+import { CommitInDoubt, type CommitResult, commitManifest, isCopyOf, withdraw } from './commit.ts';
 import { isRepairDue } from './findings.ts';
-import { checkKey, DATA_SHARDS, manifestKey, newRepairId, shardBytes } from './layout.ts';
+import { checkKey, DATA_SHARDS, MANIFEST_COPIES, manifestKey, newRepairId, shardBytes } from './layout.ts';
 import { type ErasureManifest, generationOf, layoutOf, manifestNameOf, missingShards, type PlacedShardEntry, shardNameOf } from './manifest.ts';
-import { electorsFor, findManifest, leadingManifest, type SurveyOptions, standingOf, surveyManifests } from './manifest-copies.ts';
+import { electorsFor, findManifest, type SurveyOptions, standingOf, standingOfWrite, surveyManifests } from './manifest-copies.ts';
 import { defaultPatience, type Patience, within } from './patience.ts';
 import { problemOfShard, rebuildShards } from './rebuild.ts';
 import { rebuildTargets } from './rebuild-targets.ts';
+import { removeCopies } from './remove-copies.ts';
 import { tidyObject } from './tidy.ts';
 
 /** A shard that somebody found wrong, as the manifest named it then. */
@@ -81,16 +82,30 @@ async function committedManifest(racks: readonly RackStore[], key: string, surve
   const found = await findManifest(racks, key, survey);
   if (!found) throw new PenstockError('NotFound', `the erasure set has no object ${JSON.stringify(key)}.`);
   await demandRestorable(found.manifest, racks, survey);
-  const first = leadingManifest(await surveyManifests(racks, manifestKey(key), survey))?.manifest;
+  const firsts = await surveyManifests(racks, manifestKey(key), survey);
+  const first = firsts.find((copy) => copy.state === 'present' && copy.manifest.writeId === found.manifest.writeId);
   let current = found.manifest;
-  for (const manifest of new Set([first ?? current, current])) {
-    const copies = await surveyManifests(electorsFor(key, racks), manifestNameOf(manifest), survey);
-    // One by one, each replaced by the commit below: a copy that cannot be read stands in its way.
-    for (const { rack, state } of copies) if (state === 'damaged') await removeCopies([rack], manifestNameOf(manifest), survey);
-    const result = await commitManifest(racks, manifest, survey);
+  // The current one before the first: electors that hold the first one are asked for the current one, and no others.
+  const manifests = current.generation === undefined || first?.state !== 'present' ? [current] : [current, first.manifest];
+  for (const manifest of manifests) {
+    const result = await recommit(manifest, racks, survey);
     if (result.state === 'lost') current = result.winner;
   }
   return current;
+}
+
+/** NotFound where the object was removed meanwhile: what was put back is taken away again. */
+async function recommit(manifest: ErasureManifest, racks: readonly RackStore[], survey: SurveyOptions): Promise<CommitResult> {
+  const electors = electorsFor(manifest.key, racks);
+  const copies = await surveyManifests(electors, manifestNameOf(manifest), survey);
+  // One by one, each replaced by the commit below: a copy that cannot be read stands in its way.
+  const damaged = copies.filter(({ state }) => state === 'damaged').map(({ rack }) => rack);
+  await removeCopies(damaged, manifestNameOf(manifest), ({ state }) => state === 'damaged', survey);
+  const wasWhole = copies.filter((copy) => isCopyOf(copy, manifest)).length >= MANIFEST_COPIES;
+  const result = await commitManifest(racks, manifest, survey);
+  if (wasWhole || result.state === 'lost' || (await standingOfWrite(manifest, racks, survey)).state !== 'dead') return result;
+  await withdraw(manifest, electors, survey);
+  throw new PenstockError('NotFound', `${JSON.stringify(manifest.key)} was removed while it was repaired.`);
 }
 
 async function demandRestorable(manifest: ErasureManifest, racks: readonly RackStore[], survey: SurveyOptions): Promise<void> {

@@ -1,11 +1,14 @@
 /** Reads objects back one after the other, every cell of every shard, and tells what repair has to do. Changes nothing. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import type { CodecPool } from './codec-pool.ts';
+import { ContestedManifest } from './contested.ts';
 import { type EndangeredObject, endangered } from './endangered.ts';
 import { MANIFEST_COPIES, manifestKey } from './layout.ts';
 import { listErasureObjects } from './list.ts';
+import { attemptOf, manifestNameOf } from './manifest.ts';
 import { electorsFor, surveyManifests } from './manifest-copies.ts';
 import { defaultPatience, isType, type Patience } from './patience.ts';
+import { asUnreadable } from './unreadable.ts';
 import { type ErasureVerification, verifyErasureObject } from './verify.ts';
 
 export interface ScrubErasureObjects {
@@ -34,7 +37,7 @@ export async function* scrubErasureObjects(request: ScrubErasureObjects): AsyncG
   for (let after = request.after; ; ) {
     const page = await listErasureObjects({ ...request, after });
     for (const key of page.keys) {
-      const object = await scrubErasureObject(request, key);
+      const object = await scrubErasureObject(request, key).catch((error: unknown) => asUnreadable(request, key, error));
       if (object) yield object;
     }
     if (page.next === undefined) return;
@@ -48,13 +51,21 @@ export async function scrubErasureObject(request: Omit<ScrubErasureObjects, 'pre
   try {
     const facts = await verifyErasureObject({ racks, key, signal, codec, patience, pace });
     const { manifest } = facts;
-    const firsts = await surveyManifests(electorsFor(key, racks), manifestKey(key), { patience, signal });
+    const electors = electorsFor(key, racks);
+    const firsts = await surveyManifests(electors, manifestKey(key), { patience, signal });
+    const latest = manifest.generation === undefined ? [] : await surveyManifests(electors, manifestNameOf(manifest), { patience, signal });
     const firstCopies = firsts.filter((copy) => copy.state === 'present' && copy.manifest.writeId === manifest.writeId).length;
-    const problems = problemsOf(facts, Math.min(facts.manifestCopies, firstCopies));
+    const strays = [
+      ...firsts.filter((copy) => copy.state === 'present' && copy.manifest.writeId !== manifest.writeId),
+      ...latest.filter((copy) => copy.state === 'present' && attemptOf(copy.manifest) !== attemptOf(manifest)),
+    ].map(({ rack }) => `${rack.id} holds a manifest of another attempt`);
+    const problems = [...problemsOf(facts, Math.min(facts.manifestCopies, firstCopies)), ...strays];
     // Also cells that did not come at first count against the margin.
     return { ...endangered(manifest, facts.shards), margin: facts.margin, bytes: manifest.bytes, problems };
   } catch (error) {
     if (isType(error, 'NotFound')) return undefined;
+    // It cannot be read until this is over, and must not hold up the others.
+    if (error instanceof ContestedManifest) return { key, storedBytes: 0, margin: -1, suspects: [], bytes: 0, problems: [error.message] };
     throw error;
   }
 }

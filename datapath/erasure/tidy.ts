@@ -1,9 +1,9 @@
-/** Takes away what a committed generation has replaced. Names are never used twice, so that whoever does this late can only remove what nobody names any more. */
+/** Takes away what a committed generation has replaced. These names are never used twice, so that whoever does this late can only remove what nobody names any more. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { laterGenerations, listManifests } from './generations.ts';
-import { laterManifestKey, repairStartedAt } from './layout.ts';
+import { laterManifestKey, MANIFEST_COPIES, repairStartedAt } from './layout.ts';
 import { type ErasureManifest, generationOf, shardNameOf } from './manifest.ts';
-import type { SurveyOptions } from './manifest-copies.ts';
+import { electorsFor, type SurveyOptions } from './manifest-copies.ts';
 import { within } from './patience.ts';
 import { removeShardsOn } from './remove.ts';
 
@@ -18,12 +18,16 @@ export interface TidyObject {
 }
 
 /**
- * Best effort, on the racks that answer; what stays is found again by a later sweep. Older generations go first, the first one never: it says whose the key is. The
+ * Nothing where a later generation is seen, or fewer than five electors answer. Best effort, on the racks that answer; what stays is found again by a later sweep. Older generations go first, the first one never: it says whose the key is. The
  * shards of this write that no generation can name any more go behind them. @returns how many shards were removed
  */
 export async function tidyObject({ racks, manifest, replaced, olderThanMilliseconds = 0 }: TidyObject, options: SurveyOptions): Promise<number> {
   const { key, writeId } = manifest;
-  const { listed } = await listManifests(racks, key, options);
+  const { listed, answered } = await listManifests(racks, key, options);
+  // Whether a later one names what would go is known to five electors.
+  const electors = electorsFor(key, racks);
+  const isLatest = laterGenerations(listed, writeId, generationOf(manifest)).length === 0;
+  if (!isLatest || answered.filter((rack) => electors.includes(rack)).length < MANIFEST_COPIES) return 0;
   const older = new Set(
     laterGenerations(listed, writeId)
       .filter((generation) => generation < generationOf(manifest))

@@ -124,6 +124,8 @@ export interface CreateOptions {
   readonly attempt: string;
   /** Goes on with what another worker began. */
   readonly session?: string;
+  /** Of a store that sets room aside: `look` only asks for it, for others may begin the same entry; `take` also does it for a session's. Default: who begins takes it. */
+  readonly room?: 'look' | 'take';
   /** Where the content comes from: an end of the same service may copy from it by itself. */
   readonly source?: EntryReader;
   readonly replace?: boolean;

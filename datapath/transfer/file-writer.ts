@@ -21,6 +21,7 @@ export async function createFileEntry(place: FilePlace, entry: ManifestEntry, op
     ...(isSparse ? {} : { bytes: entry.bytes }),
     ...(mode === undefined ? {} : { mode }),
     ...(options.session ? { session: options.session } : {}),
+    ...(options.room ? { room: options.room } : {}),
     ...(options.scope ? { scope: options.scope } : {}),
   });
   const file = await (options.session ? begun.catch(orLost) : begun);

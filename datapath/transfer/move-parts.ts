@@ -32,13 +32,44 @@ export interface PartRange {
 
 export const partCount = (bytes: number, partBytes: number): number => Math.ceil(bytes / partBytes);
 
-/** @returns receipts in order. @throws a {@link SourceFailure} where the source was at fault */
+/**
+ * @returns receipts in order; one for all neighbours that the target does not name, as in a file, where they would be millions
+ * @throws a {@link SourceFailure} where the source was at fault
+ */
 export async function moveParts(context: MoveContext, reader: EntryReader, writer: EntryWriter, range: PartRange): Promise<PartReceipt[]> {
-  const receipts: PartReceipt[] = Array.from({ length: range.to - range.from });
-  await inLanes(receipts.keys(), PARTS_AT_ONCE, async (index) => {
-    receipts[index] = await context.patience.run(() => movePart(context, reader, writer, range.from + index), context.signal);
+  const receipts: PartReceipt[] = [];
+  const early = new Map<number, PartReceipt>();
+  let next = range.from;
+  await inLanes(numbersOf(range), PARTS_AT_ONCE, async (number) => {
+    early.set(number, await context.patience.run(() => movePart(context, reader, writer, number), context.signal));
+    for (let receipt = early.get(next); receipt; receipt = early.get(next)) {
+      early.delete(next);
+      next += 1;
+      append(receipts, receipt);
+    }
   });
   return receipts;
+}
+
+function* numbersOf({ from, to }: PartRange): Generator<number, void> {
+  for (let number = from; number < to; number += 1) yield number;
+}
+
+function append(receipts: PartReceipt[], receipt: PartReceipt): void {
+  const last = receipts.at(-1);
+  if (!last || last.etag !== undefined || receipt.etag !== undefined) {
+    receipts.push(receipt);
+    return;
+  }
+  const [one, other] = [last.crc32c, receipt.crc32c];
+  const crc32c =
+    one === undefined || other === undefined
+      ? undefined
+      : combineCrc32c([
+          { bytes: last.bytes, crc32c: one },
+          { bytes: receipt.bytes, crc32c: other },
+        ]);
+  receipts[receipts.length - 1] = { number: last.number, bytes: last.bytes + receipt.bytes, crc32c };
 }
 
 async function movePart(context: MoveContext, reader: EntryReader, writer: EntryWriter, number: number): Promise<PartReceipt> {

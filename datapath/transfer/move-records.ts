@@ -73,6 +73,7 @@ const ShareSchema = z.union([
 ]);
 const EntryResultSchema = z.union([z.strictObject({ entry: ManifestEntrySchema.transform(withoutUndefined) }), z.strictObject({ failed: FailureSchema })]);
 
+export type LargeSession = z.output<typeof SessionSchema>;
 export type ShareRecord = z.output<typeof ShareSchema>;
 export type EntryResult = z.output<typeof EntryResultSchema>;
 
@@ -81,8 +82,9 @@ const MAX_RECORD_BYTES = 16 * 2 ** 20;
 const JSON_CONTENT = { contentType: 'application/json' } as const;
 
 export interface LargeRecords {
-  /** The first worker's session is everybody's. @returns the one on record */
-  session(begin: () => Promise<z.output<typeof SessionSchema>>, abandon: (session: string) => Promise<void>): Promise<z.output<typeof SessionSchema>>;
+  /** The first worker's session is everybody's. @returns the one on record, and whether it is this worker's */
+  session(begin: () => Promise<LargeSession>, abandon: (session: string) => Promise<void>): Promise<LargeSession & { readonly isMine: boolean }>;
+  findSession(): Promise<LargeSession | undefined>;
   findShare(share: number): Promise<ShareRecord | undefined>;
   /** All of so many, in order; undefined while one is missing. */
   findShares(count: number): Promise<ShareRecord[] | undefined>;
@@ -102,17 +104,20 @@ export function largeRecords(place: PagePlace, page: number, index: number): Lar
       .writeBytes(place.bucket, `${prefix}${name}`, Buffer.from(JSON.stringify(value)), { ifNoneMatch: true, ...JSON_CONTENT })
       .catch(ignoreConflict);
   };
+  const findSession = (): Promise<LargeSession | undefined> => find('session.json', SessionSchema);
   const findShare = (share: number): Promise<ShareRecord | undefined> => find(`share-${share}.json`, ShareSchema);
   return {
     async session(begin, abandon) {
-      const known = await find('session.json', SessionSchema);
-      if (known) return known;
+      const known = await findSession();
+      if (known) return { ...known, isMine: false };
       const mine = await begin();
       await record('session.json', mine);
-      const agreed = (await find('session.json', SessionSchema)) ?? mine;
-      if (agreed.session !== mine.session) await abandon(mine.session);
-      return agreed;
+      const agreed = (await findSession()) ?? mine;
+      const isMine = agreed.session === mine.session;
+      if (!isMine) await abandon(mine.session);
+      return { ...agreed, isMine };
     },
+    findSession,
     findShare,
     async findShares(count) {
       const shares: ShareRecord[] = [];

@@ -114,6 +114,8 @@ export interface FileCreateOptions {
   /** Made known to the file system beforehand, so that a full one says so early and large files lie together. */
   readonly bytes?: number;
   readonly session?: string;
+  /** `look` only asks whether there is room for so many bytes, for others may begin the same file; `take` also does it for the file of a session. Default: who begins a file takes it. */
+  readonly room?: 'look' | 'take';
   /** Permission bits while it is written, default 0o644 less the umask, so that unfinished content is not wider open than the finished. */
   readonly mode?: number;
   readonly scope?: PublishScope;

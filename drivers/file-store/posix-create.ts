@@ -36,7 +36,7 @@ export async function createFileAt(writing: Writing, path: string, options: File
     await writing.batch?.begin();
     return await directories(directory, walk, async (parent) => {
       const directoryIdentity = await parent.identity();
-      const descriptor = new Descriptor(await (isShared ? resume(parent, temporary, store, path) : begin(parent, temporary, options)));
+      const descriptor = new Descriptor(await (isShared ? resume(parent, temporary, options, { store, path }) : begin(parent, temporary, options)));
       return new PosixUnpublishedFile(writing, { descriptor, session, temporary, directory, directoryIdentity, name, isShared, changed });
     });
   } catch (error) {
@@ -44,11 +44,12 @@ export async function createFileAt(writing: Writing, path: string, options: File
   }
 }
 
-async function begin(parent: HeldDirectory, temporary: string, { bytes = 0, mode = FILE_MODE }: FileCreateOptions): Promise<number> {
+async function begin(parent: HeldDirectory, temporary: string, { bytes = 0, mode = FILE_MODE, room }: FileCreateOptions): Promise<number> {
   // Set-id bits would hold for content of anyone's.
   const fd = await openFd(parent.child(temporary), CREATE_FLAGS, (mode & 0o777) | OWNER_MODE);
   try {
-    if (bytes >= ALLOCATED_FROM_BYTES) await allocate(fd, bytes);
+    // Memory would be cleared page by page and then written over.
+    if (bytes >= ALLOCATED_FROM_BYTES) await (room === 'look' || (await isInMemory(fd)) ? lookForRoom(fd, bytes) : takeRoom(fd, bytes));
     return fd;
   } catch (error) {
     await closeFd(fd).catch(() => undefined);
@@ -57,7 +58,12 @@ async function begin(parent: HeldDirectory, temporary: string, { bytes = 0, mode
   }
 }
 
-async function resume(parent: HeldDirectory, temporary: string, store: string, path: string): Promise<number> {
+async function resume(
+  parent: HeldDirectory,
+  temporary: string,
+  { bytes = 0, room }: FileCreateOptions,
+  { store, path }: { readonly store: string; readonly path: string },
+): Promise<number> {
   const fd = await openFd(parent.child(temporary), RESUME_FLAGS).catch((error: unknown) => {
     if (!isMissing(error)) throw error;
     throw new PenstockError('NotFound', `${quoted(path)} is not being written there any more: it was published, or abandoned.`, { store, cause: error });
@@ -66,6 +72,7 @@ async function resume(parent: HeldDirectory, temporary: string, store: string, p
     const stats = await statFd(fd);
     // Whoever may write this directory could have put a second name of another's file here.
     if (!stats.isFile() || stats.nlink !== 1n) throw new PenstockError('Denied', `The unfinished ${quoted(path)} was replaced by another file.`, { store });
+    if (room === 'take' && bytes >= ALLOCATED_FROM_BYTES && !(await isInMemory(fd))) await takeRoom(fd, bytes);
     return fd;
   } catch (error) {
     dropFd(fd);
@@ -76,15 +83,19 @@ async function resume(parent: HeldDirectory, temporary: string, store: string, p
 /** By its magic in linux/magic.h. */
 const TMPFS = 0x01021994;
 
+const isInMemory = async (fd: number): Promise<boolean> => (await statfs(placeOf(fd))).type === TMPFS;
+
+async function lookForRoom(fd: number, bytes: number): Promise<void> {
+  const { bavail, blocks, bsize } = await statfs(placeOf(fd));
+  // Without blocks it has no size to tell.
+  if (blocks > 0 && bavail * bsize < bytes) throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
+}
+
 /** A file system that cannot tells a full disk at the first write it has no room for. */
-async function allocate(fd: number, bytes: number): Promise<void> {
-  const { type, bavail, bsize } = await statfs(`/proc/self/fd/${fd}`);
-  if (type === TMPFS) {
-    // It would clear every page that is then written over: only asked whether there is room.
-    if (bavail * bsize < bytes) throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
-    return;
-  }
+async function takeRoom(fd: number, bytes: number): Promise<void> {
   await allocateBlocks(fd, bytes).catch((error: unknown) => {
     if (NO_ROOM.has(errnoOf(error) ?? '')) throw error;
   });
 }
+
+const placeOf = (fd: number): string => `/proc/self/fd/${fd}`;

@@ -1,6 +1,7 @@
 /** What the workflows of transfers make of units that come and go: on a real server, with movers that move nothing. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { ApplicationFailure } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { TransferInput } from '../../client/index.ts';
 import type { MoveAnswer } from '../../model/transfer.ts';
@@ -26,9 +27,17 @@ describe('the workflows of transfers', { concurrency: false }, () => {
   });
   after(() => site.stop());
   beforeEach(() => {
-    Object.assign(site.standIns, { units: 3, failing: new Set(), gate: () => Promise.resolve(), eventsPerRun: 2000, mostAtOnce: 0 });
+    Object.assign(site.standIns, {
+      units: 3,
+      failing: new Set(),
+      gate: () => Promise.resolve(),
+      abandon: () => Promise.resolve(0),
+      eventsPerRun: 2000,
+      mostAtOnce: 0,
+    });
     site.standIns.begun.length = 0;
     site.standIns.limits.length = 0;
+    site.standIns.abandoned.length = 0;
   });
 
   const runs = async (transferId: string, firstRunId: string) => runsOf(site.temporal, `transfer/${transferId}`, firstRunId);
@@ -67,6 +76,22 @@ describe('the workflows of transfers', { concurrency: false }, () => {
       ['moveWhole', 'moveUnit', 'finishMove'].map((type) => scheduled(run?.events ?? [], type).length),
       [1, 0, 0],
     );
+  });
+
+  test('a move may take days while it beats: a file is begun anew where its attempt ends, however slow it may be', async () => {
+    const seconds: number[] = [];
+    for (const units of [1, 2]) {
+      site.standIns.units = units;
+      const { runId } = await site.penstock.transfers.start(inputOf(`patient-${units}`));
+      await site.penstock.transfers.wait(`patient-${units}`);
+      const [run] = await runs(`patient-${units}`, runId);
+      for (const type of ['moveWhole', 'moveUnit', 'finishMove'])
+        for (const { activityTaskScheduledEventAttributes: asked } of scheduled(run?.events ?? [], type)) {
+          assert.equal(Number(asked?.heartbeatTimeout?.seconds), 4);
+          seconds.push(Number(asked?.startToCloseTimeout?.seconds));
+        }
+    }
+    assert.deepEqual(seconds, Array<number>(4).fill(7 * 86_400));
   });
 
   test('entries that could not be moved make it partial, which is an answer', async () => {
@@ -157,9 +182,20 @@ describe('the workflows of transfers', { concurrency: false }, () => {
     assert.deepEqual([status.state, status.doneFiles, status.reason?.code], ['cancelled', 2, 'Cancelled']);
     assert.match(status.reason?.message ?? '', /2 files, 1\.0 kB.* stay at the target/);
     await assert.rejects(site.penstock.transfers.wait('cancelled'), { type: 'Cancelled' });
+    assert.deepEqual(site.standIns.abandoned, ['manifests/transfers/cancelled/'], 'what lies there unpublished is given back');
     site.standIns.gate = () => Promise.resolve();
     assert.equal((await site.penstock.transfers.start(inputOf('cancelled', { lanes: 1 }))).attached, false);
     assert.equal((await site.penstock.transfers.wait('cancelled')).state, 'complete');
+    assert.equal(site.standIns.abandoned.length, 1, 'of a transfer that is complete nothing is');
+  });
+
+  test('failed, it gives back too what lies there unpublished; that this fails holds up nothing', async () => {
+    site.standIns.gate = () => Promise.reject(ApplicationFailure.nonRetryable('no such bucket', 'NotFound'));
+    site.standIns.abandon = () => Promise.reject(new Error('the store is away'));
+    await site.penstock.transfers.start(inputOf('failing'));
+    await assert.rejects(site.penstock.transfers.wait('failing'), { type: 'NotFound' });
+    assert.deepEqual(site.standIns.abandoned, Array<string>(3).fill('manifests/transfers/failing/'));
+    assert.deepEqual(site.standIns.limits.at(-1), ['failing', null]);
   });
 
   test('cancelled while runs end and begin, it is cancelled in whichever it meets', async () => {

@@ -30,6 +30,10 @@ export interface StandIns {
   /** Every limit that was put on record. */
   readonly limits: (readonly [string, number | null])[];
   readonly storeLimits: Map<string, number>;
+  /** Where the manifest lies, of every call of abandonMove. */
+  readonly abandoned: string[];
+  /** What it answers. */
+  abandon: () => Promise<number>;
 }
 
 export interface MoversSite {
@@ -62,6 +66,8 @@ export async function startMoversSite(): Promise<MoversSite> {
     begun: [],
     mostAtOnce: 0,
     limits: [],
+    abandoned: [],
+    abandon: () => Promise.resolve(0),
     storeLimits: new Map(),
   };
   const connection = await NativeConnection.connect({ address });
@@ -135,5 +141,9 @@ function dataActivities(standIns: StandIns) {
     },
     moveWhole: finish,
     finishMove: finish,
+    abandonMove: async ({ manifest }: MoveRequest): Promise<number> => {
+      standIns.abandoned.push(manifest.prefix);
+      return standIns.abandon();
+    },
   };
 }

@@ -22,7 +22,7 @@ export function addRepairCommands(parent: Command, run: Run): void {
   addCommand(repair, 'start', {
     summary: 'Repair what is due; with --rack also everything that had a shard on a rack that is lost for good',
     details:
-      'There is one at a time: where one is under way it is given more to do. It ends by itself when nothing is due. What no rack can take now is put off and tried again, at least once an hour',
+      'There is one at a time: where one is under way it is given more to do. It ends by itself when nothing is due. What no rack can take now is put off and tried again, at least once an hour. The rack need not be in the site file any more. Of a rack that still answers only what is lost or rotten there is rebuilt; take it out of the site file first to have everything rebuilt elsewhere',
     examples: ['penstock erasure repair start', 'penstock erasure repair start --rack r07', 'penstock erasure repair start --rack r07 --dry-run'],
   })
     .addOption(new Option('--rack <rack>', 'a rack that is lost for good; may be given again').argParser(collect).default([], 'none'))
@@ -35,10 +35,10 @@ export function addRepairCommands(parent: Command, run: Run): void {
 
 async function start(session: Session, { rack: racks, claim, lanes, dryRun }: StartOptions): Promise<CommandAnswer> {
   const known = (await session.site()).erasureSet.racks.map(({ id }) => id);
-  const unknown = racks.find((rack) => !known.includes(rack));
-  if (unknown !== undefined) {
-    throw new CliError('notFound', `rack ${JSON.stringify(unknown)} is not in the site file; accepted: ${known.join(', ')}`, { type: 'NotFound' });
-  }
+  const unknown = racks.filter((rack) => !known.includes(rack));
+  // A rack that is lost for good may have been taken out of the site file already; manifests still name it.
+  if (unknown.length > 0)
+    session.note(`not in the site file: ${unknown.join(', ')}; what had a shard there is looked for all the same (the site file has ${known.join(', ')})`);
   const request = acceptInput(RepairRequestSchema, { racks, lanes, ...(claim === undefined ? {} : { claim }) });
   if (dryRun) {
     if (racks.length === 0) throw new CliError('usage', '--dry-run needs --rack: what is due already is shown by `penstock erasure status`');

@@ -53,7 +53,8 @@ export function addSteeringCommands(parent: Command, run: Run): void {
 
   addCommand(parent, 'cancel', {
     summary: 'End a transfer early; answers when nothing moves any more',
-    details: 'What has arrived stays. Started again under the same name it goes on from there',
+    details:
+      'What has arrived whole stays; started again under the same name it moves the rest. A file of policies.largeFile and more that had not arrived whole is given back, and moved from its start then',
     examples: ['penstock transfer cancel spring-cleaning'],
   })
     .argument('<transfer>', TRANSFER_EXPECTED)

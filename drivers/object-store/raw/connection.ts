@@ -164,9 +164,11 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     } else {
       isPaused = true;
       socket.setTimeout(0);
-      next.then((buffer) => resume(exchange, buffer)).catch((error: unknown) => {
-        if (current === exchange) fail(error instanceof Error ? error : new Error(String(error)));
-      });
+      next
+        .then((buffer) => resume(exchange, buffer))
+        .catch((error: unknown) => {
+          if (current === exchange) fail(error instanceof Error ? error : new Error(String(error)));
+        });
     }
   }
 

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { newWriteId, writeErasureObject } from '../../../datapath/erasure/index.ts';
 import { seededBytes } from '../../../dev/job/job.ts';
+import { signalNames } from '../../../model/messages.ts';
 import { runsOf, scheduled } from '../../support/histories.ts';
 import type { TestSite } from '../../support/site.ts';
 import { eventually } from '../../support/wait.ts';
@@ -84,5 +85,58 @@ export const scrubContinued: Scenario = {
     if (!first || later.length === 0) throw new Error('the scrub was over in one run: the site counts too few events as a full history');
     await save('scrub/before-continue-as-new', 'scrub', { runId: first.runId, when: closed });
     await save('scrub/continued-completed', 'scrub', { when: closed });
+  },
+};
+
+const waiting = ({ penstock }: TestSite) =>
+  eventually('repairs to be put off', async () => ((await penstock.erasure.repair.status()).state === 'waiting' ? true : undefined));
+
+/** More is lost than can be rebuilt: tried again, paused, and given up. */
+export const repairPutOff: Scenario = {
+  site: 'usual',
+  saves: ['repair/put-off', 'repair/paused', 'repair/cancelled'],
+  async run(site, save) {
+    const { repair } = site.penstock.erasure;
+    await writeObjects(site, 2);
+    for (const rack of HALF) await loseShards(site, rack);
+    await repair.start({ racks: ['r01', 'r02'] });
+    await waiting(site);
+    await repair.start({});
+    await save('repair/put-off', 'repair', {
+      when: (events) => scheduled(events, 'requeueRepairs').length > 0 && events.filter((event) => event.timerStartedEventAttributes).length > 1,
+    });
+    await repair.pause();
+    await save('repair/paused', 'repair', { when: (events) => scheduled(events, 'setErasureLimit').length > 1 });
+    await repair.stop();
+    await save('repair/cancelled', 'repair', { when: closed });
+  },
+};
+
+const HALF = Array.from({ length: 10 }, (_, index) => `r${String(index + 1).padStart(2, '0')}`);
+const WAKES = 40;
+
+/** Many find damage while it is paused: it goes on in a new run, and stays paused there. */
+export const repairContinued: Scenario = {
+  site: 'impatient',
+  saves: ['repair/before-continue-as-new', 'repair/continued-cancelled'],
+  async run(site, save) {
+    const { repair } = site.penstock.erasure;
+    await writeObjects(site, 2);
+    for (const rack of HALF) await loseShards(site, rack);
+    await repair.start({ racks: ['r01', 'r02'] });
+    await waiting(site);
+    await repair.pause();
+    const handle = site.temporal.workflow.getHandle('repair');
+    const { raw } = await handle.describe();
+    const firstRunId = raw.workflowExecutionInfo?.firstRunId ?? '';
+    for (let wake = 0; wake < WAKES; wake++) {
+      await handle.signal(signalNames.repairsQueued);
+      await repair.status();
+    }
+    const runs = await runsOf(site.temporal, 'repair', firstRunId);
+    if (runs.length < 2 || !(await repair.status()).paused) throw new Error(`${runs.length} runs: a paused repair has to go on in a new one, paused`);
+    await save('repair/before-continue-as-new', 'repair', { runId: firstRunId, when: closed });
+    await repair.stop();
+    await save('repair/continued-cancelled', 'repair', { when: closed });
   },
 };

@@ -2,7 +2,7 @@
 import type { Scenario } from '../scenario.ts';
 import { copies } from './copies.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
-import { scrubAndRepair, scrubContinued } from './erasure.ts';
+import { repairContinued, repairPutOff, scrubAndRepair, scrubContinued } from './erasure.ts';
 import { continuedAsNew, earlyStart, fullTier, lapsedPin, refusedFloor, workersKilled } from './rough.ts';
 import { adHoc, inUnits, verifiedInParts } from './transfers.ts';
 import { retention, wholeLife } from './whole-life.ts';
@@ -29,4 +29,6 @@ export const scenarios: readonly Scenario[] = [
   copies,
   scrubAndRepair,
   scrubContinued,
+  repairPutOff,
+  repairContinued,
 ];

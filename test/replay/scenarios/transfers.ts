@@ -88,7 +88,14 @@ export const adHoc: Scenario = {
 /** Files that are large here, each four shares: 41 units in one history, 161 over several runs and in a child's. */
 export const inUnits: Scenario = {
   site: 'units',
-  saves: ['transfer/before-continue-as-new', 'transfer/continued-completed', 'prestage/in-units', 'prestage/moved-by-child', 'move/completed'],
+  saves: [
+    'transfer/before-continue-as-new',
+    'transfer/continued-completed',
+    'transfer/cancelled-in-units',
+    'prestage/in-units',
+    'prestage/moved-by-child',
+    'move/completed',
+  ],
   async run(site, save) {
     await seedDataset(site.stores.warm, datasetFiles(10, 200_000, 'few'), BUCKET, 'few/');
     await seedDataset(site.stores.warm, datasetFiles(40, 200_000, 'many'), BUCKET, 'many/');
@@ -100,6 +107,11 @@ export const inUnits: Scenario = {
     if (!first || runs.length < 2) throw new Error('the transfer was over in one run: the site counts too few events as a full history');
     await save('transfer/before-continue-as-new', idOf('long'), { runId: first.runId, when: closed });
     await save('transfer/continued-completed', idOf('long'), { when: closed });
+
+    await site.penstock.transfers.start(inputOf('ended', { source: at('few/'), bytesPerSecond: '10kB/s' }));
+    await moving(site, 'ended');
+    await site.penstock.transfers.cancel('ended');
+    await save('transfer/cancelled-in-units', idOf('ended'), { when: closed });
 
     for (const [name, golden] of [
       ['few', 'prestage/in-units'],

@@ -14,7 +14,7 @@ const erasure = (more: { scrub?: Partial<ErasureCalls['scrub']>; repair?: Partia
 
 const scrub: ScrubStatus = {
   progress: withObject(
-    { ...newScrub('id', STARTED, undefined), previous: { endedAt: STARTED, objects: 10, storedBytes: 4_000_000 } },
+    { ...newScrub('id', STARTED, undefined), previous: { endedAt: STARTED, objects: 10, storedBytes: 4_000_000, byClass: {} } },
     { key: 'a\x1b[31m', storedBytes: 1_000_000, margin: 3, problems: ['shard 3 on r07 is rotten'] },
   ),
   running: true,
@@ -61,7 +61,7 @@ test('pause, resume, rate and stop ask for that and nothing else', async () => {
   assert.deepEqual(asked, [{ bytesPerSecond: null }]);
 });
 
-test('repair start takes racks of the site file, and names them where one is none', async () => {
+test('repair start takes racks, also of those that are gone from the site file, and says so', async () => {
   const { ask, asked } = recorder(repair);
   const ran = await penstock(
     ['erasure', 'repair', 'start', '--rack', 'r07', '--rack', 'r08', '--lanes', '8', '--claim', 'acme/'],
@@ -71,9 +71,21 @@ test('repair start takes racks of the site file, and names them where one is non
   assert.deepEqual(asked.at(-1), { racks: ['r07', 'r08'], claim: 'acme/', lanes: 8 });
   assert.match(ran.stdout, /7 objects, 7\.0 MB of shards/);
   assert.match(ran.stdout, /r07: 36 of 40 objects had a shard there/);
-  const wrong = await penstock(['erasure', 'repair', 'start', '--rack', 'r99'], erasure({}));
-  assert.equal(wrong.code, 3);
-  assert.match(wrong.stderr, /"r99" is not in the site file; accepted: r01, r02/);
+  const gone = await penstock(['erasure', 'repair', 'start', '--rack', 'r99'], erasure({ repair: { start: ask } }));
+  assert.equal(gone.code, 0, gone.stderr);
+  assert.deepEqual(asked.at(-1), { racks: ['r99'], lanes: 4 });
+  assert.match(gone.stderr, /not in the site file: r99; .*r01, r02/);
+});
+
+test('margins are shown for each class of objects that there is', async () => {
+  const progress = ['acme/vision/a1/checkpoints/s1/model.bin', 'acme/vision/a1/checkpoints/s1/penstock-commit.json', 'zz'].reduce(
+    (before, key) => withObject(before, { key, storedBytes: 1, margin: key === 'zz' ? 2 : 4, problems: [] }),
+    newScrub('id', STARTED, undefined),
+  );
+  const { stdout } = await penstock(['erasure', 'scrub', 'status'], erasure({ scrub: { status: () => Promise.resolve({ ...scrub, progress }) } }));
+  assert.match(stdout, /may still be lost +objects +checkpoint files +records +others/i);
+  assert.match(stdout, /2 +1 +0 +0 +1/);
+  assert.match(stdout, /4 +2 +1 +1 +0/);
 });
 
 test('a dry run of a repair needs a rack, for what is due is on record', async () => {

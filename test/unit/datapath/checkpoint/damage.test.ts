@@ -3,8 +3,10 @@ import { after, before, describe, it } from 'node:test';
 import { drainFiles, verifyFiles } from '../../../../datapath/checkpoint/drain.ts';
 import { restoreFiles } from '../../../../datapath/checkpoint/restore.ts';
 import { type EndangeredObject, findErasureObject } from '../../../../datapath/erasure/index.ts';
-import { shardNameOf } from '../../../../datapath/erasure/manifest.ts';
+import { manifestNameOf, shardNameOf } from '../../../../datapath/erasure/manifest.ts';
 import { repairErasureObject } from '../../../../datapath/erasure/repair.ts';
+import { COMMIT_RECORD } from '../../../../model/checkpoint.ts';
+import { PenstockError } from '../../../../model/errors.ts';
 import { impatient, noise } from '../erasure/support.ts';
 import { checkpointSite, PREFIX } from './support.ts';
 
@@ -44,5 +46,27 @@ describe('damage that a drain or a restore comes across', () => {
       [shard.index],
     );
     await verifyFiles({ ...site.inErasureSet, onDamage: () => assert.fail('it is whole again') });
+  });
+
+  it('and fewer than five manifest copies keep the source: told, and let go after the repair', async () => {
+    for (const name of ['b.bin', COMMIT_RECORD]) {
+      const key = `${PREFIX}${name}`;
+      const manifest = await findErasureObject({ racks: site.racks, key });
+      const copy = manifest && manifestNameOf(manifest);
+      assert.ok(copy);
+      const holders = site.racks.filter(({ objects }) => objects.has(copy));
+      assert.equal(holders.length, 5);
+      holders[0]?.objects.delete(copy);
+      const told: EndangeredObject[] = [];
+      const onDamage = async (object: EndangeredObject): Promise<void> => void told.push(object);
+      await assert.rejects(
+        verifyFiles({ ...site.inErasureSet, onDamage }),
+        (error) =>
+          error instanceof PenstockError && error.type === 'StoreUnavailable' && error.errorClass === 'retryable' && /4 manifest copies/.test(error.message),
+      );
+      assert.partialDeepStrictEqual(told, [{ key, margin: 4, suspects: [] }]);
+      await repairErasureObject({ racks: site.racks, key, patience: impatient });
+      await verifyFiles({ ...site.inErasureSet, onDamage: () => assert.fail('all copies are there again') });
+    }
   });
 });

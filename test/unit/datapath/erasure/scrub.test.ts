@@ -11,7 +11,7 @@ import { repairErasureObject } from '../../../../datapath/erasure/repair.ts';
 import { type ScrubbedObject, scrubErasureObjects } from '../../../../datapath/erasure/scrub.ts';
 import type { RackStore } from '../../../../drivers/rack-store/port.ts';
 import { stopAt } from './steps.ts';
-import { failAll, impatient, keysOn, type MemoryRack, memorySite, noise, read, write } from './support.ts';
+import { all, failAll, impatient, keysOn, type MemoryRack, memorySite, noise, read, write } from './support.ts';
 
 const BYTES = 10_000;
 const IN_AN_HOUR = Date.now() + 3_600_000;
@@ -219,12 +219,6 @@ describe('a manifest made from shards', () => {
     assert.deepEqual(keysOn(racks, shardPrefix('gone')), []);
   });
 });
-
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const item of items) found.push(item);
-  return found;
-}
 
 async function removeManifests(racks: readonly MemoryRack[], key: string): Promise<void> {
   for (const { objects } of racks) for (const name of [...objects.keys()]) if (name.startsWith(manifestsOf(key))) objects.delete(name);

@@ -123,6 +123,12 @@ export async function read(racks: readonly RackStore[], key: string, patience = 
   return buffer(content);
 }
 
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
 /** Every key on any rack that begins so. */
 export function keysOn(racks: readonly MemoryRack[], prefix: string): string[] {
   return racks.flatMap(({ id, objects }) => [...objects.keys()].filter((key) => key.startsWith(prefix)).map((key) => `${id}:${key}`));
