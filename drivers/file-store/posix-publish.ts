@@ -92,6 +92,10 @@ async function explained(error: unknown, store: string, parent: HeldDirectory, n
   }
   if (errno === 'EEXIST') return new PenstockError('Conflict', `${quoted(path)} exists.`, { store, cause: error });
   // Not this entry's failure: whoever took it over moves it, and what this attempt says of it must not become the record.
-  if (errno === 'ENOENT') return new PenstockError('SessionLost', `${quoted(path)} was taken over by a later attempt.`, { store, cause: error });
+  if (errno === 'ENOENT')
+    return new PenstockError('SessionLost', `What was written for ${quoted(path)} is gone: a later attempt took it over, or somebody removed it.`, {
+      store,
+      cause: error,
+    });
   return posixError(error, store, path);
 }
