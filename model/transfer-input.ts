@@ -24,7 +24,9 @@ export const TransferRequestSchema = z
     attributes: z
       .boolean()
       .default(true)
-      .describe('Permission bits and extended attributes go along, wherever both ends can keep them; an object store keeps them as metadata'),
+      .describe(
+        'Permission bits and extended attributes go along, wherever both ends can keep them; an object store keeps them as metadata. From objects to objects: content type and the like, and user metadata',
+      ),
     symlinks: z
       .enum(['skip', 'keep', 'follow', 'refuse'])
       .default('keep')

@@ -66,11 +66,11 @@ function chooseStages({ options }: BenchContext): Stage[] {
   return stages.filter(({ operations }) => operations.length > 0);
 }
 
-/** In turns, so that whatever else the machine does meets everyone. */
+/** In turns, so that whatever else the machine does meets everyone; each turn begins with another client, for the first one pays for what the one before left. */
 async function runCase(context: BenchContext, stage: Stage, prepared: PreparedStage, operation: Operation, clients: readonly Client[]): Promise<Run[]> {
   const runs: Run[] = [];
   for (let turn = 1; turn <= stage.runs; turn += 1) {
-    for (const client of clients) {
+    for (const client of startingWith(clients, turn - 1)) {
       for (const synced of needsSyncedPeer(operation, stage.storage) && client.name !== OURS ? [false, true] : [false]) {
         const run = await runOnce(context, prepared, operation, client, synced);
         if (!run) continue;
@@ -84,6 +84,8 @@ async function runCase(context: BenchContext, stage: Stage, prepared: PreparedSt
   }
   return runs;
 }
+
+const startingWith = <T>(all: readonly T[], index: number): readonly T[] => all.map((_, offset) => all[(index + offset) % all.length] as T);
 
 async function runOnce({ workspace }: BenchContext, prepared: PreparedStage, operation: Operation, client: Client, synced: boolean): Promise<Run | undefined> {
   const task = await prepared.task(operation);

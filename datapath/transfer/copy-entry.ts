@@ -120,7 +120,8 @@ async function moveWhole(context: CopyContext, reader: EntryReader, writer: Entr
   const copied = await writer.copyPart?.(0, entry.bytes, signal);
   if (copied) {
     await ofSource(signal, () => reader.verify());
-    const moved = await writer.seal([copied], await wholeChecksum(context, reader, [copied]), signal);
+    const crc32c = writer.comparesCopy ? copied.crc32c : await wholeChecksum(context, reader, [copied]);
+    const moved = await writer.seal([copied], crc32c, signal);
     context.onBytes(entry.bytes);
     return moved;
   }

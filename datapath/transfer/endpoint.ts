@@ -1,6 +1,6 @@
 /** One end of a transfer. An object store's prefix and a file store's directory are the two kinds; the engine knows only this. */
 import type { FileAttributes, PublishScope } from '../../drivers/file-store/port.ts';
-import type { PartBody } from '../../drivers/object-store/port.ts';
+import type { PartBody, ServedAs } from '../../drivers/object-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 
 export interface Endpoint {
@@ -69,8 +69,15 @@ export interface EntryReader {
   recordedCrc32c(): Promise<string | undefined>;
   /** The next range at or behind the offset that may hold something else than zeros; absent where every range does. */
   nextData?(offset: number): Promise<{ readonly start: number; readonly end: number } | undefined>;
-  attributes(): Promise<FileAttributes>;
+  attributes(): Promise<EntryAttributes>;
   close(): Promise<void>;
+}
+
+/** A file's, and what only an object has; each end keeps what it can. */
+export interface EntryAttributes extends FileAttributes {
+  readonly servedAs?: ServedAs;
+  /** An object's user metadata that are not ours, names in lower case. */
+  readonly userMetadata?: Readonly<Record<string, string>>;
 }
 
 export interface EntryWriter {
@@ -87,6 +94,8 @@ export interface EntryWriter {
   writePart(number: number, content: PartContent, signal?: AbortSignal): Promise<PartReceipt>;
   /** The same from the source given to `create`, without a byte passing here. Absent, or answers undefined, where these two ends cannot. */
   copyPart?(number: number, bytes: number, signal?: AbortSignal): Promise<PartReceipt | undefined>;
+  /** `seal` compares what was copied whole with the source's record by itself, where it has to. */
+  readonly comparesCopy?: true;
   /**
    * Whole: publishes under the entry's name. ChecksumMismatch where `crc32c` is not what arrived. Equal content already there is success, different content is replaced only
    * with `replace`, else Conflict. Settles when another entry may be begun; `published` settles, perhaps with the scope's flush, with the entry as it
@@ -134,7 +143,7 @@ export interface CreateOptions {
   /** Set on the object from the moment it is published, where the store can lock. */
   readonly retention?: Retention;
   /** Kept where the endpoint can: by a file system as such, by an object store as user metadata. */
-  readonly attributes?: FileAttributes;
+  readonly attributes?: EntryAttributes;
 }
 export type BatchScope = PublishScope;
 

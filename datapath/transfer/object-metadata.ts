@@ -1,7 +1,9 @@
 /** What an object's user metadata says of the file it was: for stores that keep no CRC32C, no time of modification, no mode and no links of their own. */
 import type { FileAttributes } from '../../drivers/file-store/port.ts';
+import type { ObjectFacts } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
+import type { EntryAttributes } from './endpoint.ts';
 
 export const CRC32C_METADATA = 'penstock-crc32c';
 export const MTIME_METADATA = 'penstock-mtime';
@@ -12,6 +14,8 @@ export const XATTRS_METADATA = 'penstock-xattrs';
 /** Base64 of a symbolic link's target; the object has no content. */
 export const LINK_METADATA = 'penstock-link';
 
+const OURS: ReadonlySet<string> = new Set([CRC32C_METADATA, MTIME_METADATA, MODE_METADATA, XATTRS_METADATA, LINK_METADATA]);
+
 /** S3 allows 2 KB of user metadata, names included. */
 const MAX_METADATA_BYTES = 2048;
 
@@ -19,9 +23,10 @@ const MAX_METADATA_BYTES = 2048;
 export function metadataOf(
   entry: ManifestEntry,
   crc32c: string | undefined,
-  { mode, modifiedAt, xattrs, linkTarget }: FileAttributes = {},
+  { mode, modifiedAt, xattrs, linkTarget, userMetadata }: EntryAttributes = {},
 ): Record<string, string> {
   const metadata = {
+    ...userMetadata,
     [MTIME_METADATA]: modifiedAt ?? entry.modifiedAt,
     ...(crc32c === undefined ? {} : { [CRC32C_METADATA]: crc32c }),
     ...(mode === undefined ? {} : { [MODE_METADATA]: mode.toString(8) }),
@@ -32,11 +37,19 @@ export function metadataOf(
   if (bytes <= MAX_METADATA_BYTES) return metadata;
   throw new PenstockError(
     'InvalidInput',
-    `${JSON.stringify(entry.path)} has extended attributes of ${bytes} bytes, packed; an object's metadata holds 2,048.`,
-    {
-      nextStep: 'Move it without xattrs.',
-    },
+    `${JSON.stringify(entry.path)} has ${bytes} bytes of metadata, its extended attributes packed; an object holds 2,048.`,
+    { nextStep: 'Move it without attributes.' },
   );
+}
+
+/** All that a copy of the object is to have. */
+export function objectAttributesOf({ metadata, servedAs }: Pick<ObjectFacts, 'metadata' | 'servedAs'>): EntryAttributes {
+  const userMetadata = Object.fromEntries(Object.entries(metadata).filter(([name]) => !OURS.has(name)));
+  return {
+    ...attributesOf(metadata),
+    ...(Object.keys(servedAs).length > 0 ? { servedAs } : {}),
+    ...(Object.keys(userMetadata).length > 0 ? { userMetadata } : {}),
+  };
 }
 
 /** What cannot be read as ours is somebody else's, and left out. */

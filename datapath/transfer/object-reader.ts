@@ -2,9 +2,9 @@
 import type { ReadAnswer, ReadIntoOptions } from '../../drivers/object-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
-import { type EntryReader, SPAN_BYTES } from './endpoint.ts';
+import { type EntryAttributes, type EntryReader, SPAN_BYTES } from './endpoint.ts';
 import { etagOf, type ObjectPlace, WEAK_ETAG } from './object-endpoint.ts';
-import { attributesOf, CRC32C_METADATA } from './object-metadata.ts';
+import { CRC32C_METADATA, objectAttributesOf } from './object-metadata.ts';
 
 export interface ObjectReader extends EntryReader {
   readonly place: ObjectPlace;
@@ -21,18 +21,18 @@ export async function openObject(place: ObjectPlace, entry: ManifestEntry, signa
   // Without an etag of the store's there is nothing a request could carry: compared before and behind the reads instead.
   const isWeak = WEAK_ETAG.test(entry.etag);
   if (isWeak) await assertUnchanged(place, key, entry, signal);
-  const known: { crc32c?: string | undefined; metadata?: Readonly<Record<string, string>>; isComplete?: boolean } = {};
+  const known: { crc32c?: string | undefined; attributes?: EntryAttributes; isComplete?: boolean } = {};
 
   const remember = ({ bytes, totalBytes, crc32c, metadata }: ReadAnswer): void => {
     known.crc32c ??= crc32c ?? metadata[CRC32C_METADATA];
-    known.metadata = metadata;
     known.isComplete = bytes === totalBytes;
   };
-  const ask = async (): Promise<void> => {
+  const ask = async (): Promise<EntryAttributes> => {
     const facts = await store.head(bucket, key, { signal });
     if (!facts || etagOf(facts) !== entry.etag) throw changed(place, key, entry);
     known.crc32c = facts.crc32c ?? facts.metadata[CRC32C_METADATA];
-    known.metadata = facts.metadata;
+    known.attributes = objectAttributesOf(facts);
+    return known.attributes;
   };
 
   const optionsAt = (start: number, ofRead: AbortSignal | undefined): ReadIntoOptions => ({
@@ -72,10 +72,7 @@ export async function openObject(place: ObjectPlace, entry: ManifestEntry, signa
       if (known.crc32c === undefined && !known.isComplete) await ask();
       return known.crc32c;
     },
-    async attributes() {
-      if (known.metadata === undefined) await ask();
-      return attributesOf(known.metadata ?? {});
-    },
+    attributes: async () => known.attributes ?? (await ask()),
     close: () => Promise.resolve(),
   };
 }

@@ -40,14 +40,21 @@ function copiedWhole(target: Target, source: CopySource): EntryWriter {
     session: '',
     writePart: () => Promise.reject(new TypeError('this object is copied by its store')),
     copyPart: (number, bytes) => Promise.resolve({ number, bytes, crc32c: entry.crc32c }),
+    comparesCopy: true,
     async seal(_receipts, crc32c, signal) {
       const write = place.store.copyObject(source, place.bucket, key, writeOptions(target, undefined, signal));
-      return { published: settled(await publish(target, write, () => crc32c)) };
+      const wanted = async (written?: StoredObject) => crc32c ?? (isSameContent(written, source) ? undefined : await target.options.source?.recordedCrc32c());
+      return { published: settled(await publish(target, write, wanted)) };
     },
     close: () => Promise.resolve(),
     abandon: () => Promise.resolve(),
   };
 }
+
+/** An etag that is a checksum of the content: an MD5 where it came in one request and is not encrypted, a CRC32C of versitygw's with --data-integrity-etag. */
+const CHECKSUM_ETAG = /^"?(?:[0-9a-f]{32}|CRC32C-[A-Za-z0-9+/]{6}==)"?$/;
+/** What was written has the listed checksum: the source need not be asked for its own. */
+const isSameContent = (written: StoredObject | undefined, { etag }: CopySource): boolean => CHECKSUM_ETAG.test(etag) && written?.etag === etag;
 
 function inOneRequest(target: Target): EntryWriter {
   const { place, key } = target;
@@ -129,12 +136,19 @@ const orEnded =
     throw error;
   };
 
-/** The store's answer as an entry; a taken name is looked into, for it may be this very content. */
-async function publish(target: Target, write: Promise<StoredObject>, crc32c: () => string | undefined): Promise<ManifestEntry> {
+/**
+ * The store's answer as an entry; a taken name is looked into, for it may be this very content.
+ * @param crc32c of what was to be written, given what was; undefined where that needs no comparing
+ */
+async function publish(
+  target: Target,
+  write: Promise<StoredObject>,
+  crc32c: (written?: StoredObject) => string | undefined | Promise<string | undefined>,
+): Promise<ManifestEntry> {
   const { place, key, entry, options } = target;
   try {
     const written = await write;
-    const [known, wanted] = [written.crc32c, crc32c()];
+    const [known, wanted] = [written.crc32c, await crc32c(written)];
     if (known !== undefined && wanted !== undefined && known !== wanted) {
       // Only a copy by the store is compared behind its publication: it must not stay under the name.
       await place.store.remove(place.bucket, key, written.versionId ? { versionId: written.versionId } : {}).catch(() => undefined);
@@ -157,7 +171,7 @@ async function publish(target: Target, write: Promise<StoredObject>, crc32c: () 
     if (!(error instanceof PenstockError)) throw error;
     const conflict = mayBeOurs(error) ? error : await refusedUnheard(target, error);
     // A request refused at its first bytes may be the repeat of one that succeeded: what it was to carry is read for its checksum then.
-    const wanted = crc32c() ?? entry.crc32c ?? (options.source && (await readChecksum(options.source, { signal: options.signal })));
+    const wanted = (await crc32c()) ?? entry.crc32c ?? (options.source && (await readChecksum(options.source, { signal: options.signal })));
     const existing = await sameOrThrow(place, key, { bytes: entry.bytes, crc32c: wanted }, conflict, options.signal);
     if (options.retention) await holdAtLeast(place.store, place.bucket, key, options.retention, options.signal);
     return { ...factsToEntry(place.base, existing), modifiedAt: entry.modifiedAt, ...(wanted === undefined ? {} : { crc32c: wanted }) };
@@ -206,6 +220,7 @@ function copySourceFor({ store }: ObjectPlace, source: EntryReader): CopySource 
 }
 
 const uploadOptions = ({ entry, options }: Target) => ({
+  ...options.attributes?.servedAs,
   metadata: metadataOf(entry, entry.crc32c, options.attributes),
   ...(options.retention ? { retention: options.retention } : {}),
   ...(options.signal ? { signal: options.signal } : {}),
@@ -213,6 +228,7 @@ const uploadOptions = ({ entry, options }: Target) => ({
 
 const writeOptions = ({ entry, options }: Target, crc32c: string | undefined, signal: AbortSignal | undefined): WriteOptions => ({
   ifNoneMatch: !options.replace,
+  ...options.attributes?.servedAs,
   metadata: metadataOf(entry, crc32c ?? entry.crc32c, options.attributes),
   ...(options.retention ? { retention: options.retention } : {}),
   ...(signal ? { signal } : {}),

@@ -113,15 +113,23 @@ export interface ObjectFacts extends ListedObject {
   /** Base64 CRC32C of the whole object where the store keeps one. */
   readonly crc32c: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly servedAs: ServedAs;
+}
+/** What a reader is told of an object's content, kept beside it; what is not named is the store's default. */
+export interface ServedAs {
+  readonly contentType?: string;
+  readonly contentEncoding?: string;
+  readonly contentDisposition?: string;
+  readonly contentLanguage?: string;
+  readonly cacheControl?: string;
 }
 export interface ReadOptions {
   readonly range?: { readonly start: number; readonly end: number };
   readonly ifMatch?: string;
   readonly signal?: AbortSignal;
 }
-export interface WriteOptions {
+export interface WriteOptions extends ServedAs {
   readonly metadata?: Readonly<Record<string, string>>;
-  readonly contentType?: string;
   readonly ifNoneMatch?: boolean;
   /** Base64 CRC32C of the body where the caller computed it over this very buffer; the store verifies it, so it is not computed again. */
   readonly crc32c?: string;

@@ -1,39 +1,74 @@
-/** What describes an object to be, as the SDK's fields and as the raw path's headers. */
-import type { PutObjectCommandInput } from '@aws-sdk/client-s3';
+/** What describes an object, to be or as it is, as the SDK's fields and as the raw path's headers. */
+import type { HeadObjectCommandOutput, PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { PenstockError } from '../../model/errors.ts';
-import type { WriteOptions } from './port.ts';
+import type { ServedAs, WriteOptions } from './port.ts';
+import type { RawAnswer } from './raw/answer.ts';
 import type { Header } from './raw/sign.ts';
 import { label, location, type S3Target } from './s3-target.ts';
 
-type Described = Pick<WriteOptions, 'metadata' | 'contentType' | 'retention'>;
+type Described = Pick<WriteOptions, 'metadata' | 'retention' | keyof ServedAs>;
 
 const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
+/** How the raw path frames a body; never of the object, though some servers keep it. */
+const FRAMING = /(^|,\s*)aws-chunked\b/g;
+
+const SERVED_AS = [
+  ['contentType', 'ContentType', 'content-type'],
+  ['contentEncoding', 'ContentEncoding', 'content-encoding'],
+  ['contentDisposition', 'ContentDisposition', 'content-disposition'],
+  ['contentLanguage', 'ContentLanguage', 'content-language'],
+  ['cacheControl', 'CacheControl', 'cache-control'],
+] as const satisfies readonly (readonly [keyof ServedAs, keyof PutObjectCommandInput & keyof HeadObjectCommandOutput, string])[];
+type ServedField = (typeof SERVED_AS)[number][1];
 
 /** What PutObject, CopyObject and CreateMultipartUpload have in common. */
 export function objectFields(target: S3Target, options: Described) {
+  const served: Partial<Record<ServedField, string>> = {};
+  for (const [name, field] of SERVED_AS) if (options[name]) served[field] = options[name];
   return {
     ...location(target),
-    ContentType: options.contentType ?? DEFAULT_CONTENT_TYPE,
+    ContentType: DEFAULT_CONTENT_TYPE,
+    ...served,
     ...(options.metadata ? { Metadata: { ...options.metadata } } : {}),
     ...(options.retention ? { ObjectLockMode: options.retention.mode, ObjectLockRetainUntilDate: new Date(options.retention.retainUntil) } : {}),
   } satisfies Partial<PutObjectCommandInput>;
 }
 
 /** The same. @throws InvalidInput where a value would not arrive as it is */
-export function objectHeaders(target: S3Target, { metadata, contentType, retention }: Described): Header[] {
-  const headers: Header[] = [['content-type', contentType ?? DEFAULT_CONTENT_TYPE]];
-  for (const [name, value] of Object.entries(metadata ?? {})) {
+export function objectHeaders(target: S3Target, options: Described): Header[] {
+  const headers: Header[] = [];
+  const add = (name: string, value: string): void => {
     if (!PRINTABLE_ASCII.test(value)) {
-      throw new PenstockError('InvalidInput', `The metadata "${name}" of ${label(target)} is not printable ASCII.`, { store: target.store });
+      throw new PenstockError('InvalidInput', `The header "${name}" of ${label(target)} is not printable ASCII.`, { store: target.store });
     }
-    headers.push([`x-amz-meta-${name.toLowerCase()}`, value]);
+    headers.push([name, value]);
+  };
+  for (const [name, , header] of SERVED_AS) {
+    const value = options[name] || (name === 'contentType' ? DEFAULT_CONTENT_TYPE : undefined);
+    if (value !== undefined) add(header, value);
   }
-  if (retention) {
-    headers.push(['x-amz-object-lock-mode', retention.mode]);
-    headers.push(['x-amz-object-lock-retain-until-date', new Date(retention.retainUntil).toISOString()]);
+  for (const [name, value] of Object.entries(options.metadata ?? {})) add(`x-amz-meta-${name.toLowerCase()}`, value);
+  if (options.retention) {
+    add('x-amz-object-lock-mode', options.retention.mode);
+    add('x-amz-object-lock-retain-until-date', new Date(options.retention.retainUntil).toISOString());
   }
   return headers;
+}
+
+/** Of an object that is there, as the raw path heard it. */
+export const servedInHeaders = (headers: RawAnswer['headers']): ServedAs => servedAs((_, header) => headers.get(header));
+
+/** The same as the SDK heard it. */
+export const servedInAnswer = (answer: HeadObjectCommandOutput): ServedAs => servedAs((field) => answer[field]);
+
+function servedAs(told: (field: ServedField, header: string) => string | undefined): ServedAs {
+  const served: { -readonly [Name in keyof ServedAs]: ServedAs[Name] } = {};
+  for (const [name, field, header] of SERVED_AS) {
+    const value = name === 'contentEncoding' ? told(field, header)?.replace(FRAMING, '') : told(field, header);
+    if (value && value !== DEFAULT_CONTENT_TYPE) served[name] = value;
+  }
+  return served;
 }
 
 export const condition = ({ ifNoneMatch }: Pick<WriteOptions, 'ifNoneMatch'>) => (ifNoneMatch ? { IfNoneMatch: '*' } : {});

@@ -4,6 +4,7 @@ import { PenstockError } from '../../model/errors.ts';
 import type { ObjectFacts } from './port.ts';
 import { crc32cIn, etagIn, metadataOf, versionIn, wholeCrc32c } from './s3-answers.ts';
 import { httpStatus, s3Error } from './s3-errors.ts';
+import { servedInAnswer, servedInHeaders } from './s3-fields.ts';
 import { label, location, type S3Target, sendOptions } from './s3-target.ts';
 
 export interface HeadFacts extends ObjectFacts {
@@ -46,6 +47,7 @@ async function rawHead(target: S3Target, { ifMatch, signal }: { ifMatch?: string
     versionId: versionIn(headers),
     crc32c: crc32cIn(headers),
     metadata: metadataOf(headers),
+    servedAs: servedInHeaders(headers),
     retainedUntil: headers.get('x-amz-object-lock-retain-until-date'),
     onLegalHold: headers.get('x-amz-object-lock-legal-hold') === 'ON',
   };
@@ -64,6 +66,7 @@ async function sdkHead(target: S3Target, { ifMatch, signal }: { ifMatch?: string
     versionId: answer.VersionId,
     crc32c: wholeCrc32c(answer.ChecksumCRC32C, answer.ChecksumType),
     metadata: answer.Metadata ?? {},
+    servedAs: servedInAnswer(answer),
     retainedUntil: answer.ObjectLockRetainUntilDate?.toISOString(),
     onLegalHold: answer.ObjectLockLegalHoldStatus === 'ON',
   };

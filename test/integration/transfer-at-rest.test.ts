@@ -4,7 +4,7 @@ import { readdir, readFile, symlink, truncate, utimes, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { MODIFIED_AT } from '../support/transfer-content.ts';
-import { copy, fill, listPages, type Places, startPlaces } from '../support/transfer-places.ts';
+import { copy, fill, kinds, listPages, type Places, startPlaces } from '../support/transfer-places.ts';
 
 let places: Places;
 
@@ -14,21 +14,23 @@ before(async () => {
 after(() => places.stop());
 
 describe('what lies at rest', () => {
-  it('is not believed by a transfer: a flipped byte in a source object ends that entry alone', async () => {
-    const [source, target] = [places.place('object'), places.place('file')];
-    const entries = await fill(source.endpoint, { good: 'good', rotten: 'rotten' });
-    await flip(join(source.onDisk, 'rotten'));
-    const { done, failed } = await copy(source, target, entries);
-    assert.deepEqual(
-      done.map((entry) => entry.path),
-      ['good'],
-    );
-    assert.deepEqual(
-      failed.map(({ path, type }) => [path, type]),
-      [['rotten', 'CorruptSource']],
-    );
-    assert.deepEqual(await readdir(target.onDisk), ['good']);
-  });
+  for (const kind of kinds) {
+    it(`is not believed by a transfer to ${kind}: a flipped byte in a source object ends that entry alone`, async () => {
+      const [source, target] = [places.place('object'), places.place(kind)];
+      const entries = await fill(source.endpoint, { good: 'good', rotten: 'rotten' });
+      await flip(join(source.onDisk, 'rotten'));
+      const { done, failed } = await copy(source, target, entries);
+      assert.deepEqual(
+        done.map((entry) => entry.path),
+        ['good'],
+      );
+      assert.deepEqual(
+        failed.map(({ path, type }) => [path, type]),
+        [['rotten', 'CorruptSource']],
+      );
+      assert.deepEqual(await readdir(target.onDisk), ['good']);
+    });
+  }
 
   it('is not believed by a transfer: a truncated source object ends that entry alone', async () => {
     const [source, target] = [places.place('object'), places.place('file')];

@@ -81,6 +81,38 @@ for (const through of kinds) {
   });
 }
 
+for (const to of ['object', 'elsewhere'] as const) {
+  describe(`objects that go from object to ${to}`, () => {
+    it('keep what they are served as and their own metadata, in one request, in blocks and in parts', async () => {
+      const [source, target] = [places.place('object'), places.place(to)];
+      assert.ok(source.objects && target.objects);
+      const servedAs = {
+        contentType: 'text/html; charset=utf-8',
+        contentEncoding: 'gzip',
+        contentDisposition: 'attachment; filename="a b.html"',
+        contentLanguage: 'de',
+        cacheControl: 'max-age=60',
+      };
+      const sizes = { small: 5, blocks: 6 * MIB, parts: 70 * MIB } as const;
+      for (const [name, bytes] of Object.entries(sizes)) {
+        const { store, bucket, prefix } = source.objects;
+        await store.writeBytes(bucket, `${prefix}${name}`, Buffer.alloc(bytes, name), {
+          ...servedAs,
+          metadata: { author: 'somebody', 'penstock-mode': '640' },
+        });
+      }
+      const { failed } = await copy(source, target, await listPages(source.endpoint), { attributes: true });
+      assert.deepEqual(failed, []);
+      for (const name of Object.keys(sizes)) {
+        const found = await target.objects.store.head(target.objects.bucket, `${target.objects.prefix}${name}`);
+        assert.deepEqual(found?.servedAs, servedAs, name);
+        const { author, 'penstock-mode': mode } = found.metadata;
+        assert.deepEqual([author, mode], ['somebody', '640'], name);
+      }
+    });
+  });
+}
+
 describe('links of a source', () => {
   async function linked(policy: SymlinkPolicy) {
     const root = await directory();

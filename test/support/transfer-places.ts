@@ -7,6 +7,7 @@ import type { Endpoint, EntryPage } from '../../datapath/transfer/endpoint.ts';
 import { createFileEndpoint } from '../../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
+import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { startTestGateway } from './s3-gateway.ts';
 import { publish } from './transfer-content.ts';
@@ -15,6 +16,8 @@ import { publish } from './transfer-content.ts';
 export type Kind = 'object' | 'elsewhere' | 'file';
 export interface Place {
   readonly endpoint: Endpoint;
+  /** Where the endpoint is one of objects: below the prefix. */
+  readonly objects?: { readonly store: ObjectStore; readonly bucket: string; readonly prefix: string };
   readonly onDisk: string;
 }
 export interface Places {
@@ -39,7 +42,11 @@ export async function startPlaces(): Promise<Places> {
       const name = `set-${serial}`;
       if (kind !== 'file') {
         const { store, root } = kind === 'object' ? gateway : other;
-        return { endpoint: createObjectEndpoint(store, 'data', name), onDisk: join(root, 'data', name) };
+        return {
+          endpoint: createObjectEndpoint(store, 'data', name),
+          objects: { store, bucket: 'data', prefix: `${name}/` },
+          onDisk: join(root, 'data', name),
+        };
       }
       return { endpoint: createFileEndpoint(createPosixFileStore({ name: 'scratch', root: directory }), name), onDisk: join(directory, name) };
     },

@@ -42,7 +42,7 @@ export function addStartCommand(parent: Command, run: Run): void {
       new Option('--exclude <prefix>', 'leave out what begins with this below the source; may be given again').argParser(collect).default([], 'nothing'),
     )
     .option('--replace', 'replace what lies at the target with other content; else such an entry is not moved, and told as a Conflict')
-    .option('--no-attributes', 'leave permission bits and extended attributes behind')
+    .option('--no-attributes', 'leave permission bits, extended attributes and objects’ metadata behind')
     .addOption(
       new Option('--symlinks <policy>', 'what symbolic links of a directory tree are')
         .choices(TransferRequestSchema.shape.symlinks.unwrap().options)

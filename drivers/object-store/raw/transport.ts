@@ -56,6 +56,12 @@ const SKEW_THRESHOLD_MS = 240_000;
 /** So many unusual answers in a row, and the endpoint is one for the SDK. */
 const UNUSUAL_LIMIT = 3;
 
+/** The framing is named before what the content itself is encoded in. */
+function inChunks(headers: readonly Header[]): Header[] {
+  const encodings = headers.filter(([name]) => name === 'content-encoding').map(([, value]) => value);
+  return [...headers.filter(([name]) => name !== 'content-encoding'), ['content-encoding', ['aws-chunked', ...encodings].join(',')]];
+}
+
 export function createRawTransport(endpoint: RawEndpoint, identity: RawIdentity, maxConnections: number): RawTransport {
   const signer = createSigner(endpoint.host, identity.region);
   const pool = createPool((onClose) => openConnection(endpoint, onClose), maxConnections);
@@ -65,9 +71,7 @@ export function createRawTransport(endpoint: RawEndpoint, identity: RawIdentity,
     const { method, bucket, key, query = '', headers, body } = request;
     const isTrailing = blocks !== undefined && !isPlain(request);
     const signed: readonly Header[] =
-      isTrailing && body
-        ? [...headers, ['content-encoding', 'aws-chunked'], ['x-amz-decoded-content-length', String(lengthOf(body))], ['x-amz-trailer', TRAILER_NAME]]
-        : headers;
+      isTrailing && body ? [...inChunks(headers), ['x-amz-decoded-content-length', String(lengthOf(body))], ['x-amz-trailer', TRAILER_NAME]] : headers;
     const path = `${endpoint.basePath}/${bucket}/${encodeKey(key)}`;
     const contentSha256 = isTrailing ? UNSIGNED_IN_CHUNKS : UNSIGNED;
     const head = signer.head({ method, path, query, headers: signed, contentSha256 }, credentials, Date.now() + identity.clockOffsetMs());
