@@ -52,7 +52,7 @@ export async function createFileEntry(place: FilePlace, entry: ManifestEntry, op
         replace: options.replace ?? false,
         ...(options.attributes ? { attributes: options.attributes } : {}),
       });
-      return { published: confirmed(place, entry, published, crc32c, options) };
+      return { published: confirmed(place, entry, published, crc32c, options.scope) };
     },
     close: () => file.close(),
     abandon: () => file.abandon(),
@@ -99,7 +99,7 @@ async function confirmed(
   entry: ManifestEntry,
   published: Promise<FileFacts>,
   crc32c: string | undefined,
-  { scope }: CreateOptions,
+  scope: CreateOptions['scope'],
 ): Promise<ManifestEntry> {
   try {
     return withChecksum(place.toEntry(await published), crc32c);

@@ -6,8 +6,8 @@ import type { Child, Command } from './child.ts';
 
 const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-/** What is young is collected early: half the memory of a mover of small files, at the same speed. */
-const MEMORY_FLAGS = ['--max-semi-space-size=8'];
+/** What is young is collected early, and the heap may grow by half before what is old is: two thirds and half the memory of a mover of small files, at the same speed. */
+const MEMORY_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=50'];
 
 /** @param program such as "workers/main.ts", below the repository */
 export function nodeCommand(program: string, parameters: readonly string[]): Command {
