@@ -1,5 +1,5 @@
 /** A bounded number of connections to one endpoint; the one used last is used next, so that the others may go. */
-import type { Connection } from './connection.ts';
+import type { Connection } from './wire.ts';
 
 /** Stores close idle connections after some seconds of their own; being earlier spares a request that meets a closed one. */
 const IDLE_LIMIT_MS = 4_000;

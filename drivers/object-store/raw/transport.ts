@@ -7,11 +7,12 @@ import type { PartBody } from '../port.ts';
 import { type RawAnswer, UnusualAnswer } from './answer.ts';
 import { AnswerError } from './answer-error.ts';
 import { BlockFault, type BlockSource, createBlockSource, TRAILER_NAME } from './blocks.ts';
-import { type Drain, openConnection, type WireRequest } from './connection.ts';
+import { openConnection } from './connection.ts';
 import type { RawEndpoint } from './endpoint.ts';
 import { createPool, type Lease } from './pool.ts';
 import { createSigner, type Header, type SigningCredentials } from './sign.ts';
 import { encodeKey } from './uri.ts';
+import type { Drain, WireRequest } from './wire.ts';
 
 export interface RawRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT';
