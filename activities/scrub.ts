@@ -3,6 +3,7 @@ import { Context, metricMeter } from '@temporalio/activity';
 import { sweepAbandonedShards } from '../datapath/erasure/abandoned.ts';
 import { scrubErasureObjects } from '../datapath/erasure/scrub.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { hoursAt } from '../model/hours.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { REPAIR_LIMIT_KEY } from '../model/repair.ts';
 import {
@@ -15,6 +16,7 @@ import {
   scrubShare,
   withLines,
   withObject,
+  withoutWait,
 } from '../model/scrub.ts';
 import { effect } from './effect.ts';
 import { createLimitWatch, writeLimit } from './limits.ts';
@@ -51,25 +53,30 @@ export function createScrubActivities(stores: Stores) {
         const before = await readScrubProgress(stores);
         const isResumed = before !== undefined && before.state !== 'complete' && !anew;
         const { workflowExecution } = Context.current().info;
-        const progress = isResumed ? before : newScrub(workflowExecution?.runId ?? 'no-run', new Date().toISOString(), before);
+        const progress = isResumed ? withoutWait(before) : newScrub(workflowExecution?.runId ?? 'no-run', new Date().toISOString(), before);
         const rate = bytesPerSecond ?? site.policies.scrubRate;
         await writeLimit(stores, SCRUB_LIMIT_KEY, rate);
         const { heartbeatSeconds, eventsPerRun } = site.policies;
         return { progress, bytesPerSecond: rate, heartbeatSeconds, eventsPerRun };
       }),
 
-    /** Goes on from the place it is given, for so many seconds or to the end of the phase. */
+    /** Goes on from the place it is given, for so many seconds or to the end of the phase or of its hours; outside of these it reads nothing, and says when they begin. */
     scrubSegment: ({ progress: given, seconds }: ScrubSegment): Promise<ScrubProgress> =>
       effect(async (run) => {
         await warm.ensureBucket(SYSTEM_BUCKET);
-        const endsAt = Date.now() + seconds * 1000;
-        let progress = placeOf(given);
+        const { isOpen, changesAt } = hoursAt(site.policies.scrubHours, Date.now());
+        const endsAt = Math.min(Date.now() + seconds * 1000, changesAt);
+        let progress = withoutWait(placeOf(given));
         const { limiter, done } = await watch.limiterAt(SCRUB_LIMIT_KEY, 1);
         const step = (next: ScrubProgress): void => {
           progress = { ...next, updatedAt: new Date().toISOString() };
           run.report(progress);
         };
         try {
+          if (!isOpen) {
+            progress = { ...progress, opensAt: new Date(changesAt).toISOString() };
+            return progress;
+          }
           if (progress.state === 'reading') {
             const pace = (bytes: number) => limiter.take(bytes, run.signal);
             let isOver = true;

@@ -31,6 +31,8 @@ export const ScrubProgressSchema = z.strictObject({
   updatedAt: z.iso.datetime(),
   /** The last key that was read; in `sweeping` the last name. Absent at the beginning. */
   after: z.string().optional(),
+  /** When the policy scrubHours lets it read again; absent while it may. */
+  opensAt: z.iso.datetime().optional(),
   objects: CountSchema,
   /** Of shards, as they lie on the racks. */
   storedBytes: CountSchema,
@@ -54,6 +56,11 @@ export interface ScrubStatus {
   readonly paused: boolean;
   /** Null: no limit. */
   readonly bytesPerSecond: number | null;
+}
+
+/** Its place, as it goes on inside its hours. */
+export function withoutWait({ opensAt: _, ...progress }: ScrubProgress): ScrubProgress {
+  return progress;
 }
 
 const previousOf = ({ updatedAt, objects, storedBytes, byClass }: ScrubProgress) => ({ endedAt: updatedAt, objects, storedBytes, byClass });

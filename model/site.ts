@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { ErasureSetSchema, refineErasureSet } from './erasure-set.ts';
+import { HoursOfDaySchema } from './hours.ts';
 import { IdentifierSchema } from './identifiers.ts';
 import { StoreNameSchema } from './location.ts';
 import { BandwidthSchema, BytesSchema } from './quantity.ts';
@@ -100,6 +101,7 @@ export const PoliciesSchema = z.strictObject({
     'Age at which unfinished uploads and temporary files are swept: longer than any transfer may be stopped, for what it had begun is lost then',
   ),
   scrubRate: BandwidthSchema.default(200_000_000).describe('What a scrub of the erasure set may read from its racks, all of them together'),
+  scrubHours: HoursOfDaySchema.optional().describe('When a scrub may read, every day; outside of it, it waits at its place. At all hours where absent'),
   eventsPerRun: z
     .int()
     .min(50)

@@ -22,7 +22,7 @@ import type { OpenedScrub, ScrubActivities } from '../activities/scrub.ts';
 import { CONTROL_QUEUE, ERASURE_QUEUE } from '../model/identifiers.ts';
 import { queryNames, updateNames } from '../model/messages.ts';
 import { formatBandwidth, formatBytes } from '../model/quantity.ts';
-import { marginRows, SCRUB_WORKFLOW_ID, type ScrubProgress, ScrubRequestSchema, type ScrubStatus, scrubShare } from '../model/scrub.ts';
+import { marginRows, SCRUB_WORKFLOW_ID, type ScrubProgress, ScrubRequestSchema, type ScrubStatus, scrubShare, withoutWait } from '../model/scrub.ts';
 import { type RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
 import { accept } from './accept.ts';
 import { rootCause } from './failures.ts';
@@ -81,6 +81,8 @@ export async function scrub(input: unknown, carried?: ScrubRecord): Promise<Scru
   setHandler(resume, async () => {
     await change(async (known) => {
       known.paused = false;
+      // Asks again whether it may read: the hours may be others by now.
+      known.progress = withoutWait(known.progress);
       await limit(known.bytesPerSecond);
     });
     return statusOf(record, true);
@@ -129,6 +131,7 @@ async function readOn(record: ScrubRecord, seconds: number): Promise<boolean> {
   while (record.progress.state !== 'complete') {
     show(record);
     if (historyIsFull(Math.min(EVENTS_PER_RUN, eventsPerRun))) return false;
+    await insideItsHours(record);
     await condition(() => !record.paused);
     const { state, after } = record.progress;
     const where = after === undefined ? 'from the beginning' : `from behind ${after}`;
@@ -142,15 +145,32 @@ async function readOn(record: ScrubRecord, seconds: number): Promise<boolean> {
   return true;
 }
 
+/** A worker's clock may be behind the server's: what it still calls closed is not asked for in a loop. */
+const SHORTEST_WAIT_MILLISECONDS = 10_000;
+
+/**
+ * Until the segment before said that its hours begin, or a person resumes it. Whether they have begun is for the next segment to say, for the workflow knows neither the
+ * site's policies nor its time zones.
+ */
+async function insideItsHours(record: ScrubRecord): Promise<void> {
+  const { opensAt } = record.progress;
+  if (opensAt === undefined) return;
+  const milliseconds = Math.max(SHORTEST_WAIT_MILLISECONDS, Date.parse(opensAt) - Date.now());
+  await condition(() => record.progress.opensAt === undefined, milliseconds, { summary: `outside its hours, which begin at ${opensAt}` });
+  record.progress = withoutWait(record.progress);
+  show(record);
+}
+
 function statusOf(record: ScrubRecord | undefined, running: boolean): ScrubStatus {
   return { progress: record?.progress, running, paused: record?.paused ?? false, bytesPerSecond: record?.bytesPerSecond ?? null };
 }
 
 function show({ progress, paused, bytesPerSecond }: ScrubRecord): void {
   const share = scrubShare(progress);
+  const state = paused ? 'paused' : progress.opensAt === undefined ? progress.state : `waits for its window, opens at ${progress.opensAt}`;
   setCurrentDetails(
     [
-      `**${paused ? 'paused' : progress.state}**${share === undefined ? '' : `, ${Math.floor(share * 100)} %`}: ${progress.objects} objects, ${formatBytes(progress.storedBytes)} of shards`,
+      `**${state}**${share === undefined ? '' : `, ${Math.floor(share * 100)} %`}: ${progress.objects} objects, ${formatBytes(progress.storedBytes)} of shards`,
       '',
       `- limit ${bytesPerSecond === null ? 'none' : formatBandwidth(bytesPerSecond)}, since ${progress.startedAt}`,
       ...marginRows(progress.byMargin).map(([margin, objects]) => `- ${objects} objects may lose ${margin} more racks`),

@@ -1,5 +1,5 @@
 /**
- * `node bench/erasure/end-to-end-ours.ts OPERATION RACKS FILE_OR_SIZES`: our writer and reader as a process of their own, measured as the peer is. RACKS is
+ * `node bench/erasure/end-to-end-ours.ts OPERATION RACKS FILE_OR_SIZES [MILLISECONDS]`: our writer and reader as a process of their own, measured as the peer is. RACKS is
  * `file:///directory`, a directory below it per rack, or `http://host:port`, with a bucket per rack and credentials in the environment. Prints a line of JSON each.
  */
 import { randomFillSync } from 'node:crypto';
@@ -24,10 +24,8 @@ import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { lostRacks, rackNames } from './end-to-end-racks.ts';
 
 const KEY = 'bench/object';
-/** Long enough that the clock and the first stripe do not show. */
-const MILLISECONDS_PER_SIZE = 1_000;
 
-const [operation = '', place = '', subject = ''] = process.argv.slice(2);
+const [operation = '', place = '', subject = '', millisecondsPerSize = ''] = process.argv.slice(2);
 const racks = openRacks(place);
 print({ startSeconds: process.uptime(), startCpuSeconds: cpuSeconds() });
 
@@ -90,12 +88,12 @@ async function repair(): Promise<void> {
   print({ bytes: rebuiltBytes, milliseconds: performance.now() - started });
 }
 
-/** Written, read and removed again and again, for about a second each. */
+/** Written, read and removed again and again, for about so long; once at least. */
 async function timeSize(bytes: number): Promise<void> {
   const pool = randomFillSync(Buffer.allocUnsafe(Math.min(bytes, 1 << 20)));
   const content = { read: async (into: Buffer) => void fillFrom(pool, into) };
   let [writes, reads, objects] = [0, 0, 0];
-  for (; objects === 0 || writes + reads < MILLISECONDS_PER_SIZE; objects++) {
+  for (; objects === 0 || writes + reads < Number(millisecondsPerSize); objects++) {
     const key = `bench/sizes/${bytes}/${objects}`;
     const started = performance.now();
     await writeErasureObject({ racks, key, content, bytes, writeId: newWriteId() });

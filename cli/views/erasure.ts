@@ -8,7 +8,7 @@ import { escapeLine } from '../output/escape.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
 import { rateText } from './transfer.ts';
 
-export function overviewText({ racks, scrub, repairsDue, repairsPutOff }: ErasureOverview, repair: RepairStatus | undefined): string {
+export function overviewText({ racks, scrub, repairsDue, repairsPutOff }: ErasureOverview, repair: RepairStatus | undefined, now: Date): string {
   const table = renderTable(
     ['rack', 'room', 'reachable', 'free', ''],
     racks.map(({ id, room, reachable, freeBytes, note }) => [
@@ -21,6 +21,8 @@ export function overviewText({ racks, scrub, repairsDue, repairsPutOff }: Erasur
   );
   const facts = renderFacts([
     ['scrub', scrub ? scrubLine(scrub) : 'never; penstock erasure scrub start'],
+    // On record until the next segment is over, also where its hours have begun meanwhile.
+    ['window', scrub?.opensAt !== undefined && Date.parse(scrub.opensAt) > now.getTime() ? windowText(scrub) : undefined],
     ['repairs due', `${dueText(repairsDue)}${repair?.running ? `, ${repair.counts.repairedObjects} repaired${etaText(repair)}` : ''}`],
     ['put off', repairsPutOff > 0 ? `${repairsPutOff} objects, until racks or space are back` : undefined],
   ]);
@@ -31,6 +33,7 @@ export function scrubText({ progress, running, paused, bytesPerSecond }: ScrubSt
   const state = running ? (paused ? 'paused' : 'under way') : progress?.state === 'complete' ? 'over' : 'stopped';
   const facts = renderFacts([
     ['scrub', state],
+    ['window', running && progress ? windowText(progress) : undefined],
     ['progress', progress && scrubLine(progress)],
     ['place', progress?.after],
     ['limit', rateText(bytesPerSecond)],
@@ -81,6 +84,9 @@ function scrubLine(progress: ScrubProgress): string {
   const known = share === undefined || state === 'complete' ? '' : `, about ${Math.floor(share * 100)} %`;
   return `${state}, ${objects} objects, ${formatBytes(storedBytes)} of shards${known}; from ${startedAt} to ${updatedAt}${scrubEta(progress, share)}`;
 }
+
+/** Undefined while it may read. */
+const windowText = ({ opensAt }: ScrubProgress): string | undefined => (opensAt === undefined ? undefined : `waits for its window, opens at ${opensAt}`);
 
 function scrubEta({ state, startedAt, updatedAt }: ScrubProgress, share: number | undefined): string {
   if (state !== 'reading' || share === undefined || share <= 0) return '';

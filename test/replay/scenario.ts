@@ -28,10 +28,17 @@ export interface Scenario {
 
 const slowStaging = { bandwidth: { read: '2GB/s', write: '500kB/s' } }; // staging may use 0.3 of it: 360 kB take two seconds
 
+/** They begin when the first minutes of a scenario are over, and last longer than any. */
+function hoursSoon(): { from: string; to: string } {
+  const clock = (minutes: number): string => new Date(Date.now() + minutes * 60_000).toISOString().slice(11, 16);
+  return { from: clock(3), to: clock(33) };
+}
+
 export const sites = {
   usual: { hot: slowStaging, policies: { attestDays: 0.00003 } }, // attested every three seconds
   impatient: { hot: slowStaging, policies: { eventsPerRun: 60, leaseGraceSeconds: 1, readyThreshold: 0.05 } },
   units: { hot: {}, policies: { largeFile: '100kB', eventsPerRun: 100 } },
+  byNight: { hot: {}, policies: { scrubHours: hoursSoon() } },
   tiny: { hot: { capacity: '1MB' }, policies: {} },
   copying: { hot: {}, policies: {}, replicas: { bern: secondSet('bern', { checkpoints: true }) } },
 } as const;

@@ -17,7 +17,7 @@ export function addScrubCommands(parent: Command, run: Run): void {
   addCommand(scrub, 'start', {
     summary: 'Start the scrub, or go on where it was stopped',
     details:
-      'There is one at a time: where one is under way it attaches. What it finds is queued for repair, and the repair started. A schedule starts it once a week',
+      'There is one at a time: where one is under way it attaches. What it finds is queued for repair, and the repair started. A schedule starts it once a week. Outside the hours of the policy scrubHours it waits for them',
     examples: ['penstock erasure scrub start', 'penstock erasure scrub start --anew --rate 500MB/s'],
   })
     .option('--anew', 'begin at the first object, also where an earlier scrub was stopped on its way')

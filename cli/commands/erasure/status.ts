@@ -14,7 +14,7 @@ export function addStatusCommand(parent: Command, run: Run): void {
   }).action((_options: unknown, command: Command) =>
     run(command, async (session) => {
       const [overview, repair] = await Promise.all([session.stores().then(erasureOverview), repairUnderWay(session)]);
-      return { data: { ...overview, ...(repair ? { repair } : {}) }, text: overviewText(overview, repair) };
+      return { data: { ...overview, ...(repair ? { repair } : {}) }, text: overviewText(overview, repair, session.io.now()) };
     }),
   );
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { newWriteId, writeErasureObject } from '../../../datapath/erasure/index.ts';
 import { seededBytes } from '../../../dev/job/job.ts';
 import { signalNames } from '../../../model/messages.ts';
-import { runsOf, scheduled } from '../../support/histories.ts';
+import { eventsOf, type HistoryEvent, runsOf, scheduled } from '../../support/histories.ts';
 import type { TestSite } from '../../support/site.ts';
 import { eventually } from '../../support/wait.ts';
 import { closed, type Scenario } from '../scenario.ts';
@@ -85,6 +85,25 @@ export const scrubContinued: Scenario = {
     if (!first || later.length === 0) throw new Error('the scrub was over in one run: the site counts too few events as a full history');
     await save('scrub/before-continue-as-new', 'scrub', { runId: first.runId, when: closed });
     await save('scrub/continued-completed', 'scrub', { when: closed });
+  },
+};
+
+const UNTIL_THEY_BEGIN_MS = 5 * 60_000;
+const timers = (events: readonly HistoryEvent[]): number => events.filter((event) => event.timerStartedEventAttributes).length;
+
+/** Started outside its hours: it waits, is resumed and waits again, and reads when they begin. */
+export const scrubInItsHours: Scenario = {
+  site: 'byNight',
+  saves: ['scrub/waits-for-its-window', 'scrub/read-in-its-window'],
+  async run(site, save) {
+    const { scrub } = site.penstock.erasure;
+    await writeObjects(site, 2);
+    await scrub.start({});
+    await save('scrub/waits-for-its-window', 'scrub', { when: (events) => timers(events) === 1 });
+    await scrub.resume();
+    await eventually('it to wait again', async () => (timers(await eventsOf(site.temporal, 'scrub')) === 2 ? true : undefined));
+    await eventually('the scrub to be over', async () => ((await scrub.status()).running ? undefined : true), UNTIL_THEY_BEGIN_MS);
+    await save('scrub/read-in-its-window', 'scrub', { when: closed });
   },
 };
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { overviewText } from '../../../cli/views/erasure.ts';
 import type { ErasureCalls } from '../../../client/erasure.ts';
 import { noRepairs, type RepairStatus } from '../../../model/repair.ts';
 import { newScrub, type ScrubStatus, withObject } from '../../../model/scrub.ts';
@@ -48,6 +49,19 @@ test('scrub status shows share, place, margins and what was found, made harmless
   assert.match(stdout, /200 MB\/s/);
   assert.match(stdout, /3 +1/);
   assert.match(stdout, /\\u001b\[31m: shard 3 on r07 is rotten/);
+});
+
+test('a scrub outside its hours says when its window opens, in its own status and in that of the erasure set', async () => {
+  const progress = { ...newScrub('id', STARTED, undefined), opensAt: '2026-11-21T22:00:00.000Z' };
+  const waits = /window +waits for its window, opens at 2026-11-21T22:00:00\.000Z/;
+  const of = async (running: boolean) =>
+    (await penstock(['erasure', 'scrub', 'status'], erasure({ scrub: { status: () => Promise.resolve({ ...scrub, progress, running }) } }))).stdout;
+  assert.match(await of(true), waits);
+  assert.doesNotMatch(await of(false), /window/, 'a stopped one waits for nothing');
+
+  const overview = { racks: [], scrub: progress, repairsDue: repair.due, repairsPutOff: 0 };
+  assert.match(overviewText(overview, undefined, new Date('2026-11-21T21:59:59Z')), waits);
+  assert.doesNotMatch(overviewText(overview, undefined, new Date('2026-11-21T22:00:00Z')), /window/, 'it is open');
 });
 
 test('pause, resume, rate and stop ask for that and nothing else', async () => {

@@ -28,6 +28,16 @@ test('a wrong value is shown with what would be accepted', async () => {
   await rejects((text) => text.replace('uiPort: auto', 'uiPort: 99999'), /temporal\.uiPort: found 99999; accepted: at most 65535/);
 });
 
+test('hours that are none are shown with what would be accepted', async () => {
+  const scrubHours = (hours: string) => (text: string) => text.replace('policies:\n', `policies:\n  scrubHours: ${hours}\n`);
+  await rejects(scrubHours('{ from: 10pm, to: 06:00 }'), /policies\.scrubHours\.from: found "10pm"; accepted: a time of day from "00:00" to "23:59"/);
+  await rejects(
+    scrubHours('{ from: 22:00, to: 06:00, timeZone: CEST }'),
+    /policies\.scrubHours\.timeZone: found "CEST"; accepted: the IANA name.*\n.*docs\/configuration\.md/,
+  );
+  await rejects(scrubHours('{ from: 06:00, to: 06:00 }'), /policies\.scrubHours\.to: found "06:00"; accepted: another time than `from`/);
+});
+
 test('every wrong field is reported at once', async () => {
   await rejects((text) => text.replace('version: 1', 'version: 2').replace('name: embedded', 'name: ../up'), /version: found 2[\s\S]*name: found "\.\.\/up"/);
 });

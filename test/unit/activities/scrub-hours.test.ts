@@ -1,0 +1,79 @@
+/** A segment of a scrub inside and outside the hours that the site file names, over racks in memory. */
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createScrubActivities, type OpenedScrub } from '../../../activities/scrub.ts';
+import type { Stores } from '../../../drivers/open-site.ts';
+import { loadSiteFile } from '../../../drivers/site-file.ts';
+import { PenstockError } from '../../../model/errors.ts';
+import { newScrub, SCRUB_PROGRESS_KEY, type ScrubProgress, ScrubProgressSchema } from '../../../model/scrub.ts';
+import { recordingStores } from '../cli/recording-stores.ts';
+import { siteFile } from '../cli/support.ts';
+import { type MemoryRack, memorySite, noise, write } from '../datapath/erasure/support.ts';
+
+const SEGMENT_SECONDS = 3600;
+const begun = newScrub('id', '2026-11-21T08:00:00.000Z', undefined);
+
+describe('a segment of a scrub', () => {
+  let racks: MemoryRack[];
+  let records: Map<string, Buffer>;
+  let activities: ReturnType<typeof createScrubActivities>;
+  const recorded = (): ScrubProgress => ScrubProgressSchema.parse(JSON.parse(records.get(SCRUB_PROGRESS_KEY)?.toString() ?? ''));
+  const segment = (progress: ScrubProgress): Promise<ScrubProgress> =>
+    new MockActivityEnvironment({ attempt: 1 }).run(activities.scrubSegment, { progress, seconds: SEGMENT_SECONDS });
+  beforeEach(async () => {
+    racks = memorySite();
+    records = new Map();
+    for (const key of ['a', 'b', 'c']) await write(racks, key, noise(5_000, 1));
+    const site = await loadSiteFile(siteFile);
+    const { stores } = recordingStores({ ...site, policies: { ...site.policies, scrubHours: { from: '22:00', to: '06:00', timeZone: 'UTC' } } });
+    const warm: Stores['warm'] = {
+      ...stores.warm,
+      readBytes: async (_bucket, key) => records.get(key) ?? Promise.reject(new PenstockError('NotFound', key)),
+      writeBytes: async (bucket, key, body, options) => {
+        assert.ok(Buffer.isBuffer(body));
+        records.set(key, body);
+        return await stores.warm.writeBytes(bucket, key, body, options);
+      },
+    };
+    activities = createScrubActivities({ ...stores, warm, shardRacks: racks });
+  });
+
+  it('reads nothing outside its hours, keeps its place and says on record when they begin', async (context) => {
+    context.mock.timers.enable({ apis: ['Date'], now: Date.parse('2026-11-21T12:00:00Z') });
+    for (const rack of racks) for (const method of ['readInto', 'shardBytes', 'freeBytes'] as const) rack.faults.set(method, 'fail');
+    const progress = await segment({ ...begun, after: 'a', objects: 1 });
+    assert.deepEqual(progress, { ...begun, after: 'a', objects: 1, opensAt: '2026-11-21T22:00:00.000Z' });
+    assert.deepEqual(recorded(), progress);
+  });
+
+  it('reads on from its place when they have begun, and waits for nothing any more', async (context) => {
+    context.mock.timers.enable({ apis: ['Date'], now: Date.parse('2026-11-21T22:00:00Z') });
+    const progress = await segment({ ...begun, after: 'a', objects: 1, opensAt: '2026-11-21T22:00:00.000Z' });
+    assert.deepEqual([progress.state, progress.objects, progress.opensAt], ['complete', 3, undefined]);
+    assert.equal(recorded().opensAt, undefined);
+  });
+
+  it('ends with the object at which they end, also where it might go on for longer', async (context) => {
+    const closes = Date.parse('2026-11-22T06:00:00Z');
+    context.mock.timers.enable({ apis: ['Date'], now: closes - 1_000 });
+    let manifests = 0;
+    for (const rack of racks) {
+      const { readInto } = rack;
+      rack.readInto = async (...parameters) => {
+        if (++manifests === 1) context.mock.timers.setTime(closes);
+        return await readInto(...parameters);
+      };
+    }
+    const first = await segment(begun);
+    assert.deepEqual([first.state, first.objects, first.after], ['reading', 1, 'a']);
+    const waits = await segment(first);
+    assert.deepEqual([waits.after, waits.opensAt], ['a', '2026-11-22T22:00:00.000Z']);
+  });
+
+  it('is asked anew where a scrub that waited is started again, for the hours may be others', async () => {
+    records.set(SCRUB_PROGRESS_KEY, Buffer.from(JSON.stringify({ ...begun, after: 'a', opensAt: '2026-11-21T22:00:00.000Z' })));
+    const { progress }: OpenedScrub = await new MockActivityEnvironment({ attempt: 1 }).run(activities.openScrub, { anew: false });
+    assert.deepEqual([progress.after, progress.opensAt], ['a', undefined]);
+  });
+});
