@@ -1,4 +1,4 @@
-/** A byte token bucket that many streams share: first come, first served, or in turn where they are told apart. Its rate may change while they wait. */
+/** A byte token bucket that many streams share: first come, first served, or with equal bytes where they are told apart. Its rate may change while they wait. */
 
 /** What the bucket holds, at an instant. Pure, so that its arithmetic can be tried without waiting. */
 export interface Bucket {
@@ -54,7 +54,10 @@ const systemClock: LimiterClock = {
 /** Longest sleep; a timer takes no more than 2^31 ms. */
 const MAX_SLEEP_MS = 60_000;
 
-/** A limiter whose bytes are shared fairly: whoever has a queue of his own is served in turn with the other queues, however many wait in each. */
+/**
+ * A limiter whose bytes are shared fairly: every queue with somebody in it gets as many as any other, however many wait in each and however large their pieces are. Start-time
+ * fair queueing (Goyal, Vin and Cheng, 1996): a queue's clock runs by the bytes it was given, the one furthest behind is next, and to have been away earns nothing.
+ */
 export interface FairLimiter {
   /** Of one bucket with all others; the same key is the same queue. */
   queue(key: string): RateLimiter;
@@ -67,6 +70,11 @@ interface Waiter {
   readonly bytes: number;
   readonly pass: () => void;
 }
+interface Queue {
+  readonly waiters: Set<Waiter>;
+  /** What it was given, in bytes; never behind the clock of all when somebody joins it. */
+  clock: number;
+}
 
 export function createRateLimiter(bytesPerSecond: number, clock: LimiterClock = systemClock): AdjustableLimiter {
   const { queue, setRate } = createFairLimiter(bytesPerSecond, clock);
@@ -75,24 +83,26 @@ export function createRateLimiter(bytesPerSecond: number, clock: LimiterClock = 
 
 export function createFairLimiter(bytesPerSecond: number, clock: LimiterClock = systemClock): FairLimiter {
   let bucket: Bucket = { tokens: 0, atMs: clock.now(), rate: validRate(bytesPerSecond) };
-  // Only queues with somebody in them, the one to be served next first.
-  const queues = new Map<string, Set<Waiter>>();
+  /** Whoever has waited longest first. Empty ones stay while their clocks are ahead: who comes back at once is not served twice. */
+  const queues = new Map<string, Queue>();
+  /** Of all: the clock, when it began to be served, of the queue that was last. */
+  let clockOfAll = 0;
   let cancelTimer: (() => void) | undefined;
 
   const serve = (): void => {
     cancelTimer?.();
     cancelTimer = undefined;
     bucket = refill(bucket, clock.now());
-    for (let first = firstOf(queues); first; first = firstOf(queues)) {
+    for (let first = furthestBehind(queues.values()); first; first = furthestBehind(queues.values())) {
       const wait = waitMs(bucket);
       if (wait > 0) {
         if (wait !== Infinity) cancelTimer = clock.after(Math.min(wait, MAX_SLEEP_MS), serve);
         return;
       }
-      const { key, queue, waiter } = first;
-      queue.delete(waiter);
-      queues.delete(key);
-      if (queue.size > 0) queues.set(key, queue); // behind all others
+      const { queue, waiter } = first;
+      queue.waiters.delete(waiter);
+      clockOfAll = queue.clock;
+      queue.clock += waiter.bytes;
       if (bucket.rate !== Infinity) bucket = { ...bucket, tokens: bucket.tokens - waiter.bytes };
       waiter.pass();
     }
@@ -102,6 +112,16 @@ export function createFairLimiter(bytesPerSecond: number, clock: LimiterClock = 
     const now = refill(bucket, clock.now());
     bucket = refill({ ...now, rate: validRate(wanted), tokens: now.tokens === Infinity ? 0 : now.tokens }, now.atMs);
     serve();
+  };
+
+  const join = (key: string): Queue => {
+    const known = queues.get(key);
+    if (known && known.waiters.size > 0) return known;
+    for (const [other, { clock: given, waiters }] of queues) if (waiters.size === 0 && given <= clockOfAll) queues.delete(other);
+    const queue: Queue = { waiters: new Set(), clock: Math.max(clockOfAll, known?.clock ?? 0) };
+    queues.delete(key);
+    queues.set(key, queue);
+    return queue;
   };
 
   const take = (key: string, bytes: number, signal?: AbortSignal): Promise<void> => {
@@ -115,16 +135,14 @@ export function createFairLimiter(bytesPerSecond: number, clock: LimiterClock = 
         },
       };
       const giveUp = () => {
-        const queue = queues.get(key);
-        queue?.delete(waiter);
-        if (queue?.size === 0) queues.delete(key);
+        queue.waiters.delete(waiter);
         if (signal) reject(abortReason(signal));
         serve();
       };
       signal?.addEventListener('abort', giveUp, { once: true });
-      const isFirst = queues.size === 0;
-      const queue = queues.get(key) ?? new Set();
-      queues.set(key, queue.add(waiter));
+      const isFirst = !furthestBehind(queues.values());
+      const queue = join(key);
+      queue.waiters.add(waiter);
       // Whoever comes while others wait waits for his turn.
       if (isFirst) serve();
     });
@@ -134,9 +152,14 @@ export function createFairLimiter(bytesPerSecond: number, clock: LimiterClock = 
   return { queue: (key) => ({ take: (bytes, signal) => take(key, bytes, signal), rate }), setRate, rate };
 }
 
-function firstOf(queues: ReadonlyMap<string, Set<Waiter>>): { key: string; queue: Set<Waiter>; waiter: Waiter } | undefined {
-  for (const [key, queue] of queues) for (const waiter of queue) return { key, queue, waiter };
-  return undefined;
+/** Of queues that are equal, the one that came first. */
+function furthestBehind(queues: Iterable<Queue>): { queue: Queue; waiter: Waiter } | undefined {
+  let found: { queue: Queue; waiter: Waiter } | undefined;
+  for (const queue of queues) {
+    const [waiter] = queue.waiters;
+    if (waiter && (!found || queue.clock < found.queue.clock)) found = { queue, waiter };
+  }
+  return found;
 }
 
 function validRate(rate: number): number {

@@ -156,7 +156,7 @@ describe('the limiter', () => {
 });
 
 describe('a limiter with queues', () => {
-  it('serves them in turn, however many wait in each', async () => {
+  it('serves them in turn where their pieces are equal, however many wait in each', async () => {
     const clock = fakeClock();
     const limiter = createFairLimiter(100, clock);
     const order: string[] = [];
@@ -166,7 +166,7 @@ describe('a limiter with queues', () => {
         .take(100)
         .then(() => order.push(key));
     await clock.advance(10_000);
-    assert.deepEqual(order, ['many', 'many', 'one', 'two', 'many', 'two', 'many'], 'the first came before there was anybody to share with');
+    assert.deepEqual(order, ['many', 'one', 'two', 'many', 'two', 'many', 'many']);
   });
 
   it('gives each its equal part, and the rest to those who still want it', async () => {
@@ -186,6 +186,50 @@ describe('a limiter with queues', () => {
     await clock.advance(7000);
     assert.equal(passed.modest, 2000);
     assert.ok(passed.greedy >= 7800, JSON.stringify(passed));
+  });
+
+  it('gives each as many bytes as the others, whatever the sizes and numbers of their pieces', async () => {
+    const pieces = fc.record({ bytes: fc.integer({ min: 1, max: 4096 }), streams: fc.integer({ min: 2, max: 40 }) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(pieces, { minLength: 2, maxLength: 5 }), async (kinds) => {
+        const clock = fakeClock();
+        const limiter = createFairLimiter(4096, clock);
+        const passed = kinds.map(() => 0);
+        const ending = new AbortController();
+        const stream = async (index: number, bytes: number): Promise<void> => {
+          while (!ending.signal.aborted) {
+            await limiter.queue(`${index}`).take(bytes, ending.signal);
+            passed[index] = (passed[index] ?? 0) + bytes;
+          }
+        };
+        const streams = kinds.flatMap(({ bytes, streams }, index) => Array.from({ length: streams }, () => stream(index, bytes).catch(() => undefined)));
+        await clock.advance(30_000);
+        ending.abort();
+        await Promise.all(streams);
+        // A queue is never served while another one is behind it by more than the larger of their pieces.
+        const largest = Math.max(...kinds.map(({ bytes }) => bytes));
+        assert.ok(Math.max(...passed) - Math.min(...passed) <= 2 * largest, JSON.stringify({ kinds, passed }));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('owes nothing to whoever was away', async () => {
+    const clock = fakeClock();
+    const limiter = createFairLimiter(1000, clock);
+    await limiter.queue('late').take(1);
+    for (let time = 0; time < 50; time += 1) {
+      void limiter.queue('busy').take(100);
+      await clock.advance(100);
+    }
+    const order: string[] = [];
+    for (const key of ['busy', 'late', 'late', 'late', 'busy', 'busy'])
+      void limiter
+        .queue(key)
+        .take(100)
+        .then(() => order.push(key));
+    await clock.advance(5000);
+    assert.deepEqual(order, ['late', 'busy', 'late', 'busy', 'late', 'busy'], 'one piece ahead at most, not the fifty that it did not ask for');
   });
 
   it('lets go of whoever gives up, and forgets his queue', async () => {
