@@ -18,7 +18,8 @@ import {
 } from './layout.ts';
 import { listNames } from './list.ts';
 import { findManifest, type SurveyOptions } from './manifest-copies.ts';
-import { defaultPatience, isType, type Patience, within } from './patience.ts';
+import { defaultPatience, isType, type Patience } from './patience.ts';
+import { askRack } from './rack-memory.ts';
 import { removeAttempt, removeNotes } from './remove.ts';
 import { demandSettled } from './settled.ts';
 import { namesOf, placeOf, tidyObject } from './tidy.ts';
@@ -111,18 +112,18 @@ export async function sweepAbandonedShards(request: SweepAbandonedShards): Promi
 }
 
 /** When the attempt began, as the header of any of its shards says. CorruptSource where none tells. */
-async function beginOf(shards: readonly NamedShard[], { patience, signal }: SurveyOptions): Promise<number> {
+async function beginOf(shards: readonly NamedShard[], survey: SurveyOptions): Promise<number> {
   let trouble: unknown;
   for (const { key, writeId, name, racks } of shards) {
     for (const rack of racks) {
       try {
         const header = Buffer.alloc(HEADER_BYTES);
-        await within(patience.requestMilliseconds, rack.id, 'reading a header', (inner) => rack.readInto(name, header, { signal: inner }), signal);
+        await askRack(rack, 'reading a header', survey, (inner) => rack.readInto(name, header, { signal: inner }));
         const parsed = parseHeader(header);
         if (parsed.key === key && parsed.writeId === writeId) return parsed.createdAtMilliseconds;
         trouble = new PenstockError('CorruptSource', `${name} is a shard of ${JSON.stringify(parsed.key)}, write ${parsed.writeId}.`, { store: rack.id });
       } catch (error) {
-        signal?.throwIfAborted();
+        survey.signal?.throwIfAborted();
         trouble = error;
       }
     }

@@ -22,7 +22,8 @@ import {
 import { listNames } from './list.ts';
 import type { ErasureManifest, PlacedShardEntry } from './manifest.ts';
 import { findManifest, type SurveyOptions } from './manifest-copies.ts';
-import { defaultPatience, type Patience, within } from './patience.ts';
+import { defaultPatience, type Patience } from './patience.ts';
+import { askRack, withLastChance } from './rack-memory.ts';
 
 export interface ClaimErasureObject {
   readonly racks: readonly RackStore[];
@@ -41,9 +42,12 @@ interface FoundShard {
  * The object is committed afterwards, or was before. NotEnoughShards where no write has 14 sound shards; Conflict where several have, with different
  * contents: only who wrote them knows which was meant.
  */
-export async function claimErasureObject({ racks, key, signal, patience = defaultPatience }: ClaimErasureObject): Promise<ErasureManifest> {
+export async function claimErasureObject({ racks, key, signal, patience: given = defaultPatience }: ClaimErasureObject): Promise<ErasureManifest> {
   checkKey(key);
-  const survey: SurveyOptions = { patience, signal };
+  return await withLastChance(racks, given, (patience) => claim(racks, key, { patience, signal }));
+}
+
+async function claim(racks: readonly RackStore[], key: string, survey: SurveyOptions): Promise<ErasureManifest> {
   const known = await findManifest(racks, key, survey);
   if (known) return known.manifest;
   const shards = await findShards(racks, key, survey);
@@ -100,19 +104,13 @@ async function findShards(racks: readonly RackStore[], key: string, survey: Surv
   }
 }
 
-async function describe(rack: RackStore, key: string, name: string, { patience, signal }: SurveyOptions): Promise<FoundShard | undefined> {
+async function describe(rack: RackStore, key: string, name: string, survey: SurveyOptions): Promise<FoundShard | undefined> {
   const read = (start: number, bytes: number) =>
-    within(
-      patience.requestMilliseconds,
-      rack.id,
-      'reading a shard',
-      async (inner) => {
-        const into = Buffer.alloc(bytes);
-        const answer = await rack.readInto(name, into, { start, signal: inner });
-        return { bytes: into.subarray(0, answer.bytes), totalBytes: answer.totalBytes };
-      },
-      signal,
-    );
+    askRack(rack, 'reading a shard', survey, async (inner) => {
+      const into = Buffer.alloc(bytes);
+      const answer = await rack.readInto(name, into, { start, signal: inner });
+      return { bytes: into.subarray(0, answer.bytes), totalBytes: answer.totalBytes };
+    });
   const parsed = parseShardKey(key, name);
   try {
     const header = parseHeader((await read(0, HEADER_BYTES)).bytes);
@@ -139,7 +137,7 @@ async function describe(rack: RackStore, key: string, name: string, { patience, 
       entry: { index: header.index, rack: rack.id, ...(repairId === undefined ? {} : { repairId }) },
     };
   } catch (error) {
-    signal?.throwIfAborted();
+    survey.signal?.throwIfAborted();
     // A damaged or unreachable one is a shard less.
     if (error instanceof PenstockError) return undefined;
     throw error;

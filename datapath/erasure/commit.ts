@@ -20,7 +20,8 @@ import {
   standingOfWrite,
   surveyManifests,
 } from './manifest-copies.ts';
-import { isType, within } from './patience.ts';
+import { isType } from './patience.ts';
+import { askRack, withLastChance } from './rack-memory.ts';
 import { removeCopies } from './remove-copies.ts';
 
 export type CommitResult =
@@ -35,11 +36,19 @@ export class CommitInDoubt extends PenstockError {}
 const MAX_ROUNDS = 6;
 
 /** Rejects with {@link CommitInDoubt}, or with StoreUnavailable where certainly nothing was put. */
-export async function commitManifest(racks: readonly RackStore[], own: ErasureManifest, options: SurveyOptions): Promise<CommitResult> {
+export async function commitManifest(racks: readonly RackStore[], own: ErasureManifest, given: SurveyOptions): Promise<CommitResult> {
   const electors = electorsFor(own.key, racks);
+  // Over both attempts of the last chance: what the first one may have put, the second need not see.
   let ownMayExist = false;
-  let trouble = `only ${electors.length} racks`;
   try {
+    return await withLastChance(electors, given.patience, (patience) => attempt({ ...given, patience }));
+  } catch (error) {
+    if (!ownMayExist || error instanceof CommitInDoubt || isType(error, 'NotFound')) throw error;
+    throw new CommitInDoubt('StoreUnavailable', `the commit of ${JSON.stringify(own.key)} was interrupted.`, { cause: error });
+  }
+
+  async function attempt(options: SurveyOptions): Promise<CommitResult> {
+    let trouble = `only ${electors.length} racks`;
     for (let round = 1; round <= MAX_ROUNDS; round++) {
       const copies = await surveyElectors(electors, manifestNameOf(own), options);
       ownMayExist ||= copies.some((copy) => isCopyOf(copy, own));
@@ -71,9 +80,6 @@ export async function commitManifest(racks: readonly RackStore[], own: ErasureMa
       if (round > 1) await sleep(round * 20, undefined, options.signal ? { signal: options.signal } : {});
     }
     throw unsettled(own.key, trouble, ownMayExist);
-  } catch (error) {
-    if (!ownMayExist || error instanceof CommitInDoubt || isType(error, 'NotFound')) throw error;
-    throw new CommitInDoubt('StoreUnavailable', `the commit of ${JSON.stringify(own.key)} was interrupted.`, { cause: error });
   }
 }
 
@@ -131,13 +137,7 @@ async function putCopies(leader: LeadingManifest, copies: readonly ManifestCopy[
     if (needed === 0) return;
     if (state !== 'absent') continue;
     try {
-      await within(
-        options.patience.requestMilliseconds,
-        rack.id,
-        'writing a manifest',
-        (signal) => rack.writeManifest(manifestNameOf(leader.manifest), body, { signal }),
-        options.signal,
-      );
+      await askRack(rack, 'writing a manifest', options, (signal) => rack.writeManifest(manifestNameOf(leader.manifest), body, { signal }));
       needed--;
     } catch (error) {
       options.signal?.throwIfAborted();

@@ -2,7 +2,8 @@
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { type ManifestName, manifestsOf, parseManifestKey } from './layout.ts';
 import { enoughOf, type SurveyOptions } from './manifest-copies.ts';
-import { messageOf, mostOf, within } from './patience.ts';
+import { messageOf, mostOf } from './patience.ts';
+import { askRack } from './rack-memory.ts';
 
 /** One manifest on one rack. */
 export interface ListedManifest extends ManifestName {
@@ -19,18 +20,11 @@ export interface ListedManifests {
 
 /** Every manifest of the key on these racks, by name. Rejects only where the signal is aborted. */
 export async function listManifests(racks: readonly RackStore[], key: string, options: SurveyOptions): Promise<ListedManifests> {
-  const { patience, signal } = options;
   const asked = racks.map(async (rack): Promise<{ readonly keys: readonly string[] } | { readonly problem: string }> => {
     try {
-      return await within(
-        patience.requestMilliseconds,
-        rack.id,
-        'listing manifests',
-        (inner) => rack.list(manifestsOf(key), { limit: MOST_LISTED, signal: inner }),
-        signal,
-      );
+      return await askRack(rack, 'listing manifests', options, (inner) => rack.list(manifestsOf(key), { limit: MOST_LISTED, signal: inner }));
     } catch (error) {
-      signal?.throwIfAborted();
+      options.signal?.throwIfAborted();
       return { problem: messageOf(error) };
     }
   });

@@ -9,8 +9,9 @@ import type { ObjectIdentity } from './format.ts';
 import { openLane, type ShardLane } from './lane.ts';
 import { createLaneClock } from './lane-clock.ts';
 import { shardBytes, shardKey, WRITE_QUORUM } from './layout.ts';
-import { noteTrouble, type ShardPlacement } from './live-racks.ts';
+import type { ShardPlacement } from './live-racks.ts';
 import { atMost, messageOf, type Patience } from './patience.ts';
+import { noteTrouble } from './rack-memory.ts';
 import type { ShardParts } from './shard-parts.ts';
 import { createStripeWindow } from './stripe-window.ts';
 
@@ -136,7 +137,7 @@ export function openLanes({ identity, placement, parts, patience, onTaken }: Lan
     if (isOver) return;
     causes.push(cause);
     faults.push({ rack: lane.rack.id, index: lane.index, message: messageOf(cause) });
-    noteTrouble(lane.rack);
+    noteTrouble(lane.rack, patience);
     lanes[lane.index] = undefined;
     const inUse = alive().map(({ rack }) => rack);
     const spare = window.isRepeatable() ? chooseSpare(inUse, spares) : undefined;

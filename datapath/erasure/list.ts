@@ -3,7 +3,8 @@ import type { RackPage, RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { manifestKey, manifestPrefix, PARITY_SHARDS, parseManifestKey } from './layout.ts';
 import type { SurveyOptions } from './manifest-copies.ts';
-import { defaultPatience, messageOf, type Patience, within } from './patience.ts';
+import { defaultPatience, messageOf, type Patience } from './patience.ts';
+import { askRack, withLastChance } from './rack-memory.ts';
 
 export interface ListErasureObjects {
   readonly racks: readonly RackStore[];
@@ -51,19 +52,21 @@ export interface NamePage {
   readonly silent: readonly string[];
 }
 
+type ListNames = SurveyOptions & { readonly after: string | undefined; readonly limit: number };
+
 /** The names on all racks, merged: every rack that answered has told all that it has up to the page's end. StoreUnavailable as above. */
-export async function listNames(
-  racks: readonly RackStore[],
-  prefix: string,
-  { after, limit, signal, patience }: SurveyOptions & { readonly after: string | undefined; readonly limit: number },
-): Promise<NamePage> {
+export async function listNames(racks: readonly RackStore[], prefix: string, options: ListNames): Promise<NamePage> {
+  return await withLastChance(racks, options.patience, (patience) => namesOnAll(racks, prefix, { ...options, patience }));
+}
+
+async function namesOnAll(racks: readonly RackStore[], prefix: string, { after, limit, signal, patience }: ListNames): Promise<NamePage> {
   const from = after === undefined ? {} : { after };
   const silent: string[] = [];
   const answers = await Promise.all(
     racks.map(async (rack): Promise<{ rack: RackStore; page: RackPage } | undefined> => {
       try {
         const list = (inner: AbortSignal) => rack.list(prefix, { ...from, limit, signal: inner });
-        return { rack, page: await within(patience.requestMilliseconds, rack.id, 'listing', list, signal) };
+        return { rack, page: await askRack(rack, 'listing', { patience, signal }, list) };
       } catch (error) {
         signal?.throwIfAborted();
         silent.push(`${rack.id} (${messageOf(error)})`);

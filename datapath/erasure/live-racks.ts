@@ -4,7 +4,8 @@ import { PenstockError } from '../../model/errors.ts';
 import { placeShards, tooFewRacks } from '../../model/placement.ts';
 import { type Layout, shardBytes, TOTAL_SHARDS, WRITE_QUORUM } from './layout.ts';
 import type { SurveyOptions } from './manifest-copies.ts';
-import { lagOf, messageOf, mostOf, within } from './patience.ts';
+import { lagOf, messageOf, mostOf, type Patience } from './patience.ts';
+import { askRack, isSilent, isTroubled, withLastChance } from './rack-memory.ts';
 
 export interface ShardPlacement {
   /** Of shards 0, 1, ... */
@@ -17,27 +18,18 @@ const PROBE_VALID_MILLISECONDS = 5_000;
 
 const probes = new WeakMap<RackStore, { readonly at: number; readonly freeBytes: number | undefined }>();
 
-/** A rack that failed or lagged in a write is passed over for this long where enough others are live: one bad rack must not hold up every object anew. */
-const TROUBLE_MILLISECONDS = 30_000;
-
-const troubles = new WeakMap<RackStore, number>();
-
-export function noteTrouble(rack: RackStore): void {
-  troubles.set(rack, performance.now());
-}
-
-const isTroubled = (rack: RackStore): boolean => performance.now() - (troubles.get(rack) ?? Number.NEGATIVE_INFINITY) < TROUBLE_MILLISECONDS;
-
 /** StoreUnavailable or OutOfSpace where fewer than the write quorum are live. */
 export async function placeOnLiveRacks(racks: readonly RackStore[], key: string, layout: Layout, options: SurveyOptions): Promise<ShardPlacement> {
   if (new Set(racks.map(({ id }) => id)).size !== racks.length) throw new PenstockError('InvalidInput', 'two racks have the same id.');
-  const answers = await askAll(racks, shardBytes(layout), options);
-  const live = answers.filter(({ problem }) => problem === undefined);
+  const liveOf = (answers: readonly Answer[]) => answers.filter(({ problem }) => problem === undefined);
+  const look = (patience: Patience) => askAll(racks, shardBytes(layout), { ...options, patience });
+  const answers = await withLastChance(racks, options.patience, look, (found) => liveOf(found).length >= WRITE_QUORUM);
+  const live = liveOf(answers);
   if (live.length < WRITE_QUORUM) {
     const refusals = answers.flatMap(({ rack: { id }, problem, isFull }) => (problem === undefined ? [] : [{ id, why: problem, isFull }]));
     throw tooFewRacks(key, { takers: live.length, needed: WRITE_QUORUM, refusals });
   }
-  const calm = live.filter(({ rack }) => !isTroubled(rack));
+  const calm = live.filter(({ rack }) => !isTroubled(rack, options.patience));
   const placement = placeShards(
     key,
     (calm.length >= TOTAL_SHARDS ? calm : live).map(({ rack, freeBytes }) => ({ id: rack.id, room: rack.room, availableBytes: freeBytes, rack })),
@@ -73,12 +65,13 @@ async function ask(rack: RackStore, neededBytes: number, options: SurveyOptions)
   }
 }
 
-async function probe(rack: RackStore, { patience, signal }: SurveyOptions): Promise<number | undefined> {
+async function probe(rack: RackStore, options: SurveyOptions): Promise<number | undefined> {
+  const { patience } = options;
   const known = probes.get(rack);
-  if (known && Date.now() - known.at < PROBE_VALID_MILLISECONDS) return known.freeBytes;
+  if (known && Date.now() - known.at < PROBE_VALID_MILLISECONDS && !isSilent(rack, patience)) return known.freeBytes;
   // Whoever takes longer to say that it is there would hold up the write as well.
   const limit = Math.min(patience.requestMilliseconds, lagOf(patience));
-  const freeBytes = await within(limit, rack.id, 'asking for free space', (inner) => rack.freeBytes({ signal: inner }), signal);
+  const freeBytes = await askRack(rack, 'asking for free space', options, (inner) => rack.freeBytes({ signal: inner }), limit);
   probes.set(rack, { at: Date.now(), freeBytes });
   return freeBytes;
 }

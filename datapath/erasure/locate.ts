@@ -5,7 +5,8 @@ import type { LocatedManifest, LocatedObject, LocatedShard } from '../../model/l
 import { checkKey, DATA_SHARDS, shardBytes } from './layout.ts';
 import { attemptOf, type ErasureManifest, generationOf, layoutOf, manifestNameOf, missingShards, type PlacedShardEntry, shardNameOf } from './manifest.ts';
 import { electorsFor, findManifest, surveyManifests } from './manifest-copies.ts';
-import { defaultPatience, messageOf, type Patience, within } from './patience.ts';
+import { defaultPatience, messageOf, type Patience } from './patience.ts';
+import { askRack } from './rack-memory.ts';
 
 export interface LocateErasureObject {
   readonly racks: readonly RackStore[];
@@ -49,7 +50,7 @@ async function locateShard(manifest: ErasureManifest, shard: PlacedShardEntry, {
   const where = { index, rack: rackId, room: rack.room };
   try {
     const name = shardNameOf(manifest, shard);
-    const bytes = await within(patience.requestMilliseconds, rack.id, 'looking for a shard', (inner) => rack.shardBytes(name, { signal: inner }), signal);
+    const bytes = await askRack(rack, 'looking for a shard', { patience, signal }, (inner) => rack.shardBytes(name, { signal: inner }));
     const expected = shardBytes(layoutOf(manifest));
     if (bytes === undefined) return { ...where, state: 'gone', note: 'the rack has no such shard' };
     if (bytes !== expected) return { ...where, state: 'wrong length', note: `${bytes} instead of ${expected} bytes` };

@@ -6,7 +6,8 @@ import { leaderOf, surveyElectors } from './contested.ts';
 import { type ListedManifest, type ListedManifests, laterGenerations, listManifests } from './generations.ts';
 import { DATA_SHARDS, laterManifestKey, MANIFEST_COPIES, MANIFEST_ELECTORS, manifestKey, PARITY_SHARDS, shardBytes } from './layout.ts';
 import { attemptOf, type ErasureManifest, layoutOf, missingShards, parseManifest, shardNameOf } from './manifest.ts';
-import { isType, messageOf, mostOf, type Patience, within } from './patience.ts';
+import { isType, messageOf, mostOf, type Patience } from './patience.ts';
+import { askRack, withLastChance } from './rack-memory.ts';
 
 export interface SurveyOptions {
   readonly patience: Patience;
@@ -16,9 +17,11 @@ export interface SurveyOptions {
 }
 
 export type ManifestCopy =
-  | { readonly rack: RackStore; readonly state: 'present'; readonly manifest: ErasureManifest }
+  | { readonly rack: RackStore; readonly state: 'present'; readonly manifest: ErasureManifest; readonly body: Buffer }
   | { readonly rack: RackStore; readonly state: 'absent' }
-  | { readonly rack: RackStore; readonly state: 'damaged' | 'unreachable'; readonly problem: string };
+  /** The body is undefined where the rack itself says that what it has is no manifest. */
+  | { readonly rack: RackStore; readonly state: 'damaged'; readonly problem: string; readonly body: Buffer | undefined }
+  | { readonly rack: RackStore; readonly state: 'unreachable'; readonly problem: string };
 
 /**
  * The racks that may hold the key's manifest, in rank order. By the key alone, so that concurrent writers meet: a quarantine, which comes and goes, changes
@@ -36,18 +39,15 @@ export function electorsFor(key: string, racks: readonly RackStore[]): RackStore
 /** What each rack holds under a manifest's name, in the racks' order. Rejects only where the signal is aborted. */
 export async function surveyManifests(racks: readonly RackStore[], name: string, options: SurveyOptions): Promise<ManifestCopy[]> {
   const asked = racks.map(async (rack): Promise<ManifestCopy> => {
+    let body: Buffer | undefined;
     try {
-      const body = await within(
-        options.patience.requestMilliseconds,
-        rack.id,
-        'reading a manifest',
-        (signal) => rack.readManifest(name, { signal }),
-        options.signal,
-      );
-      return body ? { rack, state: 'present', manifest: parseManifest(body, name) } : { rack, state: 'absent' };
+      body = await askRack(rack, 'reading a manifest', options, (signal) => rack.readManifest(name, { signal }));
+      return body ? { rack, state: 'present', manifest: parseManifest(body, name), body } : { rack, state: 'absent' };
     } catch (error) {
       options.signal?.throwIfAborted();
-      return { rack, state: isType(error, 'CorruptSource') || isType(error, 'ChecksumMismatch') ? 'damaged' : 'unreachable', problem: messageOf(error) };
+      const problem = messageOf(error);
+      const isDamaged = isType(error, 'CorruptSource') || isType(error, 'ChecksumMismatch');
+      return isDamaged ? { rack, state: 'damaged', problem, body } : { rack, state: 'unreachable', problem };
     }
   });
   const copies = await mostOf(asked, enoughOf(racks, options), ({ state }) => state === 'present' || state === 'absent');
@@ -79,6 +79,10 @@ export const leadingManifest = (copies: readonly ManifestCopy[]): LeadingManifes
  * there is no such object. StoreUnavailable where too many racks are silent to say so.
  */
 export async function findManifest(racks: readonly RackStore[], key: string, options: SurveyOptions): Promise<LeadingManifest | undefined> {
+  return await withLastChance(racks, options.patience, (patience) => findAmong(racks, key, { ...options, patience }));
+}
+
+async function findAmong(racks: readonly RackStore[], key: string, options: SurveyOptions): Promise<LeadingManifest | undefined> {
   const electors = electorsFor(key, racks);
   const [asked, listing] = await Promise.all([surveyElectors(electors, manifestKey(key), options), listManifests(electors, key, options)]);
   const found = await leaderOf(asked, racks, options);
@@ -141,6 +145,11 @@ export interface Standing {
 }
 
 export async function standingOf(manifest: ErasureManifest, racks: readonly RackStore[], options: SurveyOptions): Promise<Standing> {
+  const look = (patience: Patience) => standingNow(manifest, racks, { ...options, patience });
+  return await withLastChance(racks, options.patience, look, ({ state }) => state !== 'doubtful');
+}
+
+async function standingNow(manifest: ErasureManifest, racks: readonly RackStore[], options: SurveyOptions): Promise<Standing> {
   const expected = shardBytes(layoutOf(manifest));
   const answers = await Promise.all(
     manifest.shards.map(async (shard) => {
@@ -149,13 +158,7 @@ export async function standingOf(manifest: ErasureManifest, racks: readonly Rack
       if (!rack) return { index, state: 'silent' };
       try {
         const key = shardNameOf(manifest, shard);
-        const bytes = await within(
-          options.patience.requestMilliseconds,
-          rack.id,
-          'looking for a shard',
-          (signal) => rack.shardBytes(key, { signal }),
-          options.signal,
-        );
+        const bytes = await askRack(rack, 'looking for a shard', options, (signal) => rack.shardBytes(key, { signal }));
         return { index, state: bytes === expected ? 'present' : 'absent' };
       } catch {
         options.signal?.throwIfAborted();

@@ -10,7 +10,7 @@ import { notEnough } from './stripe-reader.ts';
 export async function openEnough(manifest: ErasureManifest, sources: readonly ShardSource[], log: FindingLog): Promise<void> {
   const racks = sources.flatMap(({ rack }) => rack ?? []);
   const limit = lateAfterMilliseconds(racks, HEADER_BYTES);
-  const isSlow = ({ rack }: ShardSource): boolean => rack !== undefined && (usualLatency(rack, HEADER_BYTES) ?? 0) > limit;
+  const isSlow = ({ rack, isSilent }: ShardSource): boolean => rack !== undefined && (isSilent() || (usualLatency(rack, HEADER_BYTES) ?? 0) > limit);
   const untried = [...sources].sort((a, b) => Number(isSlow(a)) - Number(isSlow(b)) || a.index - b.index);
   const timers = new Set<NodeJS.Timeout>();
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,5 +1,6 @@
 /** Waiting for a rack has an end: no rack may hold an object's write or read for longer than this. */
 import { PenstockError } from '../../model/errors.ts';
+import type { RackMemory } from './rack-memory.ts';
 
 export interface Patience {
   /** A small request: probing, a manifest, a header. */
@@ -8,7 +9,14 @@ export interface Patience {
   readonly stallMilliseconds: number;
   /** What one rack may hold up a write that all others are ready to go on with; {@link lagOf}. */
   readonly lagMilliseconds?: number;
+  /** What is remembered of racks that do not answer; this process's own where absent. */
+  readonly memory?: RackMemory | undefined;
+  /** Only racks that were silent since this instant, by the memory's clock, are passed over; all that are remembered where absent. */
+  readonly believedFrom?: number | undefined;
 }
+
+/** Retryable. The rack was waited for, and did not answer in time. */
+export class RackSilent extends PenstockError {}
 
 export const defaultPatience: Patience = { requestMilliseconds: 10_000, stallMilliseconds: 30_000 };
 
@@ -18,7 +26,7 @@ const LAG_MILLISECONDS = 3_000;
 export const lagOf = ({ lagMilliseconds, stallMilliseconds }: Patience): number => Math.min(lagMilliseconds ?? LAG_MILLISECONDS, stallMilliseconds);
 
 /**
- * StoreUnavailable, naming the rack, where the work takes longer; its signal is aborted then, and its late outcome ignored.
+ * {@link RackSilent}, naming the rack, where the work takes longer; its signal is aborted then, and its late outcome ignored.
  * Rejects with the outer signal's reason at once when that is aborted.
  */
 export async function within<T>(
@@ -39,7 +47,7 @@ export async function within<T>(
   const timer = setTimeout(() => {
     // Behind the answers that came in while this process was busy.
     setImmediate(() => {
-      if (!isOver) cancel(new PenstockError('StoreUnavailable', `${what} took longer than ${limitMilliseconds / 1000} s.`, { store: rack }));
+      if (!isOver) cancel(new RackSilent('StoreUnavailable', `${what} took longer than ${limitMilliseconds / 1000} s.`, { store: rack }));
     });
   }, limitMilliseconds);
   const onAbort = () => cancel(outer?.reason);

@@ -8,9 +8,11 @@ import { checkKey, DATA_SHARDS } from './layout.ts';
 import type { ErasureManifest } from './manifest.ts';
 import { findManifest, type SurveyOptions, standingOf } from './manifest-copies.ts';
 import { openEnough } from './open-shards.ts';
-import { defaultPatience, type Patience } from './patience.ts';
+import { defaultPatience, isType, type Patience } from './patience.ts';
 import { piecesOf } from './pieces.ts';
+import { withLastChance } from './rack-memory.ts';
 import { type ShardSource, shardSource } from './shard-source.ts';
+import { withUnnamedShards } from './unnamed-shards.ts';
 
 export interface ReadErasureObject {
   readonly racks: readonly RackStore[];
@@ -45,8 +47,8 @@ export interface ReadingErasureBlocks extends Omit<ReadingErasureObject, 'conten
 }
 
 /**
- * NotFound where there is no such object. NotEnoughShards, naming the racks and why, at once where fewer than 14 shards can be opened, or, of a range, where
- * its first stripe cannot be made.
+ * NotFound where there is no such object. NotEnoughShards, naming the racks and why, at once where fewer than 14 shards can be opened, also with those that any rack lists and
+ * no manifest names; or, of a range, where its first stripe cannot be made.
  */
 export async function readErasureObject(request: ReadErasureObject): Promise<ReadingErasureObject> {
   const { manifest, pieces, findings } = await begin(request, 'keep');
@@ -60,10 +62,29 @@ export async function readErasureBlocks(request: ReadErasureObject): Promise<Rea
 }
 
 async function begin(request: ReadErasureObject, memory: 'keep' | 'reuse') {
-  const { manifest, sources, log } = await openErasureObject(request);
-  const { range, codec = sharedCodecPool } = request;
+  const { racks, patience: given = defaultPatience } = request;
+  return await withLastChance(racks, given, (patience) => beginNow({ ...request, patience }, memory));
+}
+
+async function beginNow(request: ReadErasureObject, memory: 'keep' | 'reuse') {
+  const { racks, patience = defaultPatience, range, signal } = request;
+  const opened = await openErasureObject(request, 'last');
+  const { manifest, log } = opened;
   if (range) checkRange(range, manifest);
-  else await openEnough(manifest, sources, log);
+  try {
+    return await beginFrom(opened, request, memory);
+  } catch (error) {
+    if (!isType(error, 'NotEnoughShards')) throw error;
+    const sources = await withUnnamedShards(manifest, opened.sources, racks, { patience, signal, log }).catch(() => undefined);
+    signal?.throwIfAborted();
+    if (!sources) throw error;
+    return await beginFrom({ manifest, sources, log }, request, memory);
+  }
+}
+
+async function beginFrom({ manifest, sources, log }: OpenedErasureObject, request: ReadErasureObject, memory: 'keep' | 'reuse') {
+  const { range, codec = sharedCodecPool } = request;
+  if (!range) await openEnough(manifest, sources, log);
   const pieces = piecesOf({ manifest, sources, log, codec, memory, range });
   // Of a range, only the shards that it touches are opened: its first stripe tells.
   if (range) await pieces.first();
@@ -88,14 +109,18 @@ async function latestManifest(racks: readonly RackStore[], key: string, options:
   );
 }
 
-/** The manifest and a source for each shard it places, in order of index. */
-export async function openErasureObject({
-  racks,
-  key,
-  manifest: known,
-  signal,
-  patience = defaultPatience,
-}: ReadErasureObject): Promise<{ manifest: ErasureManifest; sources: ShardSource[]; log: FindingLog }> {
+export interface OpenedErasureObject {
+  readonly manifest: ErasureManifest;
+  /** One for each shard that the manifest places, in order of index. */
+  readonly sources: readonly ShardSource[];
+  readonly log: FindingLog;
+}
+
+/** @param silentAre what becomes of shards on racks that are remembered as silent */
+export async function openErasureObject(
+  { racks, key, manifest: known, signal, patience = defaultPatience }: ReadErasureObject,
+  silentAre: 'lost' | 'last',
+): Promise<OpenedErasureObject> {
   checkKey(key);
   const manifest = known ?? (await latestManifest(racks, key, { patience, signal, isHasty: true }));
   if (!manifest) throw new PenstockError('NotFound', `the erasure set has no object ${JSON.stringify(key)}.`);
@@ -105,7 +130,7 @@ export async function openErasureObject({
   const log = createFindingLog();
   const sources = [...manifest.shards]
     .sort((a, b) => a.index - b.index)
-    .map((shard) => shardSource({ manifest, shard, rack: racks.find(({ id }) => id === shard.rack), log, patience, signal }));
+    .map((shard) => shardSource({ manifest, shard, rack: racks.find(({ id }) => id === shard.rack), log, patience, silentAre, signal }));
   if (sources.length < DATA_SHARDS) throw new PenstockError('CorruptSource', `the manifest of ${JSON.stringify(key)} places ${sources.length} shards.`);
   return { manifest, sources, log };
 }

@@ -1,7 +1,8 @@
 /** A rebuilt shard on its way to one rack. A failure is a state, not an exception, for the other shards go on. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
-import { atMost, type Patience, within } from './patience.ts';
+import { atMost, type Patience } from './patience.ts';
+import { askingAnyway, askRack } from './rack-memory.ts';
 
 export interface RebuildLane {
   readonly rack: RackStore;
@@ -22,7 +23,7 @@ interface Offer {
 
 const LET_GO_MILLISECONDS = 1_000;
 
-export function openRebuildLane(rack: RackStore, name: string, bytes: number, { stallMilliseconds }: Patience): RebuildLane {
+export function openRebuildLane(rack: RackStore, name: string, bytes: number, patience: Patience): RebuildLane {
   const controller = new AbortController();
   let failure: unknown;
   let offered: Offer | undefined;
@@ -88,7 +89,9 @@ export function openRebuildLane(rack: RackStore, name: string, bytes: number, { 
   async function patiently(wait: Promise<void>): Promise<void> {
     if (failure !== undefined) return;
     try {
-      await within(stallMilliseconds, rack.id, 'writing a shard', () => Promise.race([wait, failed.promise]));
+      // It was chosen because it answers; what it does from here on is remembered.
+      const asking = { patience: askingAnyway(patience) };
+      await askRack(rack, 'writing a shard', asking, () => Promise.race([wait, failed.promise]), patience.stallMilliseconds);
     } catch (error) {
       fail(error);
     }

@@ -4,7 +4,8 @@ import { chooseSpare, placeShards, type RackRefusal, tooFewRacks } from '../../m
 import { shardBytes } from './layout.ts';
 import { type ErasureManifest, layoutOf } from './manifest.ts';
 import type { SurveyOptions } from './manifest-copies.ts';
-import { messageOf, within } from './patience.ts';
+import { messageOf, type Patience } from './patience.ts';
+import { askRack, withLastChance } from './rack-memory.ts';
 
 export interface RebuildTarget {
   readonly index: number;
@@ -23,11 +24,9 @@ export async function rebuildTargets(
 ): Promise<RebuildTarget[]> {
   const kept = new Set(manifest.shards.filter(({ index }) => !unsound.includes(index)).map(({ rack }) => rack));
   const inUse = racks.filter(({ id }) => kept.has(id));
-  const { takers, refusals } = await ask(
-    racks.filter(({ id }) => !kept.has(id)),
-    shardBytes(layoutOf(manifest)),
-    options,
-  );
+  const others = racks.filter(({ id }) => !kept.has(id));
+  const look = (patience: Patience) => ask(others, shardBytes(layoutOf(manifest)), { ...options, patience });
+  const { takers, refusals } = await withLastChance(others, options.patience, look, (found) => found.takers.length > 0);
   const ranked = placeShards(manifest.key, takers, takers.length).chosen.map(({ rack }) => rack);
   const targets: RebuildTarget[] = [];
   for (const index of unsound) {
@@ -42,7 +41,7 @@ export async function rebuildTargets(
   throw tooFewRacks(manifest.key, { takers: 0, needed: 1, refusals });
 }
 
-async function ask(racks: readonly RackStore[], neededBytes: number, { patience, signal }: SurveyOptions) {
+async function ask(racks: readonly RackStore[], neededBytes: number, options: SurveyOptions) {
   const refusals: RackRefusal[] = [];
   const takers: { id: string; room: string; availableBytes: number | undefined; rack: RackStore }[] = [];
   await Promise.all(
@@ -51,11 +50,11 @@ async function ask(racks: readonly RackStore[], neededBytes: number, { patience,
       if (closed) return void refusals.push({ id, why: closed.why });
       try {
         const free = (inner: AbortSignal) => rack.freeBytes({ signal: inner });
-        const availableBytes = await within(patience.requestMilliseconds, id, 'asking for free space', free, signal);
+        const availableBytes = await askRack(rack, 'asking for free space', options, free);
         if (availableBytes === undefined || availableBytes >= neededBytes) takers.push({ id, room, availableBytes, rack });
         else refusals.push({ id, why: `${availableBytes} bytes are free`, isFull: true });
       } catch (error) {
-        signal?.throwIfAborted();
+        options.signal?.throwIfAborted();
         refusals.push({ id, why: messageOf(error) });
       }
     }),

@@ -143,7 +143,7 @@ export async function problemOfShard(
   { patience, signal, pace }: Pick<RebuildShards, 'patience' | 'signal' | 'pace'>,
 ): Promise<string | undefined> {
   const log = createFindingLog();
-  const source = shardSource({ manifest, shard, rack, log, patience, signal });
+  const source = shardSource({ manifest, shard, rack, log, patience, silentAre: 'lost', signal });
   const cell = Buffer.allocUnsafe(manifest.cellBytes);
   await source.open();
   for (let stripe = 0; stripe < manifest.stripes && log.findings.length === 0; stripe++) {

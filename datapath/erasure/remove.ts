@@ -4,7 +4,8 @@ import { PenstockError } from '../../model/errors.ts';
 import { listManifests } from './generations.ts';
 import { checkKey, checkWriteId, manifestKey, parseRemovalName, parseShardKey, removalKey, type ShardName, shardPrefix } from './layout.ts';
 import { electorsFor, type ManifestCopy, type SurveyOptions, surveyManifests } from './manifest-copies.ts';
-import { defaultPatience, messageOf, type Patience, within } from './patience.ts';
+import { defaultPatience, messageOf, type Patience } from './patience.ts';
+import { askRack, withLastChance } from './rack-memory.ts';
 import { removeCopies } from './remove-copies.ts';
 
 export interface RemoveErasureObject {
@@ -24,15 +25,13 @@ export interface RemovalFacts {
  * The object is gone afterwards, or was never there; may be repeated. The first generation's manifests go first, so that nothing incomplete is ever offered.
  * StoreUnavailable where a rack did not answer: what could be removed has been, and the call must be repeated, for the rack may hold a copy.
  */
-export async function removeErasureObject({
-  racks,
-  key,
-  includeAttempts = false,
-  signal,
-  patience = defaultPatience,
-}: RemoveErasureObject): Promise<RemovalFacts> {
-  checkKey(key);
-  const survey: SurveyOptions = { patience, signal };
+export async function removeErasureObject(request: RemoveErasureObject): Promise<RemovalFacts> {
+  checkKey(request.key);
+  return await withLastChance(request.racks, request.patience ?? defaultPatience, (patience) => removeNow(request, { patience, signal: request.signal }));
+}
+
+async function removeNow({ racks, key, includeAttempts = false }: RemoveErasureObject, survey: SurveyOptions): Promise<RemovalFacts> {
+  const { patience, signal } = survey;
   let copies = await surveyManifests(racks, manifestKey(key), survey);
   const named = copies.flatMap((copy) => (copy.state === 'present' ? [copy.manifest.writeId] : []));
   const writeIds = new Set([...named, ...(await notedRemovals(key, racks, survey))]);
@@ -45,7 +44,7 @@ export async function removeErasureObject({
   noteSilent();
 
   await onElectors(key, racks, writeIds, (rack, name) =>
-    within(patience.requestMilliseconds, rack.id, 'noting a removal', (inner) => rack.writeManifest(name, REMOVAL_NOTE, { signal: inner }), signal),
+    askRack(rack, 'noting a removal', survey, (inner) => rack.writeManifest(name, REMOVAL_NOTE, { signal: inner })),
   );
   const isOurs = (copy: ManifestCopy): boolean => copy.state === 'damaged' || (copy.state === 'present' && writeIds.has(copy.manifest.writeId));
   const laterOfOurs = async () => {
@@ -62,9 +61,7 @@ export async function removeErasureObject({
     for (const [rack, problem] of await removeCopies(holders, manifestKey(key), isOurs, survey)) silent.set(rack, problem);
     if (silent.size > 0 && writeIds.size === 0 && !takeAll) throw incomplete(key, silent);
     for (const { rack, name } of later) {
-      await onEach([rack], silent, () =>
-        within(patience.requestMilliseconds, rack.id, 'removing a manifest', (inner) => rack.remove(name, { signal: inner }), signal),
-      );
+      await onEach([rack], silent, () => askRack(rack, 'removing a manifest', survey, (inner) => rack.remove(name, { signal: inner })));
     }
     await onEach(
       racks.filter(({ id }) => !silent.has(id)),
@@ -103,14 +100,14 @@ async function onElectors(key: string, racks: readonly RackStore[], writeIds: Re
 }
 
 /** Writes whose removal was begun before. */
-async function notedRemovals(key: string, racks: readonly RackStore[], { patience, signal }: SurveyOptions): Promise<string[]> {
+async function notedRemovals(key: string, racks: readonly RackStore[], survey: SurveyOptions): Promise<string[]> {
   const list = async (rack: RackStore): Promise<string[]> => {
     const names = (inner: AbortSignal) => rack.list(shardPrefix(key), { signal: inner });
-    const { keys } = await within(patience.requestMilliseconds, rack.id, 'listing shards', names, signal);
+    const { keys } = await askRack(rack, 'listing shards', survey, names);
     return keys.flatMap((name) => parseRemovalName(name) ?? []).flatMap((note) => (note.key === key ? [note.writeId] : []));
   };
   const found = await Promise.allSettled(electorsFor(key, racks).map(list));
-  signal?.throwIfAborted();
+  survey.signal?.throwIfAborted();
   return found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
 }
 
@@ -123,7 +120,7 @@ export async function removeNotes(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await onElectors(key, racks, writeIds, (rack, name) =>
-    within(patience.requestMilliseconds, rack.id, 'removing a note', (inner) => rack.remove(name, { signal: inner }), signal),
+    askRack(rack, 'removing a note', { patience, signal }, (inner) => rack.remove(name, { signal: inner })),
   );
   signal?.throwIfAborted();
 }
@@ -186,17 +183,11 @@ export async function removeShardsOn(
   let removed = 0;
   for (let after: string | undefined; ; ) {
     const from = after === undefined ? {} : { after };
-    const page = await within(
-      patience.requestMilliseconds,
-      rack.id,
-      'listing shards',
-      (inner) => rack.list(shardPrefix(key), { ...from, signal: inner }),
-      signal,
-    );
+    const page = await askRack(rack, 'listing shards', { patience, signal }, (inner) => rack.list(shardPrefix(key), { ...from, signal: inner }));
     for (const name of page.keys) {
       const shard = parseShardKey(key, name);
       if (!shard || !isDoomed(shard, name)) continue;
-      await within(patience.requestMilliseconds, rack.id, 'removing a shard', (inner) => rack.remove(name, { signal: inner }), signal);
+      await askRack(rack, 'removing a shard', { patience, signal }, (inner) => rack.remove(name, { signal: inner }));
       removed++;
     }
     if (page.next === undefined) return removed;

@@ -10,7 +10,8 @@ import { isRepairDue } from './findings.ts';
 import { checkKey, DATA_SHARDS, MANIFEST_COPIES, manifestKey, newRepairId, shardBytes } from './layout.ts';
 import { type ErasureManifest, generationOf, layoutOf, manifestNameOf, missingShards, type PlacedShardEntry, shardNameOf } from './manifest.ts';
 import { electorsFor, findManifest, type SurveyOptions, standingOf, standingOfWrite, surveyManifests } from './manifest-copies.ts';
-import { defaultPatience, type Patience, within } from './patience.ts';
+import { defaultPatience, type Patience } from './patience.ts';
+import { askRack } from './rack-memory.ts';
 import { problemOfShard, rebuildShards } from './rebuild.ts';
 import { rebuildTargets } from './rebuild-targets.ts';
 import { removeCopies } from './remove-copies.ts';
@@ -191,7 +192,7 @@ async function removeMade(racks: readonly RackStore[], base: ErasureManifest, ma
   await Promise.allSettled(
     made.map(async (shard) => {
       const rack = racks.find(({ id }) => id === shard.rack);
-      if (rack) await within(limit, rack.id, 'removing a shard', (signal) => rack.remove(shardNameOf(base, shard), { signal }));
+      if (rack) await askRack(rack, 'removing a shard', { patience }, (signal) => rack.remove(shardNameOf(base, shard), { signal }), limit);
     }),
   );
 }

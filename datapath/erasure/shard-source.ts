@@ -11,7 +11,8 @@ import { crc32cText, parseHeader, parseTail } from './format.ts';
 import { noteLatency } from './latency.ts';
 import { cellOffset, HEADER_BYTES, shardBytes } from './layout.ts';
 import { type ErasureManifest, layoutOf, type PlacedShardEntry, shardNameOf } from './manifest.ts';
-import { isType, messageOf, type Patience, within } from './patience.ts';
+import { isType, messageOf, type Patience } from './patience.ts';
+import { askingAnyway, askRack, isSilent } from './rack-memory.ts';
 
 export interface ShardSource {
   readonly index: number;
@@ -19,6 +20,8 @@ export interface ShardSource {
   readonly rack: RackStore | undefined;
   isLost(): boolean;
   isOpen(): boolean;
+  /** Its rack is remembered as silent: others are asked first. */
+  isSilent(): boolean;
   /** Header, table and footer are sound and this object's; {@link isLost} otherwise. */
   open(): Promise<void>;
   /** Puts a cell into the buffer, which must be as long as a cell. */
@@ -47,6 +50,8 @@ export interface ShardSourceOptions {
   readonly rack: RackStore | undefined;
   readonly log: FindingLog;
   readonly patience: Patience;
+  /** `lost`: a rack that is remembered as silent is not asked. `last`: it is asked like any other, by whoever has no one else to ask. */
+  readonly silentAre: 'lost' | 'last';
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -55,11 +60,12 @@ const SINGLE_REQUEST_BYTES = 262_144;
 /** A rack that fails twice in a row is not asked again by this reader. */
 const MAX_FAILURES = 2;
 
-export function shardSource({ manifest, shard, rack, log, patience, signal }: ShardSourceOptions): ShardSource {
+export function shardSource({ manifest, shard, rack, log, patience, silentAre, signal }: ShardSourceOptions): ShardSource {
   const { index, rack: rackId } = shard;
   const layout = layoutOf(manifest);
   const key = shardNameOf(manifest, shard);
   const totalBytes = shardBytes(layout);
+  const asked = silentAre === 'lost' ? patience : askingAnyway(patience);
   let lost = false;
   let failures = 0;
   let opening: Promise<void> | undefined;
@@ -72,6 +78,7 @@ export function shardSource({ manifest, shard, rack, log, patience, signal }: Sh
     rack,
     isLost: () => lost,
     isOpen: () => checksums !== undefined && !lost,
+    isSilent: () => rack !== undefined && isSilent(rack, patience),
     open: ensureOpen,
     checksumOf: (stripe) => checksums?.[stripe],
 
@@ -183,7 +190,7 @@ export function shardSource({ manifest, shard, rack, log, patience, signal }: Sh
       onStart(work);
       return work;
     };
-    const answer = await within(limitMilliseconds, rackId, 'reading a shard', read, outer);
+    const answer = await askRack(rack, 'reading a shard', { patience: asked, signal: outer }, read, limitMilliseconds);
     if (answer.totalBytes !== totalBytes || answer.bytes !== into.length) {
       throw new PenstockError('CorruptSource', `its length is ${answer.totalBytes} and not ${totalBytes} bytes.`, { store: rackId });
     }

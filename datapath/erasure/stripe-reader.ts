@@ -163,7 +163,7 @@ export function stripeReader({ manifest, sources, log, codec, slabs }: StripeRea
   /** The wanted first. Of a whole stripe the fastest fourteen: data before parity, but racks that are usually late, or still to be opened, last. */
   function inOrder(wanted: readonly number[]): ShardSource[] {
     const limit = lateAfter();
-    const isSlow = ({ rack }: ShardSource): boolean => rack !== undefined && (usualLatency(rack, cellBytes) ?? 0) > limit;
+    const isSlow = ({ rack, isSilent }: ShardSource): boolean => rack !== undefined && (isSilent() || (usualLatency(rack, cellBytes) ?? 0) > limit);
     const isWhole = wanted.length === DATA_SHARDS;
     const rank = (source: ShardSource): number => {
       const burden = (isSlow(source) ? 2 : 0) + (source.isOpen() ? 0 : 1);

@@ -4,7 +4,7 @@ import { laterGenerations, listManifests } from './generations.ts';
 import { laterManifestKey, MANIFEST_COPIES, repairStartedAt } from './layout.ts';
 import { type ErasureManifest, generationOf, shardNameOf } from './manifest.ts';
 import { electorsFor, type SurveyOptions } from './manifest-copies.ts';
-import { within } from './patience.ts';
+import { askRack } from './rack-memory.ts';
 import { removeShardsOn } from './remove.ts';
 
 export interface TidyObject {
@@ -36,9 +36,7 @@ export async function tidyObject({ racks, manifest, replaced, olderThanMilliseco
   await Promise.allSettled(
     listed
       .filter(({ name }) => older.has(name))
-      .map(({ rack, name }) =>
-        within(options.patience.requestMilliseconds, rack.id, 'removing a manifest', (signal) => rack.remove(name, { signal }), options.signal),
-      ),
+      .map(({ rack, name }) => askRack(rack, 'removing a manifest', options, (signal) => rack.remove(name, { signal }))),
   );
   const named = namesOf(manifest);
   const gone = replaced ? namesOf(replaced) : new Set<string>();

@@ -9,7 +9,8 @@ import { DATA_SHARDS, MANIFEST_COPIES } from './layout.ts';
 import { attemptOf, type ErasureManifest, manifestNameOf, missingShards } from './manifest.ts';
 import { electorsFor, surveyManifests } from './manifest-copies.ts';
 import { defaultPatience } from './patience.ts';
-import { openErasureObject, type ReadErasureObject } from './reader.ts';
+import { withLastChance } from './rack-memory.ts';
+import { type OpenedErasureObject, openErasureObject, type ReadErasureObject } from './reader.ts';
 import type { ShardSource } from './shard-source.ts';
 import { createSlabPool, type SlabPool } from './slab-pool.ts';
 
@@ -44,12 +45,16 @@ export interface VerifyErasureObject extends Omit<ReadErasureObject, 'range'> {
 /** Damage is a fact in the answer, not an error. NotFound where there is no such object. Memory: one stripe, and one for each that a silent rack holds. */
 export async function verifyErasureObject(request: VerifyErasureObject): Promise<ErasureVerification> {
   const { racks, key, signal, codec = sharedCodecPool, patience = defaultPatience, onProgress, pace } = request;
-  const { manifest, sources, log } = await openErasureObject(request);
+  const { manifest, sources, log } = await withLastChance(
+    racks,
+    patience,
+    (believing) => openAll({ ...request, patience: believing }),
+    (opened) => opened.sources.filter((source) => source.isOpen()).length >= DATA_SHARDS,
+  );
   const slabs = createSlabPool(manifest.cellBytes, 1);
   const hash = createContentHash(manifest.bytes);
   let isRestorable = true;
   try {
-    await Promise.all(sources.map((source) => source.open()));
     for (let stripe = 0; stripe < manifest.stripes; stripe++) {
       signal?.throwIfAborted();
       await pace?.(sources.length * manifest.cellBytes);
@@ -89,6 +94,13 @@ export async function verifyErasureObject(request: VerifyErasureObject): Promise
     }
     return coded.slab;
   }
+}
+
+/** Shards on racks that are remembered as silent are lost, as they would be after each had been waited for. */
+async function openAll(request: VerifyErasureObject): Promise<OpenedErasureObject> {
+  const opened = await openErasureObject(request, 'lost');
+  await Promise.all(opened.sources.map((source) => source.open()));
+  return opened;
 }
 
 async function allCells(sources: readonly ShardSource[], stripe: number, { cellBytes }: ErasureManifest, slabs: SlabPool) {

@@ -16,7 +16,8 @@ import { checkKey, checkWriteId, DATA_SHARDS, layoutFor, MAX_CELL_BYTES, PARITY_
 import { placeOnLiveRacks } from './live-racks.ts';
 import { type ErasureManifest, missingShards, sameContent } from './manifest.ts';
 import { findManifest, type SurveyOptions, standingOf } from './manifest-copies.ts';
-import { defaultPatience, type Patience, within } from './patience.ts';
+import { defaultPatience, type Patience } from './patience.ts';
+import { askRack } from './rack-memory.ts';
 import { createShardParts, type ShardParts } from './shard-parts.ts';
 import { streamShards } from './shard-stream.ts';
 
@@ -178,7 +179,7 @@ const CLEAN_UP_MILLISECONDS = 2_000;
 async function removeShards(shards: readonly PlacedShard[], { key, writeId }: ObjectIdentity, patience: Patience): Promise<void> {
   const limit = Math.min(CLEAN_UP_MILLISECONDS, patience.requestMilliseconds);
   await Promise.allSettled(
-    shards.map(({ index, rack }) => within(limit, rack.id, 'removing a shard', (signal) => rack.remove(shardKey(key, writeId, index), { signal }))),
+    shards.map(({ index, rack }) => askRack(rack, 'removing a shard', { patience }, (signal) => rack.remove(shardKey(key, writeId, index), { signal }), limit)),
   );
 }
 

@@ -79,6 +79,9 @@ export interface ObjectStore {
    */
   remove(bucket: string, key: string, options?: { versionId?: string; signal?: AbortSignal | undefined }): Promise<void>;
 
+  /** As `remove` without a version, but Conflict where the object is of another etag by then; PolicyRefused where the service cannot compare. Absent where a store has no such request. */
+  removeIfMatch?(bucket: string, key: string, etag: string, options?: { signal?: AbortSignal }): Promise<void>;
+
   /** Sets or extends retention. Denied where that would shorten it. */
   retain(bucket: string, key: string, retention: ObjectRetention, versionId?: string, signal?: AbortSignal): Promise<void>;
   /** Undefined where the object has none. */

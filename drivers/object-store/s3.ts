@@ -87,6 +87,13 @@ export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
         .send(new DeleteObjectCommand({ ...location(object), ...(versionId ? { VersionId: versionId } : {}) }), sendOptions(signal))
         .catch((error: unknown) => ignoreAbsent(s3Error(error, store, `removing ${label(object)}`)));
     },
+    async removeIfMatch(bucket, key, etag, { signal } = {}) {
+      const object = target(bucket, key);
+      if (await lockedBuckets.has(bucket)) await refuseRetained(object, signal);
+      await client
+        .send(new DeleteObjectCommand({ ...location(object), IfMatch: etag }), sendOptions(signal))
+        .catch((error: unknown) => ignoreAbsent(s3Error(error, store, `removing ${label(object)}`)));
+    },
     retain: async (bucket, key, retention, versionId, signal) => applyRetention({ ...target(bucket, key), versionId, signal }, retention),
     sweep: (bucket, prefix, olderThan) => sweepUploads(client, store, { bucket, prefix, olderThan }),
     retention: async (bucket, key, versionId, signal) => readRetention({ ...target(bucket, key), versionId, signal }),

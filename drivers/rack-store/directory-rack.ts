@@ -10,6 +10,7 @@ import type { UnpublishedFile } from '../file-store/port.ts';
 import { createPosixFileStore } from '../file-store/posix.ts';
 import { posixError } from '../file-store/posix-errors.ts';
 import { listKeys } from './directory-keys.ts';
+import { removeIfUnchanged } from './directory-remove.ts';
 import { MAX_MANIFEST_BYTES, type RackOptions, type RackStore, type ShardBody } from './port.ts';
 
 export interface DirectoryRackConfig {
@@ -144,9 +145,23 @@ export function createDirectoryRack({ id, room, closed, root }: DirectoryRackCon
 
     remove: (key) =>
       mapped(`removing ${key}`, async () => {
-        await files.remove(checked(key));
+        await files.remove(checked(key)).catch((error: unknown) => {
+          // Another removal has taken the emptied directory away before this one synced it.
+          if (!isType(error, 'NotFound')) throw error;
+        });
         await access(root);
         await removeEmptied(root, dirname(join(root, key)));
+      }),
+
+    removeIf: (key, content) =>
+      mapped(`removing ${key}`, async () => {
+        const facts = await files.stat(checked(key));
+        if (!facts) await access(root);
+        // Whatever its length, it is not read for that.
+        if (facts && facts.bytes !== content.length) return 'changed';
+        const end = await removeIfUnchanged(join(root, key), content);
+        if (end === 'gone') await removeEmptied(root, dirname(join(root, key)));
+        return end;
       }),
   };
 }

@@ -10,12 +10,18 @@ import { s3ErrorCode } from '../object-store/s3-errors.ts';
 import { MOST_IN_ONE_REQUEST_BYTES, writeInParts } from './object-rack-parts.ts';
 import { MAX_MANIFEST_BYTES, type RackStore } from './port.ts';
 
+/** What a store may be able to do beside its port. */
+export interface ConditionalRemoval {
+  /** As `remove`, but Conflict where the object is of another etag by then; PolicyRefused where the service cannot compare. */
+  removeIfMatch(bucket: string, key: string, etag: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
+}
+
 export interface ObjectRackConfig {
   readonly id: string;
   readonly room: string;
   readonly closed?: RackClosure | undefined;
   readonly bucket: string;
-  readonly store: ObjectStore;
+  readonly store: ObjectStore & Partial<ConditionalRemoval>;
   /** S3 has no call for free space; a site that knows it another way says so here. */
   readonly freeBytes?: () => Promise<number | undefined>;
 }
@@ -56,18 +62,7 @@ export function createObjectRack({ id, room, closed, bucket, store, freeBytes }:
       await store.writeBytes(bucket, key, body, { ...options, ifNoneMatch: true, contentType: 'application/jsonl' });
     },
 
-    async readManifest(key, options) {
-      try {
-        return await store.readBytes(bucket, key, { ...options, limitBytes: MAX_MANIFEST_BYTES });
-      } catch (error) {
-        if (!isType(error, 'NotFound')) throw error;
-        // A bucket that is gone is a rack that is gone, and says nothing about the key.
-        if (error instanceof Error && s3ErrorCode(error.cause) === 'NoSuchBucket') {
-          throw new PenstockError('StoreUnavailable', `the bucket ${bucket} is not there.`, { store: id, cause: error });
-        }
-        return undefined;
-      }
-    },
+    readManifest: (key, options) => whereThere(() => store.readBytes(bucket, key, { ...options, limitBytes: MAX_MANIFEST_BYTES })),
 
     async list(prefix, options) {
       const page = await store.list(bucket, prefix, options);
@@ -75,7 +70,42 @@ export function createObjectRack({ id, room, closed, bucket, store, freeBytes }:
     },
 
     remove: (key, options) => store.remove(bucket, key, options),
+    removeIf: conditionalRemoval(),
   };
+
+  /** Undefined where the store cannot compare. */
+  function conditionalRemoval(): RackStore['removeIf'] {
+    const removeIfMatch = store.removeIfMatch?.bind(store);
+    if (!removeIfMatch) return undefined;
+    return async (key, content, options = {}) => {
+      // One byte more tells a longer one.
+      const into = Buffer.alloc(content.length + 1);
+      const found = await whereThere(() => store.readInto(bucket, key, into, options));
+      if (!found) return 'gone';
+      if (found.totalBytes !== content.length || !into.subarray(0, found.bytes).equals(content)) return 'changed';
+      try {
+        await removeIfMatch(bucket, key, found.etag, options);
+      } catch (error) {
+        if (isType(error, 'Conflict')) return 'changed';
+        if (!isType(error, 'PolicyRefused')) throw error;
+        await store.remove(bucket, key, options);
+      }
+      return 'gone';
+    };
+  }
+
+  /** Undefined where there is no such key. A bucket that is gone is a rack that is gone, and says nothing about the key. */
+  async function whereThere<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isType(error, 'NotFound')) throw error;
+      if (error instanceof Error && s3ErrorCode(error.cause) === 'NoSuchBucket') {
+        throw new PenstockError('StoreUnavailable', `the bucket ${bucket} is not there.`, { store: id, cause: error });
+      }
+      return undefined;
+    }
+  }
 }
 
 function isType(error: unknown, type: PenstockError['type']): boolean {

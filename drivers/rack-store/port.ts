@@ -38,6 +38,16 @@ export interface RackStore {
   list(prefix: string, options?: RackOptions & { readonly after?: string; readonly limit?: number }): Promise<RackPage>;
   /** Gone afterwards, or was never there. */
   remove(key: string, options?: RackOptions): Promise<void>;
+  /**
+   * For what is small enough to be a manifest; the rack compares, so that a caller who fell asleep since it read cannot take what came meanwhile. gone: as above, and what was there, if
+   * anything, was exactly `content`. changed: something else was there, and stays. Absent where the rack cannot compare: then a caller reads again just before it removes.
+   *
+   * In a bucket: DELETE with If-Match, where the store offers it. versitygw 1.8 answers 412 to another etag (it compares and removes in two steps of its own, close together), and so does AWS by
+   * its documentation; a service that says it cannot, or passes over the header, was read just before, and what comes between those two requests is lost. In a directory: the name is moved aside,
+   * looked at, and where it is another one put back without replacing; for that moment it is not there. A process that dies in between leaves the name empty, and one that finds it taken by
+   * then leaves it as it is: as if this rack had lost the copy that was moved.
+   */
+  readonly removeIf?: ((key: string, content: Buffer, options?: RackOptions) => Promise<'gone' | 'changed'>) | undefined;
 }
 
 export interface RackOptions {

@@ -3,13 +3,19 @@ import assert from 'node:assert/strict';
 import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { listErasureObjects, removeErasureObject, verifyErasureObject } from '../../datapath/erasure/index.ts';
 import { shardKey } from '../../datapath/erasure/layout.ts';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
-import { createObjectRack } from '../../drivers/rack-store/object-rack.ts';
+import type { ObjectStore } from '../../drivers/object-store/port.ts';
+import { createS3Client } from '../../drivers/object-store/s3-client.ts';
+import { s3Error } from '../../drivers/object-store/s3-errors.ts';
+import { type ConditionalRemoval, createObjectRack } from '../../drivers/rack-store/object-rack.ts';
 import { writeInParts } from '../../drivers/rack-store/object-rack-parts.ts';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { PenstockError } from '../../model/errors.ts';
 import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
+import { conditionalRemovalContract } from '../unit/datapath/erasure/conditional-removal-contract.ts';
 import { noise, read, streamOf, write } from '../unit/datapath/erasure/support.ts';
 import { rackContract } from '../unit/drivers/rack-store/contract.ts';
 
@@ -21,9 +27,33 @@ before(async () => {
 });
 after(() => gateway.stop());
 
-async function newRack(id: string, room: string): Promise<{ rack: RackStore; bucket: string }> {
+async function newBucket(): Promise<string> {
   const bucket = `rack-${++serial}`;
   await gateway.store.ensureBucket(bucket);
+  return bucket;
+}
+
+/** @param between runs behind its look at what it is about to remove */
+function comparing(bucket: string, between: () => Promise<void>): RackStore {
+  const client = createS3Client(gateway.options);
+  const store: ObjectStore & ConditionalRemoval = {
+    ...gateway.store,
+    async readInto(...request) {
+      const answer = await gateway.store.readInto(...request);
+      await between();
+      return answer;
+    },
+    async removeIfMatch(name, key, etag) {
+      await client.send(new DeleteObjectCommand({ Bucket: name, Key: key, IfMatch: etag })).catch((error: unknown) => {
+        throw s3Error(error, 'racks', `removing ${key}`);
+      });
+    },
+  };
+  return createObjectRack({ id: 'r01', room: 'room-a', bucket, store });
+}
+
+async function newRack(id: string, room: string): Promise<{ rack: RackStore; bucket: string }> {
+  const bucket = await newBucket();
   return { rack: createObjectRack({ id, room, bucket, store: gateway.store }), bucket };
 }
 
@@ -31,6 +61,35 @@ describe('a rack in a bucket', () => {
   rackContract(async () => {
     const { rack, bucket } = await newRack('r01', 'room-a');
     return { rack, takeAway: () => rm(join(gateway.root, bucket), { recursive: true }) };
+  });
+});
+
+describe('a rack in a bucket of a store that can compare before it removes', () => {
+  conditionalRemovalContract(async () => comparing(await newBucket(), async () => undefined));
+
+  it('leaves what came between its look and its removal', async () => {
+    const name = 'ec/v1/manifests/a/@manifest.jsonl';
+    const bucket = await newBucket();
+    const rack = comparing(bucket, async () => {
+      await gateway.store.remove(bucket, name);
+      await gateway.store.writeBytes(bucket, name, Buffer.from('the other\n'));
+    });
+    await rack.writeManifest(name, Buffer.from('the first\n'));
+    assert.equal(await rack.removeIf?.(name, Buffer.from('the first\n')), 'changed');
+    assert.equal((await rack.readManifest(name))?.toString(), 'the other\n');
+  });
+
+  it('that says it cannot is read just before', async () => {
+    const name = 'ec/v1/manifests/a/@manifest.jsonl';
+    const bucket = await newBucket();
+    const refuse = async () => {
+      throw new PenstockError('PolicyRefused', 'not implemented.');
+    };
+    const rack = createObjectRack({ id: 'r01', room: 'room-a', bucket, store: { ...gateway.store, removeIfMatch: refuse } });
+    await rack.writeManifest(name, Buffer.from('the first\n'));
+    assert.equal(await rack.removeIf?.(name, Buffer.from('the other\n')), 'changed');
+    assert.equal(await rack.removeIf?.(name, Buffer.from('the first\n')), 'gone');
+    assert.equal(await rack.readManifest(name), undefined);
   });
 });
 

@@ -76,14 +76,6 @@ describe('a manifest that lies', () => {
     'about the length': [(manifest) => ({ ...manifest, bytes: manifest.bytes - 1 }), /it is shard \d+ of write/],
     'about the cells': [(manifest) => ({ ...manifest, cellBytes: manifest.cellBytes * 2 }), /its length is|it is shard/],
     'about the attempt': [(manifest) => ({ ...manifest, writeId: 'f'.repeat(32) }), /is not there/],
-    'about where shards lie': [
-      ({ shards, ...manifest }) => ({ ...manifest, shards: shards.map(({ index }, place) => ({ index, rack: shards[(place + 1) % 18]?.rack ?? '' })) }),
-      /is not there/,
-    ],
-    'about racks that are none': [
-      ({ shards, ...manifest }) => ({ ...manifest, shards: shards.map(({ index }) => ({ index, rack: `none-${index}` })) }),
-      /the site has no such rack/,
-    ],
   };
   for (const [what, [lie, told]] of Object.entries(lies)) {
     it(`${what} is found out by the shards`, async () => {
@@ -93,6 +85,27 @@ describe('a manifest that lies', () => {
       const error = await refusal(scene.racks);
       assert.equal(error.type, 'NotEnoughShards');
       assert.match(error.message, told);
+    });
+  }
+
+  const misplacements: typeof lies = {
+    'about where shards lie': [
+      ({ shards, ...manifest }) => ({ ...manifest, shards: shards.map(({ index }, place) => ({ index, rack: shards[(place + 1) % 18]?.rack ?? '' })) }),
+      /is not there/,
+    ],
+    'about racks that are none': [
+      ({ shards, ...manifest }) => ({ ...manifest, shards: shards.map(({ index }) => ({ index, rack: `none-${index}` })) }),
+      /the site has no such rack/,
+    ],
+  };
+  for (const [what, [lie, told]] of Object.entries(misplacements)) {
+    it(`${what} is found out by the shards, which are read where they are, and told as lost where they should be`, async () => {
+      const scene = await stage();
+      const body = encodeManifest(lie(scene.manifest, scene));
+      for (const { objects } of scene.racks) if (objects.has(manifestKey(KEY))) objects.set(manifestKey(KEY), body);
+      const { content, findings } = await readAll(scene.racks);
+      assert.ok(content.equals(data));
+      assert.ok(findings.length >= 5 && findings.every(({ kind, message }) => kind === 'lost' && told.test(message)));
     });
   }
 

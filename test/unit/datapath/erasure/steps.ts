@@ -39,6 +39,7 @@ export function stopAt(racks: readonly RackStore[], at: number, how: 'dies befor
   const watched = racks.map((rack): RackStore => {
     const looks = <T>(call: () => Promise<T>): Promise<T> => pass('', false, call);
     const changes = <T>(what: string, call: () => Promise<T>): Promise<T> => pass(`${rack.id} ${what}`, true, call);
+    const { removeIf } = rack;
     return {
       ...rack,
       freeBytes: (options) => looks(() => rack.freeBytes(options)),
@@ -49,6 +50,7 @@ export function stopAt(racks: readonly RackStore[], at: number, how: 'dies befor
       writeShard: (key, body, options) => changes(`writes ${key}`, () => rack.writeShard(key, body, options)),
       writeManifest: (key, body, options) => changes(`writes ${key}`, () => rack.writeManifest(key, body, options)),
       remove: (key, options) => changes(`removes ${key}`, () => rack.remove(key, options)),
+      ...(removeIf ? { removeIf: (key, content, options) => changes(`removes ${key}`, () => removeIf(key, content, options)) } : {}),
     };
   });
   return { racks: watched, taken, reached: reached.promise, wake: woken.resolve };

@@ -74,6 +74,13 @@ export function memoryRack(id: string, room: string): MemoryRack {
       await enter('remove', key);
       objects.delete(key);
     },
+    async removeIf(key, content) {
+      await enter('removeIf', key);
+      const body = objects.get(key);
+      if (body && !body.equals(content)) return 'changed';
+      objects.delete(key);
+      return 'gone';
+    },
   };
 }
 
@@ -90,7 +97,7 @@ export function memorySite(count = 20): MemoryRack[] {
 }
 
 export function failAll(rack: MemoryRack, fault: Fault = 'fail'): void {
-  for (const method of ['freeBytes', 'writeShard', 'readInto', 'shardBytes', 'writeManifest', 'readManifest', 'list', 'remove'] as const)
+  for (const method of ['freeBytes', 'writeShard', 'readInto', 'shardBytes', 'writeManifest', 'readManifest', 'list', 'remove', 'removeIf'] as const)
     rack.faults.set(method, fault);
 }
 
