@@ -31,16 +31,17 @@ const all: readonly Operation[] = ['up', 'down', 'copy', 'stream'];
 const upDownCopy: readonly Operation[] = ['up', 'down', 'copy'];
 const upAndDown: readonly Operation[] = ['up', 'down'];
 
-const full = { runs: 3, judgedWithStart: true } as const;
+const full = { runs: 5, judgedWithStart: true } as const;
 const memoryHttp = { ...full, storage: 'memory', transport: 'http' } as const;
 const diskHttp = { ...full, storage: 'disk', transport: 'http' } as const;
-/** What fits into 40 minutes of two cores, of which the small objects take 15. */
+/** What fits into 80 minutes of two cores, of which the small objects take 35. */
 export const fullStages: readonly Stage[] = [
   { ...memoryHttp, workload: one, operations: upDownCopy },
   { ...memoryHttp, workload: large, operations: all },
   { ...memoryHttp, workload: medium, operations: upDownCopy },
   { ...memoryHttp, workload: small, operations: upDownCopy },
   { ...full, storage: 'memory', transport: 'tls', workload: large, operations: upAndDown },
+  { ...full, storage: 'memory', transport: 'tls', workload: medium, operations: upAndDown },
   { ...diskHttp, workload: large, operations: upAndDown },
   { ...diskHttp, workload: medium, operations: upAndDown },
 ];

@@ -17,7 +17,7 @@ import { totalBytes } from './workload.ts';
 export const transferBench: Bench = {
   name: 'transfer',
   summary: 'up, down, copies by the server and between endpoints, against rclone and s5cmd',
-  takes: { full: '40 minutes', quick: '45 s' },
+  takes: { full: '80 minutes', quick: '45 s' },
   tools: ['versitygw', 'rclone', 's5cmd'],
   run: runTransfer,
 };
