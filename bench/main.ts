@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { BenchOptions } from './harness/bench.ts';
 import { machineFacts } from './harness/machine.ts';
 import { renderReport } from './harness/report.ts';
+import type { Row } from './harness/rows.ts';
 import { createWorkspace } from './harness/workspace.ts';
 import { benches } from './registry.ts';
 
@@ -30,16 +31,20 @@ const workspace = createWorkspace();
 try {
   const startedAt = Date.now();
   const machine = await machineFacts(bench.tools);
-  const { rows, facts } = await bench.run({ options: readOptions(), workspace, log });
+  const { rows, facts } = await bench.run({ options: readOptions(), workspace, log, keep });
   const took = `${((Date.now() - startedAt) / 1000).toFixed(0)} s`;
   process.stdout.write(renderReport([...machine, ...facts, ['took', took]], rows));
-  // npm runs this in the repository; a relative path means where the caller stands.
-  if (values.json) await writeFile(resolve(process.env['INIT_CWD'] ?? '.', values.json), `${JSON.stringify(rows, undefined, 2)}\n`);
+  await keep(rows);
 } catch (error) {
   log(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
 } finally {
   await workspace.leave();
+}
+
+async function keep(rows: readonly Row[]): Promise<void> {
+  // npm runs this in the repository; a relative path means where the caller stands.
+  if (values.json) await writeFile(resolve(process.env['INIT_CWD'] ?? '.', values.json), `${JSON.stringify(rows, undefined, 2)}\n`);
 }
 
 function readOptions(): BenchOptions {
@@ -63,7 +68,7 @@ function usage(): string {
     '--quick   smaller volumes, fewer runs, the same clients and goals',
     '--json    also writes the figures there, as a list of rows',
     '--case    only cases whose name it matches, such as "memory/http/up/64x"; also chooses from those that a full run leaves out',
-    '--runs    of each case, 3 where not said; the figures are medians',
+    '--runs    of each case; the figures are medians',
     '--only    only these clients: ours, rclone, s5cmd',
     '',
   ].join('\n');

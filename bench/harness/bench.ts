@@ -18,6 +18,8 @@ export interface BenchContext {
   readonly workspace: Workspace;
   /** For a person who waits, on standard error. */
   readonly log: (line: string) => void;
+  /** All rows so far: what an hour has measured is not lost with what comes after it. */
+  readonly keep: (rows: readonly Row[]) => Promise<void>;
 }
 
 export interface BenchOptions {

@@ -42,6 +42,7 @@ async function runTransfer(context: BenchContext): Promise<BenchOutcome> {
       for (const operation of stage.operations) {
         const runs = await runCase(context, stage, prepared, operation, clients);
         rows.push(...rowsOf(stage, operation, runs));
+        await context.keep(rows);
         for (const client of clients) noteFlags(flags, client.name, client.flags(operation, stage.workload).join(' '), caseName(stage, operation));
       }
     } finally {
