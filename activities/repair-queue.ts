@@ -9,6 +9,7 @@ import { formatIssues, parseInput } from '../model/issues.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { signalNames, workflowTypes } from '../model/messages.ts';
 import {
+  mergeSuspects,
   parseRepairName,
   REPAIR_LATER,
   REPAIR_QUEUE,
@@ -22,9 +23,24 @@ import {
 /** Names are counted up to here: a hundred listings. */
 const MOST_COUNTED = 100_000;
 
-export async function queueRepair({ warm }: Pick<Stores, 'warm'>, { key, margin, storedBytes, suspects }: EndangeredObject): Promise<void> {
-  const record: RepairRecord = { key, margin, storedBytes, foundAt: new Date().toISOString(), suspects: [...suspects] };
-  await warm.writeBytes(SYSTEM_BUCKET, REPAIR_QUEUE + nameOf(record), bodyOf(record), { contentType: 'application/json' });
+/** What was suspected of the object before, under the same name, is still suspected. */
+export async function queueRepair(stores: Pick<Stores, 'warm'>, { key, margin, storedBytes, suspects }: EndangeredObject): Promise<void> {
+  const found: RepairRecord = { key, margin, storedBytes, foundAt: new Date().toISOString(), suspects: [...suspects] };
+  const standing = await recordOrNone(stores, nameOf(found));
+  await writeRecord(stores, nameOf(found), standing ? { ...found, suspects: mergeSuspects(found.suspects, standing.suspects) } : found);
+}
+
+const writeRecord = ({ warm }: Pick<Stores, 'warm'>, name: string, record: RepairRecord): Promise<unknown> =>
+  warm.writeBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name, bodyOf(record), { contentType: 'application/json' });
+
+/** Undefined also where it is no record: a plan takes it up as it is, and its unit puts it aside. */
+async function recordOrNone(stores: Pick<Stores, 'warm'>, name: string, prefix = REPAIR_QUEUE): Promise<RepairRecord | undefined> {
+  try {
+    return await readRecord(stores, prefix + name);
+  } catch (error) {
+    if (error instanceof PenstockError && error.type === 'CorruptSource') return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -62,12 +78,14 @@ export async function wakeRepair(): Promise<void> {
 }
 
 /** Undefined where somebody else was done with it. CorruptSource where it is no record. */
-export async function readRepair({ warm }: Pick<Stores, 'warm'>, name: string): Promise<RepairRecord | undefined> {
-  const body = await warm.readBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name).catch(absent);
+export const readRepair = (stores: Pick<Stores, 'warm'>, name: string): Promise<RepairRecord | undefined> => readRecord(stores, REPAIR_QUEUE + name);
+
+async function readRecord({ warm }: Pick<Stores, 'warm'>, key: string): Promise<RepairRecord | undefined> {
+  const body = await warm.readBytes(SYSTEM_BUCKET, key).catch(absent);
   if (body === undefined) return undefined;
   const parsed = parseInput(RepairRecordSchema, jsonOf(body));
   if (parsed.ok) return parsed.value;
-  throw new PenstockError('CorruptSource', `${REPAIR_QUEUE}${name} is not the record of a repair: ${formatIssues(parsed.issues)}.`, {
+  throw new PenstockError('CorruptSource', `${key} is not the record of a repair: ${formatIssues(parsed.issues)}.`, {
     nextStep: 'Remove it; the next scrub finds again what is wrong.',
   });
 }
@@ -88,7 +106,9 @@ export async function repairDone(stores: Pick<Stores, 'warm'>, name: string, { f
 
 /** Out of the way of others until racks or space are back. */
 export async function postponeRepair(stores: Pick<Stores, 'warm'>, name: string, record: RepairRecord, problem: string): Promise<void> {
-  await stores.warm.writeBytes(SYSTEM_BUCKET, REPAIR_LATER + nameOf(record), bodyOf({ ...record, problem: problem.slice(0, 2_000) }), {
+  const before = await recordOrNone(stores, nameOf(record), REPAIR_LATER);
+  const suspects = before ? mergeSuspects(record.suspects, before.suspects) : record.suspects;
+  await stores.warm.writeBytes(SYSTEM_BUCKET, REPAIR_LATER + nameOf(record), bodyOf({ ...record, suspects, problem: problem.slice(0, 2_000) }), {
     contentType: 'application/json',
   });
   await repairDone(stores, name, record);
@@ -101,41 +121,82 @@ export async function putAside({ warm }: Pick<Stores, 'warm'>, name: string): Pr
   await warm.remove(SYSTEM_BUCKET, REPAIR_QUEUE + name);
 }
 
-/** Back into the queue, all that were put off. @returns how many */
-export async function requeueRepairs({ warm }: Stores, signal: AbortSignal): Promise<number> {
+/** Back into the queue, all that were put off; what was found again meanwhile takes over what they suspect. @returns how many */
+export async function requeueRepairs(stores: Pick<Stores, 'warm'>, signal: AbortSignal): Promise<number> {
+  const { warm } = stores;
   let moved = 0;
   for await (const name of namesUnder(warm, REPAIR_LATER)) {
     signal.throwIfAborted();
-    const body = await warm.readBytes(SYSTEM_BUCKET, REPAIR_LATER + name);
-    await warm.writeBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name, body, { contentType: 'application/json' });
+    const [standing, later] = [await recordOrNone(stores, name), await recordOrNone(stores, name, REPAIR_LATER)];
+    if (standing && later) await writeRecord(stores, name, { ...standing, suspects: mergeSuspects(standing.suspects, later.suspects) });
+    else
+      await warm.writeBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name, await warm.readBytes(SYSTEM_BUCKET, REPAIR_LATER + name), { contentType: 'application/json' });
     await warm.remove(SYSTEM_BUCKET, REPAIR_LATER + name);
     moved++;
   }
   return moved;
 }
 
-/** The first so many, most endangered first, and how many there are. */
-export async function firstRepairs({ warm }: Stores, most: number): Promise<{ names: string[]; due: RepairDue; laterObjects: number }> {
+export interface QueuedRepairs {
+  /** The first so many, most endangered first. */
+  readonly names: string[];
+  readonly due: RepairDue;
+  readonly laterObjects: number;
+}
+
+/** How much is due and put off. An object that was found again at another margin has two records until the next plan, and counts once. */
+export const firstRepairs = ({ warm }: Pick<Stores, 'warm'>, most: number): Promise<QueuedRepairs> => lookThrough(warm, most, () => undefined);
+
+/** The same, in order: of an object's records the most endangered one is kept, and takes over what the others suspect. */
+export async function planQueue(stores: Pick<Stores, 'warm'>, most: number, signal: AbortSignal): Promise<QueuedRepairs> {
+  const repeats: [string, string][] = [];
+  const queued = await lookThrough(stores.warm, most, (kept, repeated) => void repeats.push([kept, repeated]));
+  for (const [kept, repeated] of repeats) {
+    signal.throwIfAborted();
+    await joinRecords(stores, kept, repeated);
+  }
+  return queued;
+}
+
+async function joinRecords(stores: Pick<Stores, 'warm'>, kept: string, repeated: string): Promise<void> {
+  const [worst, other] = [await recordOrNone(stores, kept), await recordOrNone(stores, repeated)];
+  if (!worst || !other) return;
+  await writeRecord(stores, kept, { ...worst, suspects: mergeSuspects(worst.suspects, other.suspects) });
+  await repairDone(stores, repeated, other);
+}
+
+async function lookThrough(warm: Stores['warm'], most: number, onRepeat: (kept: string, repeated: string) => void): Promise<QueuedRepairs> {
   await warm.ensureBucket(SYSTEM_BUCKET);
   const names: string[] = [];
+  const nameByKey = new Map<string, string>();
   let objects = 0;
   let storedBytes = 0;
   for await (const name of namesUnder(warm, REPAIR_QUEUE)) {
     if (objects === MOST_COUNTED) return { names, due: { objects, storedBytes, isMore: true }, laterObjects: await countLater(warm) };
+    const parsed = parseRepairName(name);
+    const kept = parsed && nameByKey.get(parsed.keyDigest);
+    if (kept !== undefined) {
+      onRepeat(kept, name);
+      continue;
+    }
+    if (parsed) nameByKey.set(parsed.keyDigest, name);
     if (names.length < most) names.push(name);
     objects++;
-    storedBytes += parseRepairName(name)?.storedBytes ?? 0;
+    storedBytes += parsed?.storedBytes ?? 0;
   }
   return { names, due: { objects, storedBytes, isMore: false }, laterObjects: await countLater(warm) };
 }
 
 async function countLater(warm: Stores['warm']): Promise<number> {
-  let count = 0;
-  for await (const _ of namesUnder(warm, REPAIR_LATER)) if (++count === MOST_COUNTED) break;
-  return count;
+  const objects = new Set<string>();
+  for await (const name of namesUnder(warm, REPAIR_LATER)) {
+    objects.add(parseRepairName(name)?.keyDigest ?? name);
+    if (objects.size === MOST_COUNTED) break;
+  }
+  return objects.size;
 }
 
-async function* namesUnder(warm: Stores['warm'], prefix: string): AsyncGenerator<string> {
+export async function* namesUnder(warm: Stores['warm'], prefix: string): AsyncGenerator<string> {
   for (let after: string | undefined; ; ) {
     const page = await warm.list(SYSTEM_BUCKET, prefix, after === undefined ? {} : { after });
     for (const { key } of page.entries) yield key.slice(prefix.length);

@@ -1,6 +1,5 @@
 /** Repairs the erasure set by the records of what is due, a few objects an activity; and finds what had shards on a rack that is lost for good. */
 import { Context, metricMeter } from '@temporalio/activity';
-import * as z from 'zod';
 import { sweepAbandonedShards } from '../datapath/erasure/abandoned.ts';
 import { claimErasureObject } from '../datapath/erasure/claim.ts';
 import { objectsPlacedOn } from '../datapath/erasure/placed-on.ts';
@@ -13,15 +12,19 @@ import {
   noRepairs,
   parseRepairName,
   type RackListing,
+  RackListingSchema,
   REPAIR_LIMIT_KEY,
   type RepairCounts,
   RepairCountsSchema,
   type RepairDue,
   type RepairRecord,
+  type WantedRepairs,
 } from '../model/repair.ts';
+import { youngLine } from '../model/scrub.ts';
 import { effect, type Run } from './effect.ts';
 import { createLimitWatch } from './limits.ts';
-import { firstRepairs, postponeRepair, putAside, queueRepair, readRepair, repairDone, requeueRepairs } from './repair-queue.ts';
+import { planQueue, postponeRepair, putAside, queueRepair, readRepair, repairDone, requeueRepairs } from './repair-queue.ts';
+import { claimOver, keepListing, keepWanted, listingOver } from './repair-wanted.ts';
 
 /** A plan is 256 names of 60 bytes; then the order is looked at anew, for more endangered ones may have come. */
 const PLANNED_OBJECTS = 256;
@@ -32,6 +35,8 @@ const UNIT_BYTES = 8 * 2 ** 30;
 export interface RepairPlan {
   /** Names of records, unit by unit. */
   readonly units: readonly (readonly string[])[];
+  /** All that is still to be looked for, on record and as it was given. Absent in histories of workers before 0.3. */
+  readonly wanted?: WantedRepairs;
   readonly due: RepairDue;
   readonly laterObjects: number;
   readonly heartbeatSeconds: number;
@@ -51,8 +56,6 @@ export interface ListedRack {
   readonly isOver: boolean;
 }
 
-const RackListingSchema = z.strictObject({ rack: z.string(), after: z.string().optional(), listedObjects: z.int(), concernedObjects: z.int() });
-
 export type RepairActivities = ReturnType<typeof createRepairActivities>;
 
 export function createRepairActivities(stores: Stores) {
@@ -60,11 +63,13 @@ export function createRepairActivities(stores: Stores) {
   const watch = createLimitWatch(stores);
 
   return {
-    planRepairs: (): Promise<RepairPlan> =>
-      effect(async () => {
-        const { names, due, laterObjects } = await firstRepairs(stores, PLANNED_OBJECTS);
+    /** Keeps on record what is still to be looked for, so that it outlives this repair. */
+    planRepairs: (given: WantedRepairs = { listings: [], claims: [] }): Promise<RepairPlan> =>
+      effect(async (run) => {
+        const { names, due, laterObjects } = await planQueue(stores, PLANNED_OBJECTS, run.signal);
+        const wanted = await keepWanted(stores, given);
         const { heartbeatSeconds, eventsPerRun } = site.policies;
-        return { units: cut(names), due, laterObjects, heartbeatSeconds, eventsPerRun };
+        return { units: cut(names), wanted, due, laterObjects, heartbeatSeconds, eventsPerRun };
       }),
 
     /** Each object for itself: one that cannot be repaired now is put off and told, and does not hold up the others. */
@@ -99,20 +104,26 @@ export function createRepairActivities(stores: Stores) {
         const endsAt = Date.now() + seconds * 1000;
         await warm.ensureBucket(SYSTEM_BUCKET);
         const told = RackListingSchema.safeParse(Context.current().info.heartbeatDetails);
-        let listing: RackListing = told.success && told.data.rack === given.rack ? { ...given, ...defined(told.data) } : given;
-        for await (const object of objectsPlacedOn({ racks, prefix: '', after: listing.after, signal: run.signal }, [listing.rack])) {
-          const { key, margin, storedBytes, isConcerned } = object;
-          if (isConcerned) await queueRepair(stores, { key, margin, storedBytes, suspects: [] });
-          listing = {
-            rack: listing.rack,
-            after: key,
-            listedObjects: listing.listedObjects + 1,
-            concernedObjects: listing.concernedObjects + (isConcerned ? 1 : 0),
-          };
-          run.report(listing);
-          if (Date.now() >= endsAt) return { listing, isOver: false };
+        let listing: RackListing = told.success && told.data.rack === given.rack ? told.data : given;
+        let isOver = false;
+        try {
+          for await (const object of objectsPlacedOn({ racks, prefix: '', after: listing.after, signal: run.signal }, [listing.rack])) {
+            const { key, margin, storedBytes, isConcerned } = object;
+            if (isConcerned) await queueRepair(stores, { key, margin, storedBytes, suspects: [] });
+            listing = {
+              rack: listing.rack,
+              after: key,
+              listedObjects: listing.listedObjects + 1,
+              concernedObjects: listing.concernedObjects + (isConcerned ? 1 : 0),
+            };
+            run.report(listing);
+            if (Date.now() >= endsAt) return { listing, isOver: false };
+          }
+          isOver = true;
+          return { listing, isOver };
+        } finally {
+          await (isOver ? listingOver(stores, listing.rack) : keepListing(stores, listing));
         }
-        return { listing, isOver: true };
       }),
 
     requeueRepairs: (): Promise<number> => effect((run) => requeueRepairs(stores, run.signal)),
@@ -125,10 +136,13 @@ export function createRepairActivities(stores: Stores) {
         for (let after: string | undefined; ; ) {
           const page = await sweepAbandonedShards({ racks, prefix, after, olderThanMilliseconds, signal: run.signal });
           for (const { key } of page.unclaimed) counts = addRepairs(counts, await claimOne(key, run));
+          counts = addRepairs(counts, { ...noRepairs, lines: page.young.map((write) => youngLine(write, site.policies.sweepAfterHours)) });
           run.report(counts);
-          if (page.next === undefined) return counts;
+          if (page.next === undefined) break;
           after = page.next;
         }
+        await claimOver(stores, prefix);
+        return counts;
       }),
   };
 
@@ -212,8 +226,4 @@ const lineOf = (key: string, problem: string): string => `${key}: ${problem}`.sl
 function countRebuilt({ rebuiltBytes, rebuilt }: RepairedErasureObject): void {
   metricMeter.createCounter('penstock_erasure_repaired_bytes_total', 'By', 'shards rebuilt').add(rebuiltBytes);
   metricMeter.createCounter('penstock_erasure_repaired_shards_total', undefined, 'shards rebuilt').add(rebuilt.length);
-}
-
-function defined({ after, ...rest }: z.output<typeof RackListingSchema>): RackListing {
-  return { ...rest, ...(after === undefined ? {} : { after }) };
 }

@@ -1,5 +1,5 @@
 /** Reads the erasure set back, a segment of time an activity; what it finds is on record before its place is. */
-import { Context, metricMeter } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import { sweepAbandonedShards } from '../datapath/erasure/abandoned.ts';
 import { scrubErasureObjects } from '../datapath/erasure/scrub.ts';
 import type { Stores } from '../drivers/open-site.ts';
@@ -7,16 +7,15 @@ import { hoursAt } from '../model/hours.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { REPAIR_LIMIT_KEY } from '../model/repair.ts';
 import {
-  marginsToMeasure,
   newScrub,
   SCRUB_LIMIT_KEY,
   type ScrubProgress,
   ScrubProgressSchema,
   type ScrubRequest,
-  scrubShare,
   withLines,
   withObject,
   withoutWait,
+  youngLine,
 } from '../model/scrub.ts';
 import { effect } from './effect.ts';
 import { createLimitWatch, writeLimit } from './limits.ts';
@@ -25,7 +24,8 @@ import { readScrubProgress, writeScrubProgress } from './scrub-progress.ts';
 
 export interface OpenedScrub {
   readonly progress: ScrubProgress;
-  readonly bytesPerSecond: number;
+  /** Null: no limit. */
+  readonly bytesPerSecond: number | null;
   readonly heartbeatSeconds: number;
   readonly eventsPerRun: number;
 }
@@ -54,7 +54,7 @@ export function createScrubActivities(stores: Stores) {
         const isResumed = before !== undefined && before.state !== 'complete' && !anew;
         const { workflowExecution } = Context.current().info;
         const progress = isResumed ? withoutWait(before) : newScrub(workflowExecution?.runId ?? 'no-run', new Date().toISOString(), before);
-        const rate = bytesPerSecond ?? site.policies.scrubRate;
+        const rate = bytesPerSecond === undefined ? site.policies.scrubRate : bytesPerSecond;
         await writeLimit(stores, SCRUB_LIMIT_KEY, rate);
         const { heartbeatSeconds, eventsPerRun } = site.policies;
         return { progress, bytesPerSecond: rate, heartbeatSeconds, eventsPerRun };
@@ -68,10 +68,12 @@ export function createScrubActivities(stores: Stores) {
         const endsAt = Math.min(Date.now() + seconds * 1000, changesAt);
         let progress = withoutWait(placeOf(given));
         const { limiter, done } = await watch.limiterAt(SCRUB_LIMIT_KEY, 1);
+        const active = activeTime(progress.activeMilliseconds, () => limiter.rate() > 0);
         const step = (next: ScrubProgress): void => {
-          progress = { ...next, updatedAt: new Date().toISOString() };
+          progress = { ...next, updatedAt: new Date().toISOString(), activeMilliseconds: active.milliseconds() };
           run.report(progress);
         };
+        run.report(progress);
         try {
           if (!isOpen) {
             progress = { ...progress, opensAt: new Date(changesAt).toISOString() };
@@ -99,21 +101,22 @@ export function createScrubActivities(stores: Stores) {
               ...whole,
               ...(page.next === undefined ? { state: 'complete' } : { after: page.next }),
               shardsRemoved: progress.shardsRemoved + page.shardsRemoved,
-              unclaimedCount: progress.unclaimedCount + page.unclaimed.length,
+              unclaimedCount: progress.unclaimedCount + page.unclaimed.length + page.young.length,
               lines: withLines(progress.lines, [
                 ...page.unclaimed.map(
                   ({ key }) => `${key}: its shards are there, its manifests are not; \`penstock erasure repair start --claim\` makes them anew`,
                 ),
+                ...page.young.map((write) => youngLine(write, site.policies.sweepAfterHours)),
                 ...page.postponed.map((line) => `not swept: ${line}`),
               ]),
             });
           }
           return progress;
         } finally {
+          active.end();
           done();
           await writeScrubProgress(stores, progress);
           if (progress.damagedObjects > given.damagedObjects) await wakeRepair();
-          measure(progress);
         }
       }),
 
@@ -124,20 +127,31 @@ export function createScrubActivities(stores: Stores) {
   /** An attempt that was lost told its place in its last heartbeat: all before it is on record. */
   function placeOf(given: ScrubProgress): ScrubProgress {
     const told = ScrubProgressSchema.safeParse(Context.current().info.heartbeatDetails);
-    return told.success && told.data.scrubId === given.scrubId ? told.data : given;
+    // What an earlier version's workflow carries has not all fields.
+    return told.success && told.data.scrubId === given.scrubId ? told.data : ScrubProgressSchema.parse(given);
   }
 }
 
-function measure(progress: ScrubProgress): void {
-  const objects = metricMeter.createGauge(
-    'penstock_erasure_objects',
-    'int',
-    undefined,
-    'objects by their class and the number of racks that may still be lost, as the last complete scrub saw them',
-  );
-  for (const { objectClass, margin, objects: count } of marginsToMeasure(progress)) objects.set(count, { class: objectClass, margin: String(margin) });
-  metricMeter.createGauge('penstock_erasure_scrubbed_bytes', 'int', 'By', 'shards read by this scrub so far').set(progress.storedBytes);
-  metricMeter
-    .createGauge('penstock_erasure_scrub_share', 'float', undefined, 'how much of the erasure set this scrub has read, by the last complete one')
-    .set(scrubShare(progress) ?? 0);
+const LOOK_MS = 1000;
+
+/** Counts on from what is known, while it is not held up: looked at every second, and when it is asked. What lies between two looks counts where both see it going on. */
+function activeTime(known: number, isActive: () => boolean): { milliseconds(): number; end(): void } {
+  let total = known;
+  let seenAt = performance.now();
+  let wasActive = isActive();
+  const look = (): void => {
+    const now = performance.now();
+    const goesOn = isActive();
+    if (goesOn && wasActive) total += now - seenAt;
+    wasActive = goesOn;
+    seenAt = now;
+  };
+  const timer = setInterval(look, LOOK_MS).unref();
+  return {
+    milliseconds() {
+      look();
+      return Math.round(total);
+    },
+    end: () => clearInterval(timer),
+  };
 }

@@ -2,12 +2,13 @@
 import { type Client, WithStartWorkflowOperation, WorkflowFailedError } from '@temporalio/client';
 import type * as z from 'zod';
 import { CONTROL_QUEUE } from '../model/identifiers.ts';
-import { formatIssues, parseInput } from '../model/issues.ts';
 import { queryNames, updateNames, workflowTypes } from '../model/messages.ts';
 import { REPAIR_WORKFLOW_ID, type RepairInput, RepairRequestSchema, type RepairStatus } from '../model/repair.ts';
 import { SCRUB_WORKFLOW_ID, type ScrubInput, ScrubRequestSchema, type ScrubStatus } from '../model/scrub.ts';
 import type { RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
-import { ask, sendUpdate } from './calls.ts';
+import { accepted, ask, sendUpdate } from './calls.ts';
+import { withLiveRepair } from './live-repair.ts';
+import { withLiveScrub } from './live-scrub.ts';
 import { Refusal, toRefusal } from './refusal.ts';
 
 export interface Started {
@@ -29,7 +30,7 @@ interface Steered<Status> {
 
 export interface ErasureCalls {
   readonly scrub: Steered<ScrubStatus> & {
-    /** Goes on where the last one was stopped; attaches where one is under way. */
+    /** Goes on where the last one was stopped. Where one is under way it attaches, and sets its rate where one is given. Refusal Conflict where that one would have to begin anew. */
     start(input: ScrubInput): Promise<Started>;
   };
   readonly repair: Steered<RepairStatus> & {
@@ -40,8 +41,35 @@ export interface ErasureCalls {
 
 export function erasureCalls(client: Client): ErasureCalls {
   return {
-    scrub: { ...steered<ScrubStatus>(client, SCRUB_WORKFLOW_ID), start: (input) => startScrub(client, input) },
-    repair: { ...steered<RepairStatus>(client, REPAIR_WORKFLOW_ID), start: (input) => startRepair(client, input) },
+    scrub: scrubCalls(client),
+    repair: repairCalls(client),
+  };
+}
+
+function scrubCalls(client: Client): ErasureCalls['scrub'] {
+  const calls = steered<ScrubStatus>(client, SCRUB_WORKFLOW_ID);
+  const live = (status: ScrubStatus): Promise<ScrubStatus> => withLiveScrub(client, status);
+  return {
+    ...calls,
+    status: async () => live(await calls.status()),
+    pause: async () => live(await calls.pause()),
+    resume: async () => live(await calls.resume()),
+    stop: async () => live(await calls.stop()),
+    start: (input) => startScrub(client, input),
+  };
+}
+
+function repairCalls(client: Client): ErasureCalls['repair'] {
+  const calls = steered<RepairStatus>(client, REPAIR_WORKFLOW_ID);
+  return {
+    ...calls,
+    status: async () => withLiveRepair(client, await calls.status()),
+    async start(input) {
+      const { bytesPerSecond } = accepted(RepairRequestSchema, input);
+      const status = await startRepair(client, input);
+      // One under way takes a limit by another message; one that begins has it from its first moment.
+      return bytesPerSecond === undefined || bytesPerSecond === status.bytesPerSecond ? status : { ...status, ...(await calls.setRate({ bytesPerSecond })) };
+    },
   };
 }
 
@@ -50,25 +78,39 @@ function steered<Status>(client: Client, workflowId: string): Steered<Status> {
   const status = async (): Promise<Status> => {
     // First whether it runs: the answer of one that is over is its last word.
     const running = await isRunning(client, workflowId);
-    return { ...(await ask<Status>(client, handle, queryNames.status)), running };
+    return { ...(await told(workflowId, ask<Status>(client, handle, queryNames.status))), running };
   };
   return {
     status,
-    setRate: (input) => sendUpdate(handle, updateNames.setRate, input),
-    pause: () => sendUpdate(handle, updateNames.pause, undefined),
-    resume: () => sendUpdate(handle, updateNames.resume, undefined),
+    setRate: (input) => told(workflowId, sendUpdate<RateAnswer>(handle, updateNames.setRate, input)),
+    pause: () => told(workflowId, sendUpdate<Status>(handle, updateNames.pause, undefined)),
+    resume: () => told(workflowId, sendUpdate<Status>(handle, updateNames.resume, undefined)),
     async stop() {
       try {
         await handle.cancel();
         await handle.result();
       } catch (error) {
         // That it ends as cancelled is what was asked for.
-        if (!(error instanceof WorkflowFailedError)) throw toRefusal(error, workflowId);
+        if (!(error instanceof WorkflowFailedError)) throw noneRunning(toRefusal(error, workflowId), workflowId);
       }
       return await status();
     },
   };
 }
+
+async function told<T>(workflowId: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw noneRunning(error, workflowId);
+  }
+}
+
+/** There is one at most, and it has no name to look at: where none is there, it can be started. */
+const noneRunning = (error: unknown, workflowId: string): unknown =>
+  error instanceof Refusal && error.type === 'NotFound'
+    ? new Refusal('NotFound', `No ${workflowId} is running. Start it with \`penstock erasure ${workflowId} start\`.`, error.cause)
+    : error;
 
 async function isRunning(client: Client, workflowId: string): Promise<boolean> {
   try {
@@ -81,8 +123,16 @@ async function isRunning(client: Client, workflowId: string): Promise<boolean> {
 }
 
 async function startScrub(client: Client, input: ScrubInput): Promise<Started> {
-  demand(ScrubRequestSchema, input);
-  if (await isRunning(client, SCRUB_WORKFLOW_ID)) return { workflowId: SCRUB_WORKFLOW_ID, attached: true };
+  const { bytesPerSecond } = accepted(ScrubRequestSchema, input);
+  if (await isRunning(client, SCRUB_WORKFLOW_ID)) {
+    if (input.anew)
+      throw new Refusal(
+        'Conflict',
+        'anew: a scrub is under way, and keeps its place. Accepted: none under way; stop it first (`penstock erasure scrub stop`).',
+      );
+    if (bytesPerSecond !== undefined) await sendUpdate(client.workflow.getHandle(SCRUB_WORKFLOW_ID), updateNames.setRate, { bytesPerSecond });
+    return { workflowId: SCRUB_WORKFLOW_ID, attached: true };
+  }
   await client.workflow.start(workflowTypes.scrub, {
     workflowId: SCRUB_WORKFLOW_ID,
     taskQueue: CONTROL_QUEUE,
@@ -94,12 +144,12 @@ async function startScrub(client: Client, input: ScrubInput): Promise<Started> {
   return { workflowId: SCRUB_WORKFLOW_ID, attached: false };
 }
 
-async function startRepair(client: Client, input: RepairInput): Promise<RepairStatus> {
-  demand(RepairRequestSchema, input);
+async function startRepair(client: Client, { bytesPerSecond, ...input }: RepairInput): Promise<RepairStatus> {
+  const first = { ...(input.lanes === undefined ? {} : { lanes: input.lanes }), ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) };
   const startWorkflowOperation = new WithStartWorkflowOperation<(input: RepairInput) => Promise<RepairStatus>>(workflowTypes.repair, {
     workflowId: REPAIR_WORKFLOW_ID,
     taskQueue: CONTROL_QUEUE,
-    args: [{ lanes: input.lanes ?? 4 }],
+    args: [first],
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     staticSummary: 'repair of the erasure set',
@@ -113,9 +163,4 @@ async function startRepair(client: Client, input: RepairInput): Promise<RepairSt
   } catch (error) {
     throw toRefusal(error, REPAIR_WORKFLOW_ID);
   }
-}
-
-function demand<S extends z.ZodType>(schema: S, input: z.input<S>): void {
-  const parsed = parseInput(schema, input);
-  if (!parsed.ok) throw new Refusal('InvalidInput', formatIssues(parsed.issues));
 }

@@ -20,6 +20,8 @@ export interface LocatedObject {
   readonly key: string;
   /** The small file that was asked for, where the object is a pack that holds it. */
   readonly member?: string;
+  /** Of that file; what else is said here of content is the pack's. */
+  readonly memberContent?: { readonly bytes: number; readonly crc32c: string };
   readonly bytes: number;
   readonly sha256: string;
   readonly createdAt: string;

@@ -1,6 +1,7 @@
 /** What repair of the erasure set is asked for, and how far it is. What is to be repaired lies in the object store, a record an object, most endangered first by name. */
 import * as z from 'zod';
 import { IdentifierSchema } from './identifiers.ts';
+import { BandwidthSchema } from './quantity.ts';
 import { MAX_LANES } from './transfer-input.ts';
 
 export const REPAIR_WORKFLOW_ID = 'repair';
@@ -8,11 +9,15 @@ export const REPAIR_LIMIT_KEY = 'limits/repair.json';
 /** Due now, and due when racks or space have come back. */
 export const REPAIR_QUEUE = 'erasure/repairs/queue/';
 export const REPAIR_LATER = 'erasure/repairs/later/';
+/** What is still to be looked for: a record a lost rack, and one a prefix. They outlive a repair that is stopped. */
+export const REPAIR_RACKS = 'erasure/repairs/racks/';
+export const REPAIR_CLAIMS = 'erasure/repairs/claims/';
 
 export const RepairRequestSchema = z.strictObject({
   racks: z.array(IdentifierSchema).max(32).default([]).describe('Racks lost for good: every object that had a shard there is repaired, most endangered first'),
   claim: z.string().max(900).optional().describe('Also make manifests anew, from their shards, for objects under this prefix that have none left'),
-  lanes: z.int().min(1).max(MAX_LANES).default(4).describe('Units of work at once'),
+  lanes: z.int().min(1).max(MAX_LANES).optional().describe('Units of work at once; as before where absent, 4 to begin with'),
+  bytesPerSecond: BandwidthSchema.nullable().optional().describe('Limit of what is read from racks, null for none; as before where absent, none to begin with'),
 });
 export type RepairInput = z.input<typeof RepairRequestSchema>;
 export type RepairRequest = z.output<typeof RepairRequestSchema>;
@@ -29,13 +34,31 @@ export const RepairRecordSchema = z.strictObject({
 });
 export type RepairRecord = z.output<typeof RepairRecordSchema>;
 
+/** Of both findings, each shard once: that it is rotten is believed, that it is lost is looked at again. */
+export function mergeSuspects(one: RepairRecord['suspects'], other: RepairRecord['suspects']): RepairRecord['suspects'] {
+  const merged = new Map<string, RepairRecord['suspects'][number]>();
+  for (const suspect of [...one, ...other]) {
+    const name = JSON.stringify([suspect.index, suspect.rack, suspect.repairId ?? null]);
+    if (merged.get(name)?.state !== 'rotten') merged.set(name, suspect);
+  }
+  return [...merged.values()];
+}
+
 /** Fewest surviving shards first: "13" for a margin of -1. The size stands in the name, so that a listing tells how much is due. */
 export const repairName = ({ margin, storedBytes }: Pick<RepairRecord, 'margin' | 'storedBytes'>, keyDigest: string): string =>
   `${String(Math.max(0, margin + 14)).padStart(2, '0')}/${keyDigest.slice(0, 40)}.${storedBytes}.json`;
 
-export function parseRepairName(name: string): { margin: number; storedBytes: number } | undefined {
-  const [, surviving, bytes] = /^(\d\d)\/[0-9a-f]{40}\.(\d+)\.json$/.exec(name) ?? [];
-  return surviving === undefined || bytes === undefined ? undefined : { margin: Number(surviving) - 14, storedBytes: Number(bytes) };
+export interface RepairName {
+  readonly margin: number;
+  readonly storedBytes: number;
+  /** Of the object's key: the same in all its records. */
+  readonly keyDigest: string;
+}
+
+export function parseRepairName(name: string): RepairName | undefined {
+  const [, surviving, keyDigest, bytes] = /^(\d\d)\/([0-9a-f]{40})\.(\d+)\.json$/.exec(name) ?? [];
+  if (surviving === undefined || keyDigest === undefined || bytes === undefined) return undefined;
+  return { margin: Number(surviving) - 14, storedBytes: Number(bytes), keyDigest };
 }
 
 export interface RepairDue {
@@ -45,12 +68,48 @@ export interface RepairDue {
   readonly isMore: boolean;
 }
 
+/** Without those that a unit is done with: repaired, sound, or put off. */
+export function withoutDone({ objects, storedBytes, isMore }: RepairDue, names: readonly string[]): RepairDue {
+  const bytes = names.reduce((sum, name) => sum + (parseRepairName(name)?.storedBytes ?? 0), 0);
+  return { objects: Math.max(0, objects - names.length), storedBytes: Math.max(0, storedBytes - bytes), isMore };
+}
+
 /** Objects on a lost rack are being looked for. */
 export interface RackListing {
   readonly rack: string;
   readonly after?: string;
   readonly listedObjects: number;
   readonly concernedObjects: number;
+}
+
+export const RackListingSchema = z.strictObject({
+  rack: z.string(),
+  after: z.string().exactOptional(),
+  listedObjects: z.int().nonnegative(),
+  concernedObjects: z.int().nonnegative(),
+});
+
+/** What is still to be looked for. */
+export interface WantedRepairs {
+  readonly listings: readonly RackListing[];
+  /** Prefixes under which manifests are to be made anew. */
+  readonly claims: readonly string[];
+}
+
+/** Of two that list one rack, the one that has come further. */
+export const furtherListing = (one: RackListing, other: RackListing | undefined): RackListing =>
+  other && other.listedObjects > one.listedObjects ? other : one;
+
+/** The first one's order; of each rack the further listing. */
+export function mergeWanted(one: WantedRepairs, other: WantedRepairs): WantedRepairs {
+  const listings = one.listings.map((each) =>
+    furtherListing(
+      each,
+      other.listings.find(({ rack }) => rack === each.rack),
+    ),
+  );
+  const more = other.listings.filter(({ rack }) => !listings.some((each) => each.rack === rack));
+  return { listings: [...listings, ...more], claims: [...new Set([...one.claims, ...other.claims])] };
 }
 
 const CountSchema = z.int().nonnegative();
@@ -94,8 +153,20 @@ export const addRepairs = (one: RepairCounts, other: RepairCounts): RepairCounts
   lines: [...one.lines, ...other.lines].slice(0, LINES_SHOWN),
 });
 
+/** An activity that failed and is tried again. */
+export interface HeldUp {
+  /** Such as `listing a rack`. */
+  readonly what: string;
+  /** Of the attempt under way, or of the next one. */
+  readonly attempt: number;
+  readonly problem: string;
+  /** Absent while it is being tried. */
+  readonly nextTryAt?: string;
+}
+
 export interface RepairStatus {
-  readonly state: 'listing' | 'repairing' | 'waiting' | 'done';
+  /** planning: what is due was not counted yet. */
+  readonly state: 'planning' | 'listing' | 'repairing' | 'waiting' | 'done';
   readonly running: boolean;
   readonly paused: boolean;
   /** Null: no limit. */
@@ -107,6 +178,10 @@ export interface RepairStatus {
   readonly listings: readonly RackListing[];
   /** Absent where nothing is known about the pace, or not all that is due: lost racks are still being listed, or more is due than was counted. */
   readonly etaSeconds?: number;
+  /** What the pace is measured by. */
+  readonly activeTime: ActiveTime;
+  /** Absent where nothing is. */
+  readonly heldUp?: readonly HeldUp[];
 }
 
 /** Time in which there was something to repair and nobody held it up: neither pauses nor waiting make the rest seem slower. */

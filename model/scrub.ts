@@ -9,7 +9,7 @@ export const SCRUB_LIMIT_KEY = 'limits/scrub.json';
 
 export const ScrubRequestSchema = z.strictObject({
   anew: z.boolean().default(false).describe('Begin at the first object, also where an earlier scrub was stopped on its way'),
-  bytesPerSecond: BandwidthSchema.optional().describe('Limit of what is read from racks; the policy scrubRate where absent'),
+  bytesPerSecond: BandwidthSchema.nullable().optional().describe('Limit of what is read from racks, null for none; the policy scrubRate where absent'),
   segmentSeconds: z.int().min(1).max(3600).default(300).describe('How long one activity reads before the place is put into the history'),
 });
 export type ScrubInput = z.input<typeof ScrubRequestSchema>;
@@ -39,14 +39,26 @@ export const ScrubProgressSchema = z.strictObject({
   byMargin: ByMarginSchema,
   /** The same for each class of objects. */
   byClass: ByClassSchema.default({}),
+  /** Those of byMargin whose racks did not all answer: their margin is what is certain, and may be more. */
+  unseenByMargin: ByMarginSchema.default({}),
   damagedObjects: CountSchema,
   shardsRemoved: CountSchema,
   /** Whole sets of shards without a manifest. */
   unclaimedCount: CountSchema,
   /** The first of what was found. */
   lines: z.array(z.string()).max(LINES_SHOWN),
+  /** In which it read, and was neither paused nor stopped. */
+  activeMilliseconds: CountSchema.default(0),
   /** Of the last one that was complete: what this one's share is measured against. */
-  previous: z.strictObject({ endedAt: z.iso.datetime(), objects: CountSchema, storedBytes: CountSchema, byClass: ByClassSchema.default({}) }).optional(),
+  previous: z
+    .strictObject({
+      endedAt: z.iso.datetime(),
+      objects: CountSchema,
+      storedBytes: CountSchema,
+      byClass: ByClassSchema.default({}),
+      unseenByMargin: ByMarginSchema.default({}),
+    })
+    .optional(),
 });
 export type ScrubProgress = z.output<typeof ScrubProgressSchema>;
 
@@ -56,6 +68,16 @@ export interface ScrubStatus {
   readonly paused: boolean;
   /** Null: no limit. */
   readonly bytesPerSecond: number | null;
+  /** Why its activity failed last; absent while it does not. */
+  readonly trouble?: ScrubTrouble;
+}
+
+export interface ScrubTrouble {
+  readonly message: string;
+  /** The attempt under way, or the next one. */
+  readonly attempt: number;
+  /** Absent while an attempt is under way. */
+  readonly nextAttemptAt?: string;
 }
 
 /** Its place, as it goes on inside its hours. */
@@ -63,10 +85,28 @@ export function withoutWait({ opensAt: _, ...progress }: ScrubProgress): ScrubPr
   return progress;
 }
 
-const previousOf = ({ updatedAt, objects, storedBytes, byClass }: ScrubProgress) => ({ endedAt: updatedAt, objects, storedBytes, byClass });
+const previousOf = ({ updatedAt, objects, storedBytes, byClass, unseenByMargin }: ScrubProgress): CompleteScrub => ({
+  endedAt: updatedAt,
+  objects,
+  storedBytes,
+  byClass,
+  unseenByMargin,
+});
+
+export type CompleteScrub = NonNullable<ScrubProgress['previous']>;
+
+/** The last one that saw all objects: what it says of margins is true of the whole set. */
+export const lastComplete = (progress: ScrubProgress): CompleteScrub | undefined => (progress.state === 'complete' ? previousOf(progress) : progress.previous);
+
+/** Over all classes. */
+export function marginsOf(byClass: ByClass): ByMargin {
+  const sum: Record<string, number> = {};
+  for (const byMargin of Object.values(byClass)) for (const [margin, objects] of Object.entries(byMargin)) sum[margin] = (sum[margin] ?? 0) + objects;
+  return sum;
+}
 
 export function newScrub(scrubId: string, now: string, before: ScrubProgress | undefined): ScrubProgress {
-  const previous = before?.state === 'complete' ? previousOf(before) : before?.previous;
+  const previous = before && lastComplete(before);
   return {
     scrubId,
     state: 'reading',
@@ -76,10 +116,12 @@ export function newScrub(scrubId: string, now: string, before: ScrubProgress | u
     storedBytes: 0,
     byMargin: {},
     byClass: {},
+    unseenByMargin: {},
     damagedObjects: 0,
     shardsRemoved: 0,
     unclaimedCount: 0,
     lines: [],
+    activeMilliseconds: 0,
     ...(previous ? { previous } : {}),
   };
 }
@@ -89,12 +131,14 @@ export interface ScrubFinding {
   readonly storedBytes: number;
   readonly margin: number;
   readonly problems: readonly string[];
+  /** Whose racks did not answer. */
+  readonly unseenShards?: number;
 }
 
 const oneMore = (byMargin: ByMargin, margin: number): ByMargin => ({ ...byMargin, [margin]: (byMargin[margin] ?? 0) + 1 });
 
 /** One object further. */
-export function withObject(progress: ScrubProgress, { key, storedBytes, margin, problems }: ScrubFinding): ScrubProgress {
+export function withObject(progress: ScrubProgress, { key, storedBytes, margin, problems, unseenShards = 0 }: ScrubFinding): ScrubProgress {
   const isDamaged = problems.length > 0;
   const objectClass = objectClassOf(key);
   return {
@@ -104,11 +148,20 @@ export function withObject(progress: ScrubProgress, { key, storedBytes, margin, 
     storedBytes: progress.storedBytes + storedBytes,
     byMargin: oneMore(progress.byMargin, margin),
     byClass: { ...progress.byClass, [objectClass]: oneMore(progress.byClass[objectClass] ?? {}, margin) },
+    unseenByMargin: unseenShards > 0 ? oneMore(progress.unseenByMargin, margin) : progress.unseenByMargin,
     damagedObjects: progress.damagedObjects + (isDamaged ? 1 : 0),
     lines: isDamaged ? withLines(progress.lines, [`${key}: ${problems.slice(0, 3).join('; ')}`]) : progress.lines,
   };
 }
 
+/** Of a whole set of shards that is too young to be claimed: a write may be under way. */
+export const youngLine = ({ key, beganAtMilliseconds }: { key: string; beganAtMilliseconds: number }, sweepAfterHours: number): string =>
+  `${key}: its shards are there, its manifests are not, and a write may be under way: not claimable before ${claimableAt(beganAtMilliseconds, sweepAfterHours)}`;
+
+export const claimableAt = (beganAtMilliseconds: number, sweepAfterHours: number): string =>
+  new Date(beganAtMilliseconds + sweepAfterHours * HOUR_MS).toISOString();
+
+const HOUR_MS = 3_600_000;
 const LINE_LENGTH = 1_500; // twenty of them are half of the 64 KiB of a payload
 
 export const withLines = (before: readonly string[], lines: readonly string[]): string[] =>
@@ -118,6 +171,13 @@ export const withLines = (before: readonly string[], lines: readonly string[]): 
 export function scrubShare({ state, storedBytes, previous }: ScrubProgress): number | undefined {
   if (state !== 'reading') return 1;
   return previous && previous.storedBytes > 0 ? Math.min(0.9999, storedBytes / previous.storedBytes) : undefined;
+}
+
+/** By the pace while it read. Undefined where nothing is known about it. */
+export function scrubEtaSeconds(progress: ScrubProgress): number | undefined {
+  const share = scrubShare(progress);
+  if (progress.state !== 'reading' || share === undefined || share <= 0 || progress.activeMilliseconds === 0) return undefined;
+  return (progress.activeMilliseconds / 1000 / share) * (1 - share);
 }
 
 /** In the order of danger, "4" last. */
@@ -137,8 +197,8 @@ export interface ObjectsAtMargin {
 }
 
 /** Of the last scrub that was complete, every class and margin, 0 where there is nothing: a gauge that is not set keeps what it was. Empty where there was none. */
-export function marginsToMeasure({ state, byClass, previous }: Pick<ScrubProgress, 'state' | 'byClass' | 'previous'>): ObjectsAtMargin[] {
-  const whole = state === 'complete' ? byClass : previous?.byClass;
+export function marginsToMeasure(progress: ScrubProgress): ObjectsAtMargin[] {
+  const whole = lastComplete(progress)?.byClass;
   if (!whole) return [];
   const margins = Array.from({ length: BEST_MARGIN - WORST_MARGIN + 1 }, (_, index) => WORST_MARGIN + index);
   return objectClasses.flatMap((objectClass) => margins.map((margin) => ({ objectClass, margin, objects: whole[objectClass]?.[margin] ?? 0 })));

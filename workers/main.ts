@@ -7,6 +7,7 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { erasureKernelFacts } from '../activities/erasure-kernel.ts';
 import { openStores } from '../drivers/open-site.ts';
 import { loadSiteFile } from '../drivers/site-file.ts';
+import { watchErasure } from './erasure-metrics.ts';
 import { createWorkerLogger } from './logger.ts';
 import { recordErasureKernel } from './metrics.ts';
 import { isRole, roles, workerPlans } from './roles.ts';
@@ -28,7 +29,11 @@ if (values.role === 'data') {
 }
 const connection = await NativeConnection.connect({ address: site.temporal.address });
 if (values.role === 'control') await ensureSchedules(connection, site.temporal.namespace);
-const plans = await workerPlans(values.role, await openStores(site));
+const stores = await openStores(site);
+const plans = await workerPlans(values.role, stores);
+const stopWatching = values.metrics
+  ? watchErasure(runtime.metricMeter, stores, (error) => runtime.logger.warn('the record of the erasure set cannot be read for the metrics', { error }))
+  : undefined;
 const workers = await Promise.all(
   plans.map((plan) =>
     Worker.create({ connection, namespace: site.temporal.namespace, shutdownGraceTime: '10 seconds', shutdownForceTime: '30 seconds', ...plan }),
@@ -40,5 +45,6 @@ process.stdout.write('ready\n');
 try {
   await Promise.all(running);
 } finally {
+  stopWatching?.();
   await connection.close();
 }

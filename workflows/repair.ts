@@ -10,7 +10,8 @@ import {
   defineQuery,
   defineSignal,
   defineUpdate,
-  setCurrentDetails,
+  isCancellation,
+  patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -18,54 +19,26 @@ import type { RepairActivities, RepairPlan } from '../activities/repair.ts';
 import type { ScrubActivities } from '../activities/scrub.ts';
 import { CONTROL_QUEUE, ERASURE_QUEUE } from '../model/identifiers.ts';
 import { queryNames, signalNames, updateNames } from '../model/messages.ts';
-import { formatBandwidth, formatBytes, formatSeconds } from '../model/quantity.ts';
+import { formatBandwidth } from '../model/quantity.ts';
 import {
-  type ActiveTime,
-  activeMilliseconds,
   addRepairs,
   isFurther,
-  noRepairs,
-  noTime,
-  type RackListing,
   REPAIR_WORKFLOW_ID,
-  type RepairCounts,
-  type RepairDue,
+  type RepairRequest,
   RepairRequestSchema,
   type RepairStatus,
-  repairEta,
-  timeFrom,
+  type WantedRepairs,
   waitSeconds,
 } from '../model/repair.ts';
 import { type RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
 import { accept, requireWorkflowId } from './accept.ts';
 import { allOrNone } from './deadline.ts';
 import { inTurn, newTurns } from './in-turn.ts';
-import { EVENTS_PER_RUN, historyIsFull, slide, throwIfCancelled } from './moving.ts';
+import { historyIsFull, slide, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
-
-/** Carried into the next run of the same repair. */
-export interface RepairState {
-  readonly startedAt: string;
-  /** Racks whose objects are still to be found. */
-  listings: RackListing[];
-  /** Prefixes under which manifests are to be made anew. */
-  claims: string[];
-  lanes: number;
-  counts: RepairCounts;
-  due: RepairDue;
-  laterObjects: number;
-  /** How often what was put off was tried again in vain, and when it is tried next. */
-  vainRounds: number;
-  retryAtMilliseconds: number | null;
-  isRetryWanted: boolean;
-  active: ActiveTime;
-  eventsPerRun: number;
-  bytesPerSecond: number | null;
-  paused: boolean;
-}
+import { clock, countUnit, DEFAULT_LANES, isPast, newState, type RepairState, show, statusOf, take, takePlan } from './repair/state.ts';
 
 const LISTING_SECONDS = 300;
-const MAX_LISTINGS = 64;
 
 const status = defineQuery<RepairStatus>(queryNames.status);
 const more = defineUpdate<RepairStatus, [unknown]>(updateNames.repairMore);
@@ -78,7 +51,7 @@ const resume = defineUpdate<RepairStatus>(updateNames.resume);
 export async function repair(input: unknown, carried?: RepairState): Promise<RepairStatus> {
   const request = accept(RepairRequestSchema, input ?? {});
   requireWorkflowId(REPAIR_WORKFLOW_ID);
-  const state = carried && workflowInfo().continuedFromExecutionRunId ? carried : newState();
+  const state = carried && workflowInfo().continuedFromExecutionRunId ? carried : newState(request);
   let woken = true;
   let isRepairing = false;
   const isFull = () => historyIsFull(state.eventsPerRun);
@@ -100,7 +73,7 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
   setHandler(
     more,
     (wanted) => {
-      take(state, wanted);
+      take(state, lanesKept(state, accept(RepairRequestSchema, wanted)));
       // Who asks has brought something back, or wants to see it tried.
       Object.assign(state, { vainRounds: 0, isRetryWanted: true });
       woken = true;
@@ -138,80 +111,65 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
     // What an earlier one was limited to, or paused at, is still on record.
     await steer(() => limit(state.bytesPerSecond));
   }
-  for (;;) {
-    show(state);
-    // Whoever queues something meanwhile says so each time, and a pause may last for weeks.
-    await condition(() => !state.paused || isFull());
-    if (isFull()) break;
-    const plan = await call('look what is due', CONTROL_QUEUE).planRepairs();
-    Object.assign(state, { due: plan.due, laterObjects: plan.laterObjects, eventsPerRun: Math.min(EVENTS_PER_RUN, plan.eventsPerRun) });
-    if (isFull()) break;
-    woken = false;
-    const isDue = plan.units.length > 0 || state.listings.length > 0 || state.claims.length > 0;
-    if (state.laterObjects > 0 && (state.isRetryWanted || (!isDue && isPast(state.retryAtMilliseconds)))) {
-      Object.assign(state, { vainRounds: state.isRetryWanted ? 0 : state.vainRounds + 1, retryAtMilliseconds: null, isRetryWanted: false });
-      await call('try again what was put off', CONTROL_QUEUE).requeueRepairs();
-      continue;
-    }
-    state.isRetryWanted = false;
-    if (isDue) {
-      const before = state.counts;
-      isRepairing = plan.units.length > 0;
-      clock(state, isRepairing && !state.paused);
-      await allOrNone([() => repairPlanned(state, plan, isFull), () => listRacks(state, plan), () => claim(state, plan)]);
-      isRepairing = false;
-      clock(state, false);
-      if (isFurther(before, state.counts)) state.vainRounds = 0;
-    } else if (state.laterObjects > 0) {
+  try {
+    for (;;) {
       show(state);
-      const now = Date.now();
-      // What is queued meanwhile is begun at once; what was put off still has its time to wait.
-      state.retryAtMilliseconds ??= now + waitSeconds(state.vainRounds) * 1000;
-      const summary = `until ${state.laterObjects} objects that were put off are tried again`;
-      await condition(() => woken, Math.max(1, state.retryAtMilliseconds - now), { summary });
-    } else {
-      await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
-      // Whoever queued meanwhile has said so, and is not left behind.
-      if (!woken) return { ...statusOf(state), running: false };
+      // Whoever queues something meanwhile says so each time, and a pause may last for weeks.
+      await condition(() => !state.paused || isFull());
+      if (isFull()) break;
+      const plan = await call('look what is due', CONTROL_QUEUE).planRepairs(wantedOf(state));
+      takePlan(state, plan);
+      show(state);
+      if (isFull()) break;
+      woken = false;
+      const isDue = plan.units.length > 0 || state.listings.length > 0 || state.claims.length > 0;
+      if (state.laterObjects > 0 && (state.isRetryWanted || (!isDue && isPast(state.retryAtMilliseconds)))) {
+        Object.assign(state, { vainRounds: state.isRetryWanted ? 0 : state.vainRounds + 1, retryAtMilliseconds: null, isRetryWanted: false });
+        await call('try again what was put off', CONTROL_QUEUE).requeueRepairs();
+        continue;
+      }
+      state.isRetryWanted = false;
+      if (isDue) {
+        const before = state.counts;
+        isRepairing = plan.units.length > 0;
+        clock(state, isRepairing && !state.paused);
+        await allOrNone([() => repairPlanned(state, plan, isFull), () => listRacks(state, plan), () => claim(state, plan)]);
+        isRepairing = false;
+        clock(state, false);
+        if (isFurther(before, state.counts)) state.vainRounds = 0;
+      } else if (state.laterObjects > 0) {
+        show(state);
+        const now = Date.now();
+        // What is queued meanwhile is begun at once; what was put off still has its time to wait.
+        state.retryAtMilliseconds ??= now + waitSeconds(state.vainRounds) * 1000;
+        const summary = `until ${state.laterObjects} objects that were put off are tried again`;
+        await condition(() => woken, Math.max(1, state.retryAtMilliseconds - now), { summary });
+      } else {
+        await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+        // Whoever queued meanwhile has said so, and is not left behind.
+        if (!woken) return { ...statusOf(state), running: false };
+      }
     }
+    await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+    throwIfCancelled();
+    return await continueAsNew<typeof repair>(request, state);
+  } catch (error) {
+    if (isCancellation(error)) await keepWanted(state);
+    throw error;
   }
-  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
-  throwIfCancelled();
-  return await continueAsNew<typeof repair>(request, state);
 }
 
-function newState(): RepairState {
-  return {
-    startedAt: new Date(Date.now()).toISOString(),
-    listings: [],
-    claims: [],
-    lanes: 4,
-    counts: noRepairs,
-    due: { objects: 0, storedBytes: 0, isMore: false },
-    laterObjects: 0,
-    vainRounds: 0,
-    retryAtMilliseconds: null,
-    isRetryWanted: false,
-    active: noTime,
-    eventsPerRun: EVENTS_PER_RUN,
-    bytesPerSecond: null,
-    paused: false,
-  };
+const wantedOf = ({ listings, claims }: RepairState): WantedRepairs => ({ listings, claims });
+
+/** What was still to be looked for is on record as it advances; what no plan has seen yet is put there now. */
+async function keepWanted(state: RepairState): Promise<void> {
+  if (state.listings.length + state.claims.length === 0 || !patched('repair-keeps-wanted')) return;
+  await CancellationScope.nonCancellable(() => call('keep what is still to be looked for', CONTROL_QUEUE).planRepairs(wantedOf(state)));
 }
 
-const isPast = (instant: number | null): boolean => instant !== null && Date.now() >= instant;
-
-function clock(state: RepairState, isActive: boolean): void {
-  state.active = timeFrom(state.active, Date.now(), isActive);
-}
-
-/** A rack that is being listed is not listed twice. */
-function take(state: RepairState, wanted: unknown): void {
-  const { racks, claim: prefix, lanes } = accept(RepairRequestSchema, wanted);
-  const fresh = racks.filter((rack) => !state.listings.some((each) => each.rack === rack));
-  state.listings = [...state.listings, ...fresh.map((rack) => ({ rack, listedObjects: 0, concernedObjects: 0 }))].slice(0, MAX_LISTINGS);
-  if (prefix !== undefined && !state.claims.includes(prefix)) state.claims = [...state.claims, prefix].slice(0, MAX_LISTINGS);
-  state.lanes = lanes;
+/** Runs begun before 0.3 went back to the default. */
+function lanesKept({ lanes }: RepairState, wanted: RepairRequest): RepairRequest {
+  return wanted.lanes !== undefined || lanes === DEFAULT_LANES || patched('repair-keeps-lanes') ? wanted : { ...wanted, lanes: DEFAULT_LANES };
 }
 
 const call = (summary: string, queue: string, heartbeatSeconds?: number) =>
@@ -228,7 +186,8 @@ async function repairPlanned(state: RepairState, { units, heartbeatSeconds }: Re
     async (number) => {
       const names = units[number] ?? [];
       const summary = `repair ${names.length} objects, unit ${number + 1} of ${units.length}`;
-      state.counts = addRepairs(state.counts, await call(summary, ERASURE_QUEUE, heartbeatSeconds).repairUnit({ names, lanes }));
+      const done = await call(summary, ERASURE_QUEUE, heartbeatSeconds).repairUnit({ names, lanes });
+      countUnit(state, names, done);
       show(state);
     },
     () => state.paused || isFull(),
@@ -249,38 +208,7 @@ async function claim(state: RepairState, { heartbeatSeconds }: RepairPlan): Prom
   const [prefix] = state.claims;
   if (prefix === undefined) return;
   const summary = `make manifests anew under ${JSON.stringify(prefix)}`;
-  state.counts = addRepairs(state.counts, await call(summary, ERASURE_QUEUE, heartbeatSeconds).claimObjects({ prefix }));
+  const done = await call(summary, ERASURE_QUEUE, heartbeatSeconds).claimObjects({ prefix });
+  state.counts = addRepairs(state.counts, done);
   state.claims = state.claims.filter((each) => each !== prefix);
-}
-
-function statusOf(state: RepairState): RepairStatus {
-  const { startedAt, counts, due, laterObjects, listings, paused, bytesPerSecond, claims, active } = state;
-  const isListing = listings.length > 0 || claims.length > 0;
-  const eta = isListing ? undefined : repairEta(counts, due, activeMilliseconds(active, Date.now()) / 1000);
-  return {
-    state: isListing ? 'listing' : due.objects > 0 ? 'repairing' : laterObjects > 0 ? 'waiting' : 'done',
-    running: true,
-    paused,
-    bytesPerSecond,
-    startedAt,
-    counts,
-    due,
-    laterObjects,
-    listings,
-    ...(eta === undefined ? {} : { etaSeconds: eta }),
-  };
-}
-
-function show(state: RepairState): void {
-  const { counts, due, laterObjects, listings, paused, etaSeconds } = statusOf(state);
-  setCurrentDetails(
-    [
-      `**${due.objects}${due.isMore ? ' or more' : ''} objects due**, ${counts.repairedObjects} repaired${etaSeconds ? `, about ${formatSeconds(etaSeconds)} left` : ''}${paused ? ', paused' : ''}`,
-      '',
-      `- ${counts.rebuiltShards} shards rebuilt, ${formatBytes(counts.rebuiltBytes)}; ${counts.soundObjects} objects needed nothing`,
-      `- ${laterObjects} put off until racks or space are back`,
-      ...listings.map(({ rack, listedObjects, concernedObjects }) => `- listing ${rack}: ${concernedObjects} of ${listedObjects} objects had a shard there`),
-      ...counts.lines.slice(0, 5).map((line) => `  - ${JSON.stringify(line)}`),
-    ].join('\n'),
-  );
 }

@@ -2,7 +2,7 @@
  * Reads every cell of the erasure set in turn, for weeks if need be. Its place lies in the history and on record: stopped, it goes on from there when it is started again.
  * There is one at a time, under the id `scrub`; what the schedule starts under other names starts that one.
  */
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { ActivityFailure, CancelledFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ApplicationFailure,
   allHandlersFinished,
@@ -22,7 +22,17 @@ import type { OpenedScrub, ScrubActivities } from '../activities/scrub.ts';
 import { CONTROL_QUEUE, ERASURE_QUEUE } from '../model/identifiers.ts';
 import { queryNames, updateNames } from '../model/messages.ts';
 import { formatBandwidth, formatBytes } from '../model/quantity.ts';
-import { marginRows, SCRUB_WORKFLOW_ID, type ScrubProgress, ScrubRequestSchema, type ScrubStatus, scrubShare, withoutWait } from '../model/scrub.ts';
+import {
+  marginRows,
+  SCRUB_WORKFLOW_ID,
+  type ScrubProgress,
+  ScrubProgressSchema,
+  type ScrubRequest,
+  ScrubRequestSchema,
+  type ScrubStatus,
+  scrubShare,
+  withoutWait,
+} from '../model/scrub.ts';
 import { type RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
 import { accept } from './accept.ts';
 import { rootCause } from './failures.ts';
@@ -120,7 +130,7 @@ async function startTheOne(input: unknown): Promise<undefined> {
 
 const control = (summary: string) => activities<ScrubActivities>('control', { queue: CONTROL_QUEUE, summary });
 
-async function begin({ anew, bytesPerSecond }: { anew: boolean; bytesPerSecond?: number | undefined }): Promise<ScrubRecord> {
+async function begin({ anew, bytesPerSecond }: Pick<ScrubRequest, 'anew' | 'bytesPerSecond'>): Promise<ScrubRecord> {
   const opened = await control('look where the last scrub ended').openScrub({ anew, bytesPerSecond });
   return { opened, progress: opened.progress, bytesPerSecond: opened.bytesPerSecond, paused: false };
 }
@@ -136,13 +146,22 @@ async function readOn(record: ScrubRecord, seconds: number): Promise<boolean> {
     const { state, after } = record.progress;
     const where = after === undefined ? 'from the beginning' : `from behind ${after}`;
     const summary = state === 'reading' ? `read objects ${where}` : `collect what nobody will finish, ${where}`;
-    record.progress = await activities<ScrubActivities>('waiting', { queue: ERASURE_QUEUE, summary, heartbeatSeconds }).scrubSegment({
-      progress: record.progress,
-      seconds,
-    });
+    const segment = activities<ScrubActivities>('waiting', { queue: ERASURE_QUEUE, summary, heartbeatSeconds });
+    try {
+      record.progress = await segment.scrubSegment({ progress: record.progress, seconds });
+    } catch (error) {
+      record.progress = placeAtStop(error) ?? record.progress;
+      throw error;
+    }
   }
   show(record);
   return true;
+}
+
+/** A segment that is stopped has no answer: how far it came goes along with its failure. */
+function placeAtStop(error: unknown): ScrubProgress | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  return cause instanceof CancelledFailure ? ScrubProgressSchema.safeParse(cause.details[0]).data : undefined;
 }
 
 /** A worker's clock may be behind the server's: what it still calls closed is not asked for in a loop. */

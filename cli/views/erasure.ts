@@ -1,14 +1,32 @@
-/** The erasure set's state, a scrub and a repair as people read them. */
+/** The erasure set's state and a scrub as people read them. */
 import type { ErasureOverview } from '../../activities/erasure-overview.ts';
 import { type ObjectClass, objectClasses } from '../../model/object-class.ts';
 import { formatBytes, formatSeconds } from '../../model/quantity.ts';
-import type { RepairDue, RepairStatus } from '../../model/repair.ts';
-import { marginRows, type ScrubProgress, type ScrubStatus, scrubShare } from '../../model/scrub.ts';
+import type { RepairStatus } from '../../model/repair.ts';
+import {
+  lastComplete,
+  marginRows,
+  marginsOf,
+  type ScrubProgress,
+  type ScrubStatus,
+  type ScrubTrouble,
+  scrubEtaSeconds,
+  scrubShare,
+} from '../../model/scrub.ts';
 import { escapeLine } from '../output/escape.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
+import { dueText, etaText } from './repair.ts';
 import { rateText } from './transfer.ts';
 
-export function overviewText({ racks, scrub, repairsDue, repairsPutOff }: ErasureOverview, repair: RepairStatus | undefined, now: Date): string {
+/** Null where Temporal knows of no scrub, undefined where Temporal is away. */
+export type KnownScrub = ScrubStatus | null | undefined;
+
+export function overviewText(
+  { racks, scrub: onRecord, repairsDue, repairsPutOff }: ErasureOverview,
+  repair: RepairStatus | undefined,
+  now: Date,
+  known?: KnownScrub,
+): string {
   const table = renderTable(
     ['rack', 'room', 'reachable', 'free', ''],
     racks.map(({ id, room, reachable, freeBytes, note }) => [
@@ -19,83 +37,97 @@ export function overviewText({ racks, scrub, repairsDue, repairsPutOff }: Erasur
       note ?? '',
     ]),
   );
+  // The record is written at the end of a segment; what is under way tells more.
+  const scrub = known?.running ? (known.progress ?? onRecord) : onRecord;
+  const mayWait = known === undefined || known?.running;
   const facts = renderFacts([
-    ['scrub', scrub ? scrubLine(scrub) : 'never; penstock erasure scrub start'],
+    ['scrub', overviewScrub(scrub, known)],
+    ['trouble', known?.trouble && troubleText(known.trouble)],
     // On record until the next segment is over, also where its hours have begun meanwhile.
-    ['window', scrub?.opensAt !== undefined && Date.parse(scrub.opensAt) > now.getTime() ? windowText(scrub) : undefined],
+    ['window', mayWait && scrub?.opensAt !== undefined && Date.parse(scrub.opensAt) > now.getTime() ? windowText(scrub) : undefined],
     ['repairs due', `${dueText(repairsDue)}${repair?.running ? `, ${repair.counts.repairedObjects} repaired${etaText(repair)}` : ''}`],
     ['put off', repairsPutOff > 0 ? `${repairsPutOff} objects, until racks or space are back` : undefined],
   ]);
-  return [table, ...(scrub ? [marginText(scrub)] : []), facts].join('\n\n');
+  return [table, ...(scrub ? marginsText(scrub, racks.filter(({ reachable }) => !reachable).length) : []), facts].join('\n\n');
 }
 
-export function scrubText({ progress, running, paused, bytesPerSecond }: ScrubStatus): string {
+function overviewScrub(scrub: ScrubProgress | undefined, known: KnownScrub): string {
+  if (known?.running && !known.progress) return `${known.paused ? 'paused' : 'begins'}`;
+  if (!scrub) return 'never; penstock erasure scrub start';
+  if (known?.running) return scrubLine(scrub, known.paused ? 'paused' : scrub.state);
+  if (scrub.state === 'complete') return scrubLine(scrub, 'complete');
+  return scrubLine(scrub, known === undefined ? `${scrub.state}, by the record` : 'stopped; penstock erasure scrub start goes on');
+}
+
+/** Of the last one that saw all objects, and apart from it how far the one on its way is. */
+function marginsText(scrub: ScrubProgress, silentRacks: number): string[] {
+  const whole = lastComplete(scrub);
+  const now = silentRacks > 0 ? [`${silentRacks} ${silentRacks === 1 ? 'rack does' : 'racks do'} not answer now: subtract up to ${silentRacks}.`] : [];
+  const complete = whole
+    ? [`as of the scrub of ${whole.endedAt}, ${whole.objects} objects:`, marginText({ ...whole, byMargin: marginsOf(whole.byClass) }, whole.objects)]
+    : ['No scrub was complete yet: margins of all objects are not known.'];
+  const blocks = [[...complete, ...now].join('\n')];
+  if (scrub.state !== 'complete' && scrub.objects > 0)
+    blocks.push(`so far, by the scrub of ${scrub.startedAt}, ${scrub.objects} objects:\n${marginText(scrub, scrub.objects)}`);
+  return blocks;
+}
+
+export function scrubText({ progress, running, paused, bytesPerSecond, trouble }: ScrubStatus): string {
   const state = running ? (paused ? 'paused' : 'under way') : progress?.state === 'complete' ? 'over' : 'stopped';
   const facts = renderFacts([
     ['scrub', state],
     ['window', running && progress ? windowText(progress) : undefined],
-    ['progress', progress && scrubLine(progress)],
+    ['progress', progress && scrubLine(progress, progress.state)],
+    ['trouble', trouble && troubleText(trouble)],
     ['place', progress?.after],
     ['limit', rateText(bytesPerSecond)],
     ['damaged', progress && `${progress.damagedObjects} objects`],
     ['collected', progress && `${progress.shardsRemoved} shards that nobody would have finished`],
     ['no manifest', progress && progress.unclaimedCount > 0 ? `${progress.unclaimedCount} whole sets of shards` : undefined],
   ]);
-  return [facts, ...(progress ? [marginText(progress)] : []), ...linesText(progress?.lines ?? [])].join('\n\n');
-}
-
-export function repairText(status: RepairStatus): string {
-  const { counts, due, laterObjects, listings, running, paused, bytesPerSecond } = status;
-  const facts = renderFacts([
-    ['repair', `${running ? (paused ? 'paused' : status.state) : 'over'}, started ${status.startedAt}`],
-    ['due', `${dueText(due)}${etaText(status)}`],
-    ['put off', laterObjects > 0 ? `${laterObjects} objects, until racks or space are back` : undefined],
-    ['done', `${counts.repairedObjects} objects repaired, ${counts.soundObjects} needed nothing`],
-    ['rebuilt', `${counts.rebuiltShards} shards, ${formatBytes(counts.rebuiltBytes)}`],
-    ['manifests', counts.claimedObjects > 0 ? `made anew for ${counts.claimedObjects} objects` : undefined],
-    ['limit', rateText(bytesPerSecond)],
-    ...listings.map(
-      ({ rack, listedObjects, concernedObjects }) => ['listing', `${rack}: ${concernedObjects} of ${listedObjects} objects had a shard there`] as const,
-    ),
-  ]);
-  return [facts, ...linesText(counts.lines)].join('\n\n');
+  return [facts, ...(progress ? [marginText(progress, progress.objects)] : []), ...linesText(progress?.lines ?? [])].join('\n\n');
 }
 
 /** A column for each class that there is. */
-function marginText({ byMargin, byClass }: Pick<ScrubProgress, 'byMargin' | 'byClass'>): string {
+function marginText({ byMargin, byClass, unseenByMargin }: Pick<ScrubProgress, 'byMargin' | 'byClass' | 'unseenByMargin'>, total: number): string {
   const classes = objectClasses.flatMap((objectClass) => {
     const known = byClass[objectClass];
     return known ? [{ title: classTitles[objectClass], known }] : [];
   });
+  const unseen = Object.values(unseenByMargin).reduce((sum, each) => sum + each, 0);
   const rows = marginRows(byMargin).map(([margin, objects]) => [
     String(margin),
     String(objects),
     ...classes.map(({ known }) => String(known[margin] ?? 0)),
+    ...(unseen > 0 ? [String(unseenByMargin[margin] ?? 0)] : []),
     margin < 0 ? 'cannot be read now' : '',
   ]);
-  return rows.length === 0 ? 'no objects' : renderTable(['racks that may still be lost', 'objects', ...classes.map(({ title }) => title), ''], rows);
+  if (rows.length === 0) return total > 0 ? 'its margins are not on record, for it is of an earlier version' : 'no objects';
+  const titles = ['racks that may still be lost', 'objects', ...classes.map(({ title }) => title), ...(unseen > 0 ? ['not all seen'] : []), ''];
+  const table = renderTable(titles, rows);
+  return unseen === 0
+    ? table
+    : `${table}\n${unseen} objects have shards that were not seen, for their racks did not answer: their margin is the least it may be, until the next scrub.`;
 }
 
 const classTitles: Readonly<Record<ObjectClass, string>> = { 'checkpoint-file': 'checkpoint files', pack: 'packs', record: 'records', other: 'others' };
 
-function scrubLine(progress: ScrubProgress): string {
+function scrubLine(progress: ScrubProgress, word: string): string {
   const { state, objects, storedBytes, startedAt, updatedAt } = progress;
   const share = scrubShare(progress);
   const known = share === undefined || state === 'complete' ? '' : `, about ${Math.floor(share * 100)} %`;
-  return `${state}, ${objects} objects, ${formatBytes(storedBytes)} of shards${known}; from ${startedAt} to ${updatedAt}${scrubEta(progress, share)}`;
+  return `${word}, ${objects} objects, ${formatBytes(storedBytes)} of shards${known}; from ${startedAt} to ${updatedAt}${scrubEta(progress)}`;
 }
 
 /** Undefined while it may read. */
 const windowText = ({ opensAt }: ScrubProgress): string | undefined => (opensAt === undefined ? undefined : `waits for its window, opens at ${opensAt}`);
 
-function scrubEta({ state, startedAt, updatedAt }: ScrubProgress, share: number | undefined): string {
-  if (state !== 'reading' || share === undefined || share <= 0) return '';
-  const elapsedSeconds = (Date.parse(updatedAt) - Date.parse(startedAt)) / 1000;
-  return `, about ${formatSeconds((elapsedSeconds / share) * (1 - share))} left`;
+function scrubEta(progress: ScrubProgress): string {
+  const seconds = scrubEtaSeconds(progress);
+  return seconds === undefined ? '' : `, about ${formatSeconds(seconds)} left of reading`;
 }
 
-const dueText = ({ objects, storedBytes, isMore }: RepairDue): string =>
-  objects === 0 ? 'none' : `${objects}${isMore ? ' or more' : ''} objects, ${formatBytes(storedBytes)} of shards`;
-const etaText = ({ etaSeconds, due }: RepairStatus): string =>
-  etaSeconds === undefined || due.objects === 0 ? '' : `, about ${formatSeconds(etaSeconds)} left`;
+const troubleText = ({ message, attempt, nextAttemptAt }: ScrubTrouble): string =>
+  `${message} ${nextAttemptAt === undefined ? `Attempt ${attempt} is under way.` : `Attempt ${attempt} follows at ${nextAttemptAt}.`}`;
+
 const linesText = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : [lines.map(escapeLine).join('\n')]);

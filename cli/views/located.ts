@@ -3,17 +3,26 @@ import { formatBytes } from '../../model/quantity.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
 
 export function locatedText(object: LocatedObject): string {
-  const { manifests, shards, margin } = object;
+  const { manifests, shards, margin, memberContent } = object;
   const held = manifests.filter(({ state }) => state === 'present');
   const facts = renderFacts([
     ['file', object.member],
     [object.member === undefined ? 'object' : 'in the pack', object.key],
-    ['content', `${formatBytes(object.bytes)} (${object.bytes} bytes), SHA-256 ${object.sha256}`],
+    ['content', memberContent && `${formatBytes(memberContent.bytes)} (${memberContent.bytes} bytes), CRC32C ${memberContent.crc32c}`],
+    [memberContent ? 'of the pack' : 'content', `${formatBytes(object.bytes)} (${object.bytes} bytes), SHA-256 ${object.sha256}`],
     ['written', `${object.createdAt}, write ${object.writeId}`],
     ['generation', object.generation === 1 ? '1, as written' : `${object.generation}, repaired`],
-    ['shards', `${object.stripes} cells of ${formatBytes(object.cellBytes)}, ${formatBytes(object.shardBytes)} on each rack`],
+    [
+      'shards',
+      `${object.stripes} ${object.stripes === 1 ? 'cell' : 'cells'} of ${formatBytes(object.cellBytes)}, ${formatBytes(object.shardBytes)} on each rack`,
+    ],
     ['manifest', `${held.length} copies: ${held.map(({ rack }) => rack).join(', ')}`],
-    ['margin', margin < 0 ? `${margin}: it cannot be read now` : `${margin}: so many more racks may be lost`],
+    [
+      'margin',
+      margin < 0
+        ? `${margin}: it cannot be read now, by names and sizes`
+        : `${margin}: so many more racks may be lost, by names and sizes; content is read by scrub`,
+    ],
   ]);
   const table = renderTable(
     ['shard', 'rack', 'room', 'state', ''],

@@ -13,7 +13,7 @@ export interface Simulation {
 }
 
 export function simulationText({ fleet, balance, durability }: Simulation): string {
-  return [fleetFacts(fleet, balance, durability), modelTable(durability), ASSUMED].join('\n\n');
+  return [fleetFacts(fleet, balance, durability), ...roomWarning(balance, durability), modelTable(durability), assumed(durability)].join('\n\n');
 }
 
 function fleetFacts(fleet: Simulation['fleet'], balance: Balance, { model }: Durability): string {
@@ -56,7 +56,17 @@ function modelTable({ model, formula, exact, simulated, anyObject, yearsToLoss, 
   );
 }
 
-const ASSUMED = 'independent racks that fail at a constant rate: firmware, power, software and people break that; see docs/durability.md';
+/** One room lost for good is then data lost. */
+function roomWarning({ shardsPerRoom }: Balance, { model: { parityShards } }: Durability): string[] {
+  const full = shardsPerRoom.filter((shards) => shards > parityShards).length;
+  if (full === 0) return [];
+  return [
+    `warning: ${full} of the ${shardsPerRoom.length} rooms of an object hold more than ${parityShards} of its shards: such a room lost for good is data lost. Accepted: at most ${parityShards} to a room; spread the racks more evenly over more rooms.`,
+  ];
+}
+
+const assumed = ({ model: { roomEvents } }: Durability): string =>
+  `${roomEvents ? 'racks that fail at a constant rate and, besides, only in such room events' : 'independent racks that fail at a constant rate'}: firmware, power, software and people break that; see docs/durability.md`;
 
 const scientific = (value: number): string => (value >= 0.01 && value < 1000 ? value.toPrecision(3) : value.toExponential(2));
 const percent = (share: number): string => `${Number((share * 100).toPrecision(3))} %`;

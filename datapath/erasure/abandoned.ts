@@ -41,9 +41,17 @@ export interface SweptPage {
   readonly shardsRemoved: number;
   /** Whole sets of shards without any manifest: each a matter for a person, see claimErasureObject. */
   readonly unclaimed: readonly { readonly key: string; readonly writeId: string }[];
+  /** The same of attempts that may be under way still: too young to be claimed. */
+  readonly young: readonly UnclaimedWrite[];
   /** What could not be judged or reached now, and why; the next sweep looks again. */
   readonly postponed: readonly string[];
   readonly next: string | undefined;
+}
+
+export interface UnclaimedWrite {
+  readonly key: string;
+  readonly writeId: string;
+  readonly beganAtMilliseconds: number;
 }
 
 interface NamedShard extends ShardName {
@@ -64,6 +72,7 @@ export async function sweepAbandonedShards(request: SweepAbandonedShards): Promi
   let shardsRemoved = 0;
   const removals = [...page.names.keys()].flatMap((name) => parseRemovalName(name) ?? []);
   const unclaimed: { key: string; writeId: string }[] = [];
+  const young: UnclaimedWrite[] = [];
   const postponed: string[] = [];
   for (const group of Map.groupBy(shards, ({ key, writeId }) => `${key}/${writeId}`).values()) {
     signal?.throwIfAborted();
@@ -83,7 +92,11 @@ export async function sweepAbandonedShards(request: SweepAbandonedShards): Promi
         continue;
       }
       const began = await beginOf(group, survey);
-      if (began >= olderThanMilliseconds) continue;
+      if (began >= olderThanMilliseconds) {
+        const facts = found ? undefined : await factsByName(racks, key, writeId, survey);
+        if (facts?.isWhole && !facts.isRemoved) young.push({ key, writeId, beganAtMilliseconds: began });
+        continue;
+      }
       const { manifest, named } = await demandSettled(racks, key, survey);
       if (manifest?.writeId === writeId) continue;
       const { isWhole, isRemoved } = await factsByName(racks, key, writeId, survey);
@@ -108,7 +121,22 @@ export async function sweepAbandonedShards(request: SweepAbandonedShards): Promi
       postponed.push(error.message);
     }
   }
-  return { shardsRemoved, unclaimed, postponed, next: page.next };
+  return { shardsRemoved, unclaimed, young, postponed, next: page.next };
+}
+
+/** Whole sets of shards of one key, whatever its manifests say. StoreUnavailable where more racks are silent than an object may have lost. */
+export async function wholeWrites(racks: readonly RackStore[], key: string, survey: SurveyOptions): Promise<UnclaimedWrite[]> {
+  const { names } = await listNames(racks, shardPrefix(key), { after: undefined, limit: 1000, ...survey });
+  const shards = [...names].flatMap(([name, holders]): NamedShard[] => {
+    const parsed = parseShardName(name);
+    return parsed ? [{ ...parsed, name, racks: holders }] : [];
+  });
+  const whole: UnclaimedWrite[] = [];
+  for (const [writeId, group] of Map.groupBy(shards, ({ writeId }) => writeId)) {
+    if (names.has(removalKey(key, writeId)) || new Set(group.map(({ index }) => index)).size < DATA_SHARDS) continue;
+    whole.push({ key, writeId, beganAtMilliseconds: await beginOf(group, survey) });
+  }
+  return whole;
 }
 
 /** When the attempt began, as the header of any of its shards says. CorruptSource where none tells. */

@@ -17,6 +17,8 @@ export interface Finding {
   /** Affected cells; 0 where the shard was lost before its first was wanted. */
   cells: number;
   readonly firstStripe: number | undefined;
+  /** Where nobody answered, and the shard may be as it was: its rack did not, or the site file names no such rack. */
+  readonly away?: 'silent' | 'unknown' | undefined;
   /** The first cause. */
   readonly message: string;
 }

@@ -34,7 +34,7 @@ export async function openEnough(manifest: ErasureManifest, sources: readonly Sh
       if (!next) break;
       ask(next);
     }
-    if (opened + underWay < DATA_SHARDS) reject(notEnough(manifest, 0, opened, log));
+    if (opened + underWay < DATA_SHARDS) reject(notEnough(manifest, 0, opened + underWay, log));
   }
 
   function ask(source: ShardSource): void {

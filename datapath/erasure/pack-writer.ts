@@ -1,9 +1,9 @@
 /** A pack's bytes as a stream: its members read several at a time, each held against its length and checksum, then index and trailer. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import pLimit from 'p-limit';
 import { PenstockError } from '../../model/errors.ts';
 import { crc32c } from '../native/crc32c.ts';
+import { inLanes } from '../transfer/lanes.ts';
 import { crc32cText } from './format.ts';
 import { encodePackEnd, type PackMember } from './pack-format.ts';
 
@@ -71,20 +71,18 @@ function* batchesOf<Member extends PackMember>(members: readonly Member[]): Gene
 
 async function readBatch<Member extends PackMember>(batch: readonly Member[], source: MemberSource<Member>): Promise<Buffer> {
   const block = Buffer.allocUnsafeSlow(batch.reduce((sum, { bytes }) => sum + bytes, 0));
-  const limit = pLimit(READS_AT_ONCE);
   let start = 0;
-  await Promise.all(
-    batch.map((member) => {
-      const into = block.subarray(start, start + member.bytes);
-      start += member.bytes;
-      return limit(async () => {
-        await source.read(member, into);
-        const found = crc32c(into);
-        if (found === member.crc32c) return;
-        const message = `${member.name} has CRC32C ${crc32cText(found)} where ${crc32cText(member.crc32c)} was expected.`;
-        throw new PenstockError('ChecksumMismatch', message, { store: source.store });
-      });
-    }),
-  );
+  const places = batch.map((member) => {
+    const into = block.subarray(start, start + member.bytes);
+    start += member.bytes;
+    return { member, into };
+  });
+  await inLanes(places, READS_AT_ONCE, async ({ member, into }) => {
+    await source.read(member, into);
+    const found = crc32c(into);
+    if (found === member.crc32c) return;
+    const message = `${member.name} has CRC32C ${crc32cText(found)} where ${crc32cText(member.crc32c)} was expected.`;
+    throw new PenstockError('ChecksumMismatch', message, { store: source.store });
+  });
   return block;
 }

@@ -30,6 +30,8 @@ export interface ScrubbedObject extends EndangeredObject {
   readonly bytes: number;
   /** One line for each thing that is wrong. */
   readonly problems: readonly string[];
+  /** Whose racks did not answer: they are missing in the margin, and may be sound. */
+  readonly unseenShards: number;
 }
 
 /** In the order of their manifests' names, from behind `after`. Memory: one stripe. StoreUnavailable where too many racks are silent to list. */
@@ -61,11 +63,17 @@ export async function scrubErasureObject(request: Omit<ScrubErasureObjects, 'pre
     ].map(({ rack }) => `${rack.id} holds a manifest of another attempt`);
     const problems = [...problemsOf(facts, Math.min(facts.manifestCopies, firstCopies)), ...strays];
     // Also cells that did not come at first count against the margin.
-    return { ...endangered(manifest, facts.shards), margin: facts.margin, bytes: manifest.bytes, problems };
+    return {
+      ...endangered(manifest, facts.shards),
+      margin: facts.margin,
+      bytes: manifest.bytes,
+      problems,
+      unseenShards: facts.shards.filter(({ isUnseen }) => isUnseen).length,
+    };
   } catch (error) {
     if (isType(error, 'NotFound')) return undefined;
     // It cannot be read until this is over, and must not hold up the others.
-    if (error instanceof ContestedManifest) return { key, storedBytes: 0, margin: -1, suspects: [], bytes: 0, problems: [error.message] };
+    if (error instanceof ContestedManifest) return { key, storedBytes: 0, margin: -1, suspects: [], bytes: 0, problems: [error.message], unseenShards: 0 };
     throw error;
   }
 }
@@ -74,7 +82,10 @@ function problemsOf({ shards, digestMatches, margin }: ErasureVerification, mani
   return [
     ...shards
       .filter(({ state }) => state === 'rotten' || state === 'lost' || state === 'unwritten')
-      .map(({ index, rack, state, message }) => `shard ${index} on ${rack ?? 'no rack'} is ${state}: ${message ?? 'unknown'}`),
+      .map(
+        ({ index, rack, state, isUnseen, message }) =>
+          `shard ${index} on ${rack ?? 'no rack'} ${isUnseen ? 'was not seen' : `is ${state}`}: ${message ?? 'unknown'}`,
+      ),
     ...(manifestCopies < MANIFEST_COPIES ? [`${manifestCopies} of ${MANIFEST_COPIES} manifest copies are there`] : []),
     ...(margin >= 0 && !digestMatches ? ['its cells are sound, and the whole does not have its SHA-256'] : []),
   ];

@@ -202,6 +202,8 @@ export function shardSource({ manifest, shard, rack, log, patience, silentAre, s
     signal?.throwIfAborted();
     failures++;
     lost = failures >= MAX_FAILURES;
-    log.record({ rack: rackId, index, kind: lost ? 'lost' : 'interrupted', firstStripe: stripe, message: messageOf(error) });
+    const isSilence = isType(error, 'StoreUnavailable') || isType(error, 'StoreThrottled');
+    const away = !rack ? 'unknown' : isSilence ? 'silent' : undefined;
+    log.record({ rack: rackId, index, kind: lost ? 'lost' : 'interrupted', firstStripe: stripe, away, message: messageOf(error) });
   }
 }

@@ -68,7 +68,8 @@ export function stripeReader({ manifest, sources, log, codec, slabs }: StripeRea
         if (next.isLost()) needed = DATA_SHARDS;
         else ask(next);
       }
-      if (sound.size + underWay.size < needed) reject(notEnough(manifest, stripe, sound.size, log));
+      // All others were asked: those under way are all that may still come.
+      if (sound.size + underWay.size < needed) reject(notEnough(manifest, stripe, sound.size + underWay.size, log));
     }
 
     function ask(source: ShardSource): void {
@@ -178,12 +179,23 @@ export function stripeReader({ manifest, sources, log, codec, slabs }: StripeRea
   }
 }
 
-export function notEnough(manifest: ErasureManifest, stripe: number, sound: number, log: FindingLog): PenstockError {
+/** @param left cells that are sound, or are not known to be otherwise */
+export function notEnough(manifest: ErasureManifest, stripe: number, left: number, log: FindingLog): PenstockError {
   const reasons = log.findings.map(({ rack, index, kind, message }) => `${rack} (shard ${index} ${kind}: ${message})`);
   const unwritten = missingShards(manifest).map((index) => `shard ${index} was never written`);
   return new PenstockError(
     'NotEnoughShards',
-    `${JSON.stringify(manifest.key)} cannot be restored: stripe ${stripe} has ${sound} sound cells of the ${DATA_SHARDS} needed; ${[...reasons, ...unwritten].join(', ')}.`,
-    { nextStep: 'Bring back enough of the racks named.' },
+    `${JSON.stringify(manifest.key)} cannot be restored: of stripe ${stripe} at most ${left} cells of the ${DATA_SHARDS} needed are left; ${[...reasons, ...unwritten].join(', ')}.`,
+    { nextStep: nextStepFor(DATA_SHARDS - left, log) },
   );
+}
+
+const ANOTHER_COPY = 'take it from another copy, such as a replica (`penstock erasure where KEY --in REPLICA`) or its source.';
+
+/** What is rotten or gone on a rack that answers, no rack brings back. */
+function nextStepFor(lacking: number, { findings }: FindingLog): string {
+  const away = new Set(findings.filter((finding) => finding.kind === 'lost' && finding.away).map(({ index }) => index));
+  const isDamaged = findings.some((finding) => finding.kind === 'rotten' || (finding.kind === 'lost' && !finding.away));
+  if (away.size < lacking) return `No rack that is away has enough of what is lost or rotten: ${ANOTHER_COPY}`;
+  return `Bring back at least ${lacking} of the racks named that do not answer.${isDamaged ? ` Where that is not enough, ${ANOTHER_COPY}` : ''}`;
 }

@@ -10,5 +10,13 @@ export async function asUnreadable(request: ScrubErasureObjects, key: string, er
   request.signal?.throwIfAborted();
   if (!(error instanceof PenstockError)) throw error;
   await listErasureObjects({ ...request, after: key, limit: 1 });
-  return { key, bytes: 0, storedBytes: 0, margin: -DATA_SHARDS, suspects: [], problems: [`it cannot be looked at: ${messageOf(error)}`] };
+  return {
+    key,
+    bytes: 0,
+    storedBytes: 0,
+    margin: -DATA_SHARDS,
+    suspects: [],
+    problems: [`it cannot be looked at: ${messageOf(error)}`],
+    unseenShards: DATA_SHARDS,
+  };
 }

@@ -20,6 +20,8 @@ export interface ShardFacts {
   readonly rack: string | undefined;
   readonly state: 'sound' | 'rotten' | 'interrupted' | 'lost' | 'unwritten';
   readonly damagedCells: number;
+  /** Its rack did not answer: whether the shard is there is not known. */
+  readonly isUnseen: boolean;
   /** Why it is not sound. */
   readonly message: string | undefined;
 }
@@ -142,10 +144,17 @@ function shardFacts(manifest: ErasureManifest, log: FindingLog): ShardFacts[] {
     const found = log.findings.filter((finding) => finding.index === index);
     const gravest = (['lost', 'rotten', 'interrupted'] as const).flatMap((kind) => found.find((finding) => finding.kind === kind) ?? [])[0];
     const state = gravest === undefined || gravest.kind === 'late' ? 'sound' : gravest.kind;
-    return { index, rack, state, damagedCells: found.reduce((sum, { cells }) => sum + cells, 0), message: gravest?.message };
+    return {
+      index,
+      rack,
+      state,
+      damagedCells: found.reduce((sum, { cells }) => sum + cells, 0),
+      isUnseen: gravest?.away === 'silent',
+      message: gravest?.message,
+    };
   });
   const unwritten = missingShards(manifest).map(
-    (index): ShardFacts => ({ index, rack: undefined, state: 'unwritten', damagedCells: 0, message: 'it awaits repair' }),
+    (index): ShardFacts => ({ index, rack: undefined, state: 'unwritten', damagedCells: 0, isUnseen: false, message: 'it awaits repair' }),
   );
   return [...placed, ...unwritten].sort((a, b) => a.index - b.index);
 }

@@ -2,9 +2,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { RepairPlan, RepairUnitRequest } from '../../activities/repair.ts';
+import type { ListedRack, ListLostRackRequest, RepairPlan, RepairUnitRequest } from '../../activities/repair.ts';
 import { queryNames, signalNames, updateNames } from '../../model/messages.ts';
-import { noRepairs, REPAIR_WORKFLOW_ID, type RepairCounts, type RepairStatus } from '../../model/repair.ts';
+import {
+  mergeWanted,
+  noRepairs,
+  REPAIR_WORKFLOW_ID,
+  type RepairCounts,
+  type RepairInput,
+  type RepairStatus,
+  repairName,
+  type WantedRepairs,
+} from '../../model/repair.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -51,8 +60,13 @@ describe('a repair', { concurrency: false }, () => {
     const { setErasureLimit, planRepairs, requeueRepairs, repairUnit } = activities;
     return { due, later, triedAt, fate, byQueue: { control: { setErasureLimit, planRepairs, requeueRepairs }, erasure: { repairUnit } } };
   }
-  const begin = () =>
-    environment.client.workflow.start('repair', { workflowId: REPAIR_WORKFLOW_ID, taskQueue: 'control', args: [{}], workflowIdReusePolicy: 'ALLOW_DUPLICATE' });
+  const begin = (input: RepairInput = {}) =>
+    environment.client.workflow.start('repair', {
+      workflowId: REPAIR_WORKFLOW_ID,
+      taskQueue: 'control',
+      args: [input],
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    });
   const minutesBetween = (instants: readonly number[]) => instants.slice(1).map((at, index) => Math.round((at - (instants[index] ?? 0)) / MINUTE_MS));
 
   test('waits twice as long each time for what cannot be repaired, up to an hour', async () => {
@@ -85,5 +99,117 @@ describe('a repair', { concurrency: false }, () => {
       await handle.executeUpdate(updateNames.repairMore, { args: [{}] });
       assert.equal(((await handle.result()) as RepairStatus).counts.repairedObjects, 2);
     });
+  });
+
+  const nameOf = (digit: string): string => repairName({ margin: 3, storedBytes: 1000 }, digit.repeat(40));
+  const statusOf = (handle: { query<T>(name: string): Promise<T> }): Promise<RepairStatus> => handle.query<RepairStatus>(queryNames.status);
+
+  test('counts units that end side by side, each once, and takes what they did off what is due', async () => {
+    const { due, later, fate, byQueue } = queues();
+    const [quick, slow, stuck] = [nameOf('a'), nameOf('b'), nameOf('c')];
+    for (const name of [quick, slow, stuck]) due.add(name);
+    for (const name of [quick, slow]) fate.set(name, 'repaired');
+    const [slowMay, planMay] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { planRepairs } = byQueue.control;
+    const { repairUnit } = byQueue.erasure;
+    byQueue.control.planRepairs = async () => {
+      await planMay.promise;
+      return await planRepairs();
+    };
+    byQueue.erasure.repairUnit = async (request) => {
+      if (request.names.includes(slow)) await slowMay.promise;
+      return await repairUnit(request);
+    };
+    await withWorkers(environment, byQueue, async () => {
+      const handle = await begin();
+      assert.equal((await handle.executeUpdate<RepairStatus, [unknown]>(updateNames.repairMore, { args: [{}] })).state, 'planning');
+      planMay.resolve();
+      const between = await eventually('two to be over', async () => {
+        const status = await statusOf(handle);
+        return status.counts.repairedObjects + status.counts.postponedObjects === 2 ? status : undefined;
+      });
+      assert.deepEqual([between.state, between.due, between.laterObjects], ['repairing', { objects: 1, storedBytes: 1000, isMore: false }, 1]);
+      slowMay.resolve();
+      await eventually('the third to be over', async () => (later.size === 1 && (await statusOf(handle)).due.objects === 0 ? true : undefined));
+      fate.set(stuck, 'repaired');
+      await handle.executeUpdate(updateNames.repairMore, { args: [{}] });
+      const { counts } = (await handle.result()) as RepairStatus;
+      assert.deepEqual([counts.repairedObjects, counts.doneBytes], [3, 3000]);
+    });
+  });
+
+  test('stopped while it lists a rack, it goes on from there when it is started again without one', async () => {
+    const { due, later, fate, byQueue } = queues();
+    const listed: (string | undefined)[] = [];
+    let record: WantedRepairs = { listings: [], claims: [] };
+    const [isBegun, mayEnd] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { planRepairs } = byQueue.control;
+    const control = {
+      ...byQueue.control,
+      planRepairs: async (given: WantedRepairs): Promise<RepairPlan> => {
+        record = mergeWanted(record, given);
+        return { ...(await planRepairs()), wanted: record };
+      },
+    };
+    const erasure = {
+      ...byQueue.erasure,
+      listLostRack: async ({ listing }: ListLostRackRequest): Promise<ListedRack> => {
+        listed.push(`${listing.rack} after ${listing.after ?? 'nothing'}`);
+        if (listing.after === undefined) {
+          const reached = { ...listing, after: 'k', listedObjects: 10, concernedObjects: 4 };
+          record = { ...record, listings: [reached] };
+          isBegun.resolve();
+          await mayEnd.promise;
+          return { listing: reached, isOver: false };
+        }
+        due.add(`on ${listing.rack}`);
+        fate.set(`on ${listing.rack}`, 'repaired');
+        record = { ...record, listings: record.listings.filter(({ rack }) => rack !== listing.rack) };
+        return { listing: { ...listing, listedObjects: 20 }, isOver: true };
+      },
+    };
+    await withWorkers(environment, { control, erasure }, async () => {
+      const first = await begin({ racks: ['r01'], lanes: 7 });
+      await isBegun.promise;
+      await first.executeUpdate(updateNames.repairMore, { args: [{ racks: ['r02'] }] });
+      due.add('meanwhile');
+      fate.set('meanwhile', 'repaired');
+      await first.cancel();
+      await eventually('the listing to be called off', async () =>
+        (await first.fetchHistory()).events?.some((event) => event.activityTaskCancelRequestedEventAttributes) ? true : undefined,
+      );
+      mayEnd.resolve();
+      await assert.rejects(first.result());
+      assert.deepEqual(
+        record.listings.map(({ rack, after }) => [rack, after]),
+        [
+          ['r01', 'k'],
+          ['r02', undefined],
+        ],
+      );
+      listed.length = 0;
+      record = { ...record, listings: record.listings.map((each) => ({ ...each, after: each.after ?? 'a' })) };
+      const { counts, listings } = (await (await begin()).result()) as RepairStatus;
+      assert.deepEqual([listed, counts.repairedObjects, listings, later.size], [['r01 after k', 'r02 after a'], 3, [], 0]);
+    });
+  });
+
+  test('keeps its lanes where who asks for more names none', async () => {
+    const { due, fate, byQueue } = queues();
+    const lanes: number[] = [];
+    const { repairUnit } = byQueue.erasure;
+    byQueue.erasure.repairUnit = async (request) => {
+      lanes.push(request.lanes);
+      return await repairUnit(request);
+    };
+    due.add('stuck');
+    await withWorkers(environment, byQueue, async () => {
+      const handle = await begin({ lanes: 7 });
+      await eventually('it to be put off', async () => ((await statusOf(handle)).state === 'waiting' ? true : undefined));
+      fate.set('stuck', 'repaired');
+      await handle.executeUpdate(updateNames.repairMore, { args: [{}] });
+      await handle.result();
+    });
+    assert.deepEqual(new Set(lanes), new Set([7]));
   });
 });

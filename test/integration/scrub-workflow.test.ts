@@ -1,9 +1,11 @@
 /** When a scrub reads, on the time-skipping server, with stand-ins that know hours as the real segments do. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ApplicationFailure } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { OpenedScrub, ScrubSegment } from '../../activities/scrub.ts';
+import type { OpenedScrub, ScrubSegment, SetErasureLimit } from '../../activities/scrub.ts';
+import { erasureCalls } from '../../client/erasure.ts';
 import { type HoursOfDay, hoursAt } from '../../model/hours.ts';
 import { queryNames, updateNames } from '../../model/messages.ts';
 import { newScrub, SCRUB_WORKFLOW_ID, type ScrubProgress, type ScrubStatus, withObject, withoutWait } from '../../model/scrub.ts';
@@ -91,6 +93,41 @@ describe('a scrub with hours', { concurrency: false }, () => {
     const nightOf = (at: number): number => Math.round((at - (readAt[0] ?? 0)) / (24 * HOUR_MS));
     assert.deepEqual(readAt.map(nightOf), [0, 0, 0, 1, 1, 1, 2]);
     assert.equal(asked.length, readAt.length + 3, 'once before the first night, and once after each but the last');
+  });
+
+  test('is followed by heartbeats while it reads, keeps on record what a stopped segment read, and takes a rate but no other beginning while it runs', async () => {
+    const limits: (number | null)[] = [];
+    const object = { key: 'object', storedBytes: 1, margin: 4, problems: [] };
+    const begun = newScrub('id', '2026-11-21T08:00:00.000Z', undefined);
+    const openScrub = async (): Promise<OpenedScrub> => ({ progress: begun, bytesPerSecond: 1, heartbeatSeconds: 30, eventsPerRun: 2000 });
+    const setErasureLimit = async ({ bytesPerSecond }: SetErasureLimit): Promise<void> => void limits.push(bytesPerSecond);
+    let attempts = 0;
+    const scrubSegment = async ({ progress }: ScrubSegment): Promise<ScrubProgress> => {
+      const read = { ...withObject(withObject(progress, object), object), updatedAt: '2026-11-21T08:01:00.000Z' };
+      if (++attempts === 1) throw ApplicationFailure.retryable('too many racks are silent.', 'StoreUnavailable');
+      const beating = setInterval(() => Context.current().heartbeat(read), 100);
+      return await Context.current()
+        .cancelled.finally(() => clearInterval(beating))
+        .catch((reason: unknown) => {
+          throw new CancelledFailure(reason instanceof Error ? reason.message : 'stopped', [{ ...read, objects: 3 }]);
+        });
+    };
+    await withWorkers(environment, { control: { openScrub, setErasureLimit }, erasure: { scrubSegment } }, async () => {
+      const { scrub } = erasureCalls(environment.client);
+      assert.equal((await scrub.start({})).attached, false);
+      const live = await eventually('a heartbeat', async () => {
+        const told = await scrub.status();
+        return told.progress?.objects === 2 ? told : undefined;
+      });
+      assert.equal((await status()).progress?.objects, 0, 'the workflow is told at the end of the segment');
+      assert.partialDeepStrictEqual(live.trouble, { message: 'too many racks are silent.', attempt: 2 });
+      assert.equal((await scrub.start({ bytesPerSecond: null })).attached, true);
+      assert.equal((await scrub.start({})).attached, true);
+      assert.deepEqual(limits, [null]);
+      await assert.rejects(scrub.start({ anew: true }), { type: 'Conflict', message: /anew: a scrub is under way.*penstock erasure scrub stop/ });
+      const stopped = await scrub.stop();
+      assert.deepEqual([stopped.running, stopped.progress?.objects], [false, 3]);
+    });
   });
 
   test('asks again when a person resumes it, for the hours may be others by now', async () => {

@@ -1,19 +1,22 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { objectsOnRack } from '../../../activities/erasure-overview.ts';
+import { formatBytes } from '../../../model/quantity.ts';
 import { RepairRequestSchema } from '../../../model/repair.ts';
 import { MAX_LANES } from '../../../model/transfer-input.ts';
 import { CliError } from '../../cli-error.ts';
 import { addCommand, addGroup, type CommandAnswer, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
+import { parseRate, RATE_ABOUT } from '../../input/location.ts';
 import { renderTable } from '../../output/table.ts';
 import type { Session } from '../../session.ts';
-import { repairText } from '../../views/erasure.ts';
+import { repairText } from '../../views/repair.ts';
 import { addSteering } from './steering.ts';
 
 interface StartOptions {
   rack: string[];
   claim?: string;
-  lanes: number;
+  lanes?: number;
+  rate?: number | 'none';
   dryRun?: true;
 }
 
@@ -22,31 +25,45 @@ export function addRepairCommands(parent: Command, run: Run): void {
   addCommand(repair, 'start', {
     summary: 'Repair what is due; with --rack also everything that had a shard on a rack that is lost for good',
     details:
-      'There is one at a time: where one is under way it is given more to do. It ends by itself when nothing is due. What no rack can take now is put off and tried again, at least once an hour. The rack need not be in the site file any more. Of a rack that still answers only what is lost or rotten there is rebuilt; take it out of the site file first to have everything rebuilt elsewhere',
-    examples: ['penstock erasure repair start', 'penstock erasure repair start --rack r07', 'penstock erasure repair start --rack r07 --dry-run'],
+      'There is one at a time: where one is under way it is given more to do. It ends by itself when nothing is due. Stopped while it lists a rack, it goes on from there when it is started again, with or without --rack. What no rack can take now is put off and tried again, at least once an hour. The rack need not be in the site file any more. Of a rack that still answers only what is lost or rotten there is rebuilt; take it out of the site file first to have everything rebuilt elsewhere',
+    examples: [
+      'penstock erasure repair start',
+      'penstock erasure repair start --rack r07 --rate 500MB/s',
+      'penstock erasure repair start --rack r07 --dry-run',
+    ],
   })
     .addOption(new Option('--rack <rack>', 'a rack that is lost for good; may be given again').argParser(collect).default([], 'none'))
     .option('--claim <prefix>', 'also make manifests anew, from their shards, for objects under this prefix that have none left and are older than the sweep')
-    .addOption(new Option('--lanes <number>', `units of work at once, up to ${MAX_LANES}`).argParser(parseLanes).default(4))
+    .addOption(new Option('--lanes <number>', `units of work at once, up to ${MAX_LANES}; as before where absent, 4 to begin with`).argParser(parseLanes))
+    .option(
+      '--rate <rate>',
+      `limit of what is read from the racks, for all lanes together: ${RATE_ABOUT}; as before where absent, none to begin with`,
+      (text) => parseRate(text) ?? 'none',
+    )
     .option('--dry-run', 'with --rack: count the objects that had a shard there, and repair nothing')
     .action((options: StartOptions, command: Command) => run(command, (session) => start(session, options)));
   addSteering(repair, run, { name: 'repair', calls: (penstock) => penstock.erasure.repair, text: repairText });
 }
 
-async function start(session: Session, { rack: racks, claim, lanes, dryRun }: StartOptions): Promise<CommandAnswer> {
+async function start(session: Session, { rack: racks, claim, lanes, rate, dryRun }: StartOptions): Promise<CommandAnswer> {
   const known = (await session.site()).erasureSet.racks.map(({ id }) => id);
   const unknown = racks.filter((rack) => !known.includes(rack));
   // A rack that is lost for good may have been taken out of the site file already; manifests still name it.
   if (unknown.length > 0)
     session.note(`not in the site file: ${unknown.join(', ')}; what had a shard there is looked for all the same (the site file has ${known.join(', ')})`);
-  const request = acceptInput(RepairRequestSchema, { racks, lanes, ...(claim === undefined ? {} : { claim }) });
+  const request = acceptInput(RepairRequestSchema, {
+    racks,
+    ...(lanes === undefined ? {} : { lanes }),
+    ...(claim === undefined ? {} : { claim }),
+    ...(rate === undefined ? {} : { bytesPerSecond: rate === 'none' ? null : rate }),
+  });
   if (dryRun) {
     if (racks.length === 0) throw new CliError('usage', '--dry-run needs --rack: what is due already is shown by `penstock erasure status`');
     const concerned = await objectsOnRack(await session.stores(), racks, (objects) => session.note(`${objects} objects looked at`));
-    const rows = concerned.map(({ margin, objects, storedBytes }) => [String(margin), String(objects), String(storedBytes)]);
+    const rows = concerned.map(({ margin, objects, storedBytes }) => [String(margin), String(objects), formatBytes(storedBytes)]);
     return {
       data: concerned,
-      text: rows.length === 0 ? 'nothing had a shard there' : renderTable(['racks that may still be lost', 'objects', 'bytes of shards'], rows),
+      text: rows.length === 0 ? 'nothing had a shard there' : renderTable(['racks that may still be lost', 'objects', 'shards'], rows),
     };
   }
   const status = await (await session.penstock()).erasure.repair.start(request);

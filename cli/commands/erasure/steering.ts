@@ -5,6 +5,7 @@ import type { Penstock } from '../../../client/penstock.ts';
 import { addCommand, type Run } from '../../command.ts';
 import { parseRate, RATE_ABOUT } from '../../input/location.ts';
 import { renderFacts } from '../../output/table.ts';
+import type { Session } from '../../session.ts';
 import { rateText } from '../../views/transfer.ts';
 
 type Calls<Status> = Pick<ErasureCalls['scrub'], 'setRate'> & {
@@ -18,13 +19,15 @@ export interface Steering<Status> {
   readonly name: 'scrub' | 'repair';
   calls(penstock: Penstock): Calls<Status>;
   text(status: Status): string;
+  /** What the site's records know better than Temporal. */
+  told?(status: Status, session: Session): Promise<Status>;
 }
 
-export function addSteering<Status>(parent: Command, run: Run, { name, calls, text }: Steering<Status>): void {
+export function addSteering<Status>(parent: Command, run: Run, { name, calls, text, told = (status) => Promise.resolve(status) }: Steering<Status>): void {
   const answering = (command: string, summary: string, details: string, ask: (of: Calls<Status>) => Promise<Status>): void => {
     addCommand(parent, command, { summary, details, examples: [`penstock erasure ${name} ${command}`] }).action((_options: unknown, own: Command) =>
       run(own, async (session) => {
-        const status = await ask(calls(await session.penstock()));
+        const status = await told(await ask(calls(await session.penstock())), session);
         return { data: status, text: text(status) };
       }),
     );

@@ -131,6 +131,26 @@ export const repairPutOff: Scenario = {
   },
 };
 
+/** Stopped with a rack still to be listed, after somebody asked for more without naming lanes; the next one goes on without being told the rack. */
+export const repairStopped: Scenario = {
+  site: 'usual',
+  saves: ['repair/stopped-listing', 'repair/went-on-listing'],
+  async run(site, save) {
+    const { repair } = site.penstock.erasure;
+    await writeObjects(site, 2);
+    for (const rack of HALF) await loseShards(site, rack);
+    await repair.start({ racks: ['r01', 'r02'], lanes: 2 });
+    await waiting(site);
+    await repair.pause();
+    await repair.start({ racks: ['r03'] });
+    await repair.stop();
+    await save('repair/stopped-listing', 'repair', { when: closed });
+    await repair.start({});
+    await save('repair/went-on-listing', 'repair', { when: (events) => scheduled(events, 'listLostRack').length === 1 });
+    await repair.stop();
+  },
+};
+
 const HALF = Array.from({ length: 10 }, (_, index) => `r${String(index + 1).padStart(2, '0')}`);
 const WAKES = 40;
 

@@ -1,11 +1,22 @@
 /** The records of what is to be repaired, in a store in memory: what is found again is kept, what is no record stands in nobody's way. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { postponeRepair, putAside, queueRepair, readRepair, repairDone, reportingDamage } from '../../../activities/repair-queue.ts';
+import {
+  firstRepairs,
+  planQueue,
+  postponeRepair,
+  putAside,
+  queueRepair,
+  readRepair,
+  repairDone,
+  reportingDamage,
+  requeueRepairs,
+} from '../../../activities/repair-queue.ts';
+import { claimOver, keepListing, keepWanted, listingOver } from '../../../activities/repair-wanted.ts';
 import type { Stores } from '../../../drivers/open-site.ts';
 import { loadSiteFile } from '../../../drivers/site-file.ts';
 import { PenstockError } from '../../../model/errors.ts';
-import { REPAIR_LATER, REPAIR_QUEUE } from '../../../model/repair.ts';
+import { REPAIR_LATER, REPAIR_QUEUE, REPAIR_RACKS } from '../../../model/repair.ts';
 import { recordingStores } from '../cli/recording-stores.ts';
 import { siteFile } from '../cli/support.ts';
 
@@ -27,6 +38,10 @@ describe('records of repairs', () => {
         return await silent.warm.writeBytes(bucket, key, body, options);
       },
       remove: async (_bucket, key) => void objects.delete(key),
+      list: async (_bucket, prefix) => {
+        const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+        return { next: undefined, entries: keys.map((key) => ({ key, bytes: 0, etag: '', modifiedAt: '' })) };
+      },
     };
     stores = { ...silent, warm };
   });
@@ -47,6 +62,53 @@ describe('records of repairs', () => {
     assert.deepEqual(names(REPAIR_LATER), [name]);
     await repairDone(stores, name, standing);
     assert.deepEqual(names(REPAIR_QUEUE), []);
+  });
+
+  const signal = new AbortController().signal;
+  const rotten = { index: 3, rack: 'r07', state: 'rotten' } as const;
+  const lost = { index: 5, rack: 'r09', state: 'lost' } as const;
+
+  it('are one an object: of several margins the worst, with all that was suspected, also of what was put off', async () => {
+    await queueRepair(stores, { ...FOUND, suspects: [rotten] });
+    await queueRepair(stores, { ...FOUND, margin: -1, suspects: [lost] });
+    await queueRepair(stores, { ...FOUND, key: 'other', margin: 2 });
+    assert.deepEqual((await firstRepairs(stores, 0)).due, { objects: 2, storedBytes: 2000, isMore: false });
+    const planned = await planQueue(stores, 10, signal);
+    assert.deepEqual(planned.due, { objects: 2, storedBytes: 2000, isMore: false });
+    assert.deepEqual(await Promise.all(planned.names.map(async (name) => (await readRepair(stores, name))?.key)), ['a/b', 'other'], 'most endangered first');
+    assert.deepEqual(names(REPAIR_QUEUE).sort(), planned.names);
+    const [name = ''] = planned.names;
+    const joined = await readRepair(stores, name);
+    assert.deepEqual([joined?.margin, joined?.suspects], [-1, [lost, rotten]]);
+
+    assert.ok(joined);
+    await postponeRepair(stores, name, joined, 'no rack');
+    await queueRepair(stores, { ...FOUND, margin: -1 });
+    assert.equal(await requeueRepairs(stores, signal), 1);
+    assert.deepEqual((await readRepair(stores, name))?.suspects, [lost, rotten]);
+    assert.deepEqual(names(REPAIR_LATER), []);
+  });
+
+  it('of what was suspected are not forgotten when the object is found again by a listing, which suspects nothing', async () => {
+    await queueRepair(stores, { ...FOUND, suspects: [rotten] });
+    await queueRepair(stores, FOUND);
+    const [name = ''] = names(REPAIR_QUEUE);
+    assert.deepEqual((await readRepair(stores, name))?.suspects, [rotten]);
+  });
+
+  it('of what is still to be looked for keep the furthest place, and go when it is over', async () => {
+    const fresh = { rack: 'r01', listedObjects: 0, concernedObjects: 0 };
+    const reached = { rack: 'r01', after: 'k', listedObjects: 10, concernedObjects: 4 };
+    assert.deepEqual(await keepWanted(stores, { listings: [fresh], claims: ['acme/'] }), { listings: [fresh], claims: ['acme/'] });
+    await keepListing(stores, reached);
+    const all = { listings: [reached], claims: ['acme/'] };
+    assert.deepEqual(await keepWanted(stores, { listings: [], claims: [] }), all);
+    assert.deepEqual(await keepWanted(stores, { listings: [fresh], claims: ['acme/'] }), all, 'who asks for the rack again does not begin anew');
+    objects.set(`${REPAIR_RACKS}r02.json`, Buffer.from('{'));
+    assert.deepEqual((await keepWanted(stores, { listings: [], claims: [] })).listings, [reached, { ...fresh, rack: 'r02' }]);
+    for (const rack of ['r01', 'r02']) await listingOver(stores, rack);
+    await claimOver(stores, 'acme/');
+    assert.deepEqual([await keepWanted(stores, { listings: [], claims: [] }), objects.size], [{ listings: [], claims: [] }, 0]);
   });
 
   it('that are none are told as such, and put aside as they are', async () => {

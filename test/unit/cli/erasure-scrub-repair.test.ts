@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { overviewText } from '../../../cli/views/erasure.ts';
 import type { ErasureCalls } from '../../../client/erasure.ts';
-import { noRepairs, type RepairStatus } from '../../../model/repair.ts';
+import { noRepairs, noTime, type RepairStatus } from '../../../model/repair.ts';
 import { newScrub, type ScrubStatus, withObject } from '../../../model/scrub.ts';
 import { penstock, recorder } from './support.ts';
 
@@ -15,7 +15,7 @@ const erasure = (more: { scrub?: Partial<ErasureCalls['scrub']>; repair?: Partia
 
 const scrub: ScrubStatus = {
   progress: withObject(
-    { ...newScrub('id', STARTED, undefined), previous: { endedAt: STARTED, objects: 10, storedBytes: 4_000_000, byClass: {} } },
+    { ...newScrub('id', STARTED, undefined), previous: { endedAt: STARTED, objects: 10, storedBytes: 4_000_000, byClass: {}, unseenByMargin: {} } },
     { key: 'a\x1b[31m', storedBytes: 1_000_000, margin: 3, problems: ['shard 3 on r07 is rotten'] },
   ),
   running: true,
@@ -32,6 +32,7 @@ const repair: RepairStatus = {
   due: { objects: 7, storedBytes: 7_000_000, isMore: false },
   laterObjects: 1,
   listings: [{ rack: 'r07', listedObjects: 40, concernedObjects: 36 }],
+  activeTime: noTime,
 };
 
 test('scrub start sends what the line says, and says whether it attached', async () => {
@@ -87,8 +88,32 @@ test('repair start takes racks, also of those that are gone from the site file, 
   assert.match(ran.stdout, /r07: 36 of 40 objects had a shard there/);
   const gone = await penstock(['erasure', 'repair', 'start', '--rack', 'r99'], erasure({ repair: { start: ask } }));
   assert.equal(gone.code, 0, gone.stderr);
-  assert.deepEqual(asked.at(-1), { racks: ['r99'], lanes: 4 });
+  assert.deepEqual(asked.at(-1), { racks: ['r99'] }, 'lanes and limit stay as they are');
   assert.match(gone.stderr, /not in the site file: r99; .*r01, r02/);
+});
+
+test('repair start takes a limit, and none', async () => {
+  const { ask, asked } = recorder(repair);
+  for (const rate of ['500MB/s', 'none'])
+    assert.equal((await penstock(['erasure', 'repair', 'start', '--rate', rate], erasure({ repair: { start: ask } }))).code, 0);
+  assert.deepEqual(asked, [
+    { racks: [], bytesPerSecond: 500_000_000 },
+    { racks: [], bytesPerSecond: null },
+  ]);
+});
+
+test('a repair that has just begun does not say that nothing is due, and one that is held up says by what and until when', async () => {
+  const shown = async (status: RepairStatus) =>
+    (await penstock(['erasure', 'repair', 'status'], erasure({ repair: { status: () => Promise.resolve(status) } }))).stdout;
+  const nothingYet = { objects: 0, storedBytes: 0, isMore: false };
+  const planning = await shown({ ...repair, state: 'planning', due: nothingYet, listings: [] });
+  assert.match(planning, /repair +planning/);
+  assert.match(planning, /due +being counted/);
+  const heldUp = { what: 'listing a rack', attempt: 3, problem: 'r02 does not answer\u001b[31m' };
+  const waiting = await shown({ ...repair, heldUp: [{ ...heldUp, nextTryAt: '2026-11-21T08:01:00.000Z' }] });
+  assert.match(waiting, /held up +listing a rack: r02 does not answer\\u001b\[31m \(attempt 3 begins at 2026-11-21T08:01:00\.000Z\)/);
+  assert.match(await shown({ ...repair, heldUp: [heldUp] }), /\(attempt 3 is under way\)/);
+  assert.match(await shown({ ...repair, due: { objects: 1, storedBytes: 1000, isMore: false } }), /due +1 object, 1\.0 kB of shards/);
 });
 
 test('margins are shown for each class of objects that there is', async () => {

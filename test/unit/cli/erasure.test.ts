@@ -60,6 +60,19 @@ describe('penstock erasure simulate', () => {
     assert.equal(first.durability.exact.toExponential(1), '1.5e-5');
   });
 
+  test('warns where a room gets more shards of an object than may be lost, as the parity goes, and only there', async () => {
+    const simulated = async (...more: string[]) => (await penstock(['erasure', 'simulate', '--objects', '10', '--runs', '100', ...more])).stdout;
+    assert.match(await simulated('--racks', '20', '--rooms', '4'), /warning: 2 of the 4 rooms of an object hold more than 4 of its shards/);
+    assert.doesNotMatch(await simulated('--racks', '25', '--rooms', '5'), /warning/);
+    assert.match(await simulated('--racks', '25', '--rooms', '5', '--data', '17', '--parity', '3'), /warning: 5 of the 5 rooms .* more than 3 /);
+  });
+
+  test('assumes no independent racks where rooms have events', async () => {
+    const simulated = async (...more: string[]) => (await penstock(['erasure', 'simulate', '--objects', '10', '--runs', '100', ...more])).stdout;
+    assert.match(await simulated(), /independent racks/);
+    assert.doesNotMatch(await simulated('--correlated', '1%'), /independent/);
+  });
+
   test('refuses fleets that no object fits on, and what does not go together', async () => {
     for (const [parameters, code, message] of [
       [['--racks', '17'], 1, /InvalidInput: racks: found 17 that take shards; accepted: at least 18/],
@@ -87,7 +100,7 @@ describe('penstock erasure where', () => {
     const whole = await where();
     assert.equal(whole.code, 0, whole.stderr);
     assert.match(whole.stdout, new RegExp(`written .*write ${manifest.writeId}`));
-    assert.match(whole.stdout, /margin +4: so many more racks may be lost/);
+    assert.match(whole.stdout, /margin +4: so many more racks may be lost, by names and sizes; content is read by scrub/);
     assert.match(whole.stdout, new RegExp(`17 parity +${manifest.shards[17]?.rack} +room-[abcd] +there`));
 
     for (const { rack } of manifest.shards.slice(0, 5)) {
