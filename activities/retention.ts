@@ -1,6 +1,6 @@
 /** Locks of archived objects: read back from the store, and extended. Never shortened: the store itself refuses that. */
 
-import pLimit from 'p-limit';
+import { inLanes } from '../datapath/transfer/lanes.ts';
 import { readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
@@ -66,16 +66,11 @@ async function eachPath(
   alsoPaths: readonly string[],
   work: (path: string) => Promise<void>,
 ): Promise<void> {
-  const limit = pLimit(OBJECTS_AT_ONCE);
   const all = (paths: readonly string[]) =>
-    Promise.all(
-      paths.map((path) =>
-        limit(async () => {
-          run.signal.throwIfAborted();
-          await work(path);
-        }),
-      ),
-    );
+    inLanes(paths, OBJECTS_AT_ONCE, async (path) => {
+      run.signal.throwIfAborted();
+      await work(path);
+    });
   for (let page = 0; page < manifest.pages; page++) {
     await all((await readManifestPage(stores.warm, manifest, page)).map((entry) => entry.path));
     run.report({ page: page + 1, pages: manifest.pages });

@@ -1,6 +1,5 @@
 /** A committed checkpoint's way to the erasure set: large files as objects of their own, small ones in packs, the record last. */
 import type { Readable } from 'node:stream';
-import pLimit from 'p-limit';
 import type { FileStore, OpenFile, PublishScope } from '../../drivers/file-store/port.ts';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
@@ -21,6 +20,7 @@ import {
   verifyErasureObject,
   writeErasureObject,
 } from '../erasure/index.ts';
+import { inLanes } from '../transfer/lanes.ts';
 import { readCommitRecord } from './commit.ts';
 import {
   type DrainedUnit,
@@ -80,7 +80,7 @@ async function drainRecord(record: CheckpointRecord, request: Draining): Promise
   const { packs, single } = planPacks(files);
   const packed = packs.map(packUnit);
   const units = [...packed, ...single.map(({ file }) => fileUnit(file))];
-  await eachUnit(units, request, (unit, onProgress) => writeUnit(unit, request, onProgress));
+  await eachUnit(units, request, writeUnit);
   try {
     await writeDrainedRecord(request, drainedRecord(record, files, packed));
   } catch (error) {
@@ -101,21 +101,18 @@ const DESCRIBED_AT_ONCE = 8;
 
 /** With what the file system says of each, which the commit does not. */
 async function describedFiles({ files }: CheckpointRecord, { source, directory, signal, scope }: Draining): Promise<MemberFile[]> {
-  const limit = pLimit(DESCRIBED_AT_ONCE);
-  return await Promise.all(
-    files.map((file) =>
-      limit(async () => {
-        signal.throwIfAborted();
-        const opened = await source.openFile(`${directory}/${file.path}`, { scope });
-        try {
-          const { mode = DEFAULT_MODE } = await opened.attributes();
-          return memberOf({ ...file, modifiedAt: opened.facts.modifiedAt, mode });
-        } finally {
-          await opened.close();
-        }
-      }),
-    ),
-  );
+  const described = new Map<CheckpointRecord['files'][number], MemberFile>();
+  await inLanes(files, DESCRIBED_AT_ONCE, async (file) => {
+    signal.throwIfAborted();
+    const opened = await source.openFile(`${directory}/${file.path}`, { scope });
+    try {
+      const { mode = DEFAULT_MODE } = await opened.attributes();
+      described.set(file, memberOf({ ...file, modifiedAt: opened.facts.modifiedAt, mode }));
+    } finally {
+      await opened.close();
+    }
+  });
+  return files.flatMap((file) => described.get(file) ?? []);
 }
 
 /** Where the store keeps no permissions. */
@@ -175,9 +172,9 @@ const LEAST_MARGIN = 2;
 /** Reads every shard of every object back from its rack. StoreUnavailable, which is tried again, where too few shards are sound or manifest copies there; it names the racks. */
 export async function verifyFiles(request: InErasureSet & WithProgress & WithDamage): Promise<void> {
   const record = await demandDrainedRecord(request);
-  await eachUnit(unitsOf(record), request, async (unit, onProgress) => {
-    await verifyObject(unit.name, request, onProgress);
-    if (unit.kind === 'pack') await verifyIndex(unit, request);
+  await eachUnit(unitsOf(record), request, async (unit, called, onProgress) => {
+    await verifyObject(unit.name, called, onProgress);
+    if (unit.kind === 'pack') await verifyIndex(unit, called);
   });
   await verifyObject(COMMIT_RECORD, request);
 }

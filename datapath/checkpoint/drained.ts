@@ -1,7 +1,6 @@
 /** What a drained checkpoint consists of: its record, and the objects that the record names. What lies beside them is not of the checkpoint. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import pLimit from 'p-limit';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import { type DescribedFile, type DrainedFile, type DrainedRecord, DrainedRecordSchema, packName } from '../../model/drained-record.ts';
@@ -9,6 +8,7 @@ import { PenstockError } from '../../model/errors.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
 import { type EndangeredObject, newWriteId, type Pack, type PackMember, packOf, readErasureObject, writeErasureObject } from '../erasure/index.ts';
 import { decodeCrc32c } from '../transfer/crc32c.ts';
+import { inLanes } from '../transfer/lanes.ts';
 
 const OBJECTS_AT_ONCE = 2; // each holds a stripe of up to 18 MiB in flight
 
@@ -113,33 +113,39 @@ export async function writeDrainedRecord({ racks, prefix, signal }: InErasureSet
   await writeErasureObject({ racks, key: `${prefix}${COMMIT_RECORD}`, content: Readable.from([body]), bytes: body.length, writeId: newWriteId(), signal });
 }
 
-/** Works on a few objects at a time, and tells in files what has been done. */
-export async function eachUnit(
+/**
+ * Works on a few objects at a time, and tells in files what has been done. The first failure calls the others off; it is thrown when nothing of them goes on any more.
+ * @param work with the signal that calls it off in place of the request's
+ */
+export async function eachUnit<Request extends WithProgress & { readonly signal: AbortSignal }>(
   units: readonly DrainedUnit[],
-  { onProgress }: WithProgress,
-  work: (unit: DrainedUnit, onBytes: (bytes: number) => void) => Promise<unknown>,
+  request: Request,
+  work: (unit: DrainedUnit, request: Request, onBytes: (bytes: number) => void) => Promise<unknown>,
 ): Promise<void> {
-  const limit = pLimit(OBJECTS_AT_ONCE);
+  const { onProgress, signal } = request;
+  const ending = new AbortController();
+  const called = { ...request, signal: AbortSignal.any([signal, ending.signal]) };
   const bytesOf = ({ files }: DrainedUnit) => files.reduce((sum, { bytes }) => sum + bytes, 0);
   const total = { files: units.reduce((sum, { files }) => sum + files.length, 0), bytes: units.reduce((sum, unit) => sum + bytesOf(unit), 0) };
   let doneFiles = 0;
   let doneBytes = 0;
   const underWay = new Map<string, number>();
   const tell = () => onProgress?.({ ...total, doneFiles, doneBytes: doneBytes + [...underWay.values()].reduce((sum, each) => sum + each, 0) });
-  await Promise.all(
-    units.map((unit) =>
-      limit(async () => {
-        const unitBytes = bytesOf(unit);
-        await work(unit, (bytes) => {
-          // A pack is a little longer than its files.
-          underWay.set(unit.name, Math.min(bytes, unitBytes));
-          tell();
-        });
-        underWay.delete(unit.name);
-        doneFiles += unit.files.length;
-        doneBytes += unitBytes;
-        tell();
-      }),
-    ),
-  );
+  await inLanes(units, OBJECTS_AT_ONCE, async (unit) => {
+    signal.throwIfAborted();
+    const unitBytes = bytesOf(unit);
+    const worked = work(unit, called, (bytes) => {
+      // A pack is a little longer than its files.
+      underWay.set(unit.name, Math.min(bytes, unitBytes));
+      tell();
+    });
+    await worked.catch((error: unknown) => {
+      ending.abort(error);
+      throw error;
+    });
+    underWay.delete(unit.name);
+    doneFiles += unit.files.length;
+    doneBytes += unitBytes;
+    tell();
+  });
 }

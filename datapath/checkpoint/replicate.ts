@@ -1,11 +1,11 @@
 /** Copies what lies under a prefix of the erasure set, page by page. A checkpoint's commit record goes last, for it is what makes a checkpoint. */
-import pLimit from 'p-limit';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { addReplications, noReplication, type ReplicationCounts } from '../../model/replication.ts';
 import { listErasureObjects } from '../erasure/index.ts';
 import { replicateErasureObject } from '../erasure/replicate.ts';
+import { inLanes } from '../transfer/lanes.ts';
 import { readDrainedRecord, unitsOf } from './drained.ts';
 
 const OBJECTS_AT_ONCE = 2; // each holds some stripes of up to 18 MiB in flight, on both sides
@@ -56,7 +56,6 @@ interface Copier {
 }
 
 function copier({ from, to, verifyExisting, signal, onProgress }: ReplicatePart): Copier {
-  const limit = pLimit(OBJECTS_AT_ONCE);
   const done = new Set<string>();
   let counts = noReplication;
   const add = (more: Partial<ReplicationCounts>) => {
@@ -84,8 +83,11 @@ function copier({ from, to, verifyExisting, signal, onProgress }: ReplicatePart)
     counts: () => counts,
     async all(keys) {
       const wanted = keys.filter((key) => !done.has(key));
-      const copied = await Promise.all(wanted.map((key) => limit(() => one(key))));
-      return copied.filter((isCopied) => !isCopied).length;
+      let missing = 0;
+      await inLanes(wanted, OBJECTS_AT_ONCE, async (key) => {
+        if (!(await one(key))) missing += 1;
+      });
+      return missing;
     },
   };
 }

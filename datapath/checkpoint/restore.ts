@@ -31,10 +31,10 @@ export async function restoreFiles(request: RestoreFiles): Promise<{ files: numb
   const wanted = wantedFiles(record, request.only);
   const degraded = new Set<string>();
   const units = unitsOf(record).flatMap((unit) => chosen(unit, wanted) ?? []);
-  await eachUnit(units, request, async (unit, onBytes) => {
-    const found = unit.kind === 'file' ? await restoreFile(unit, request) : await restorePack(unit, request, onBytes);
+  await eachUnit(units, request, async (unit, called, onBytes) => {
+    const found = unit.kind === 'file' ? await restoreFile(unit, called) : await restorePack(unit, called, onBytes);
     for (const { rack } of found) degraded.add(rack);
-    if (found.some(isRepairDue)) await reportDamage(`${request.prefix}${unit.name}`, found, request);
+    if (found.some(isRepairDue)) await reportDamage(`${request.prefix}${unit.name}`, found, called);
   });
   const files = units.flatMap((unit) => unit.files);
   return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), degradedRacks: [...degraded].sort() };
@@ -104,7 +104,8 @@ async function restoreAll({ name, pack }: PackUnit, request: RestoreFiles, scope
   let pendingBytes = 0;
   let doneBytes = 0;
   const settle = async () => {
-    await Promise.all(writes);
+    const failed = (await Promise.allSettled(writes)).find((written) => written.status === 'rejected');
+    if (failed) throw failed.reason;
     doneBytes += pendingBytes;
     onBytes(doneBytes);
     writes = [];

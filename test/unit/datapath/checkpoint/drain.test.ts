@@ -52,6 +52,23 @@ describe('a drained checkpoint', () => {
     for (const path of ['model.bin', 'empty', 'shards/0/part-00000.bin']) assert.deepEqual(await site.modifiedAt(path), MODIFIED);
   });
 
+  it('whose restore fails is written no further: what was under way is called off before the failure is told', async () => {
+    const files = new Map(Array.from({ length: 6 }, (_, index) => [`large-${index}`, noise(MEMBER_BYTES_BELOW, index + 1)]));
+    await site.commit(files);
+    await drainFiles(site.drain);
+    const [begun, ended]: [string[], string[]] = [[], []];
+    const write: FileStore['write'] = async (path, _content, { signal } = {}) => {
+      begun.push(path);
+      if (path.endsWith('large-0')) throw new PenstockError('OutOfSpace', 'no room');
+      await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+      ended.push(path);
+      throw signal?.reason;
+    };
+    await assert.rejects(restoreFiles({ ...site.restore, target: { ...site.restore.target, write } }), isType('OutOfSpace'));
+    assert.deepEqual(ended.length, begun.length - 1, 'nothing goes on behind the caller');
+    assert.ok(begun.length < files.size, 'nothing is begun after a failure');
+  });
+
   it('of 10,000 small files is two objects: on no rack more than two shards and two manifests', async () => {
     const source = await withFilesInMemory(site.rack, smallFiles(10_000));
     const seen: number[] = [];
