@@ -29,6 +29,7 @@ async function main(): Promise<number> {
   const started = startSite({
     configFile: values.site,
     directory: values.directory,
+    withExampleData: true,
     log: (line) => process.stderr.write(`${line}\n`),
     ...(values.services === undefined ? {} : { services: parseServices(values.services) }),
   });

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { loadSiteFile } from '../../drivers/site-file.ts';
 import { addCommand, addGroup, type Run } from '../command.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
 import { EMBEDDED_SITE_FILE, LOCAL_SITE_FILE } from '../session.ts';
@@ -14,7 +15,8 @@ export function addSiteCommands(program: Command, run: Run): void {
 
   addCommand(site, 'up', {
     summary: 'Start the embedded site in the background and wait until it is up',
-    details: 'Does nothing where it is up already. The first start on a machine may build tools, which takes minutes',
+    details:
+      'Does nothing where it is up already; where one of its services is gone, it says which, and what to do. The first start on a machine may build tools, which takes minutes',
     examples: ['penstock site up', 'penstock site up my-site.yaml --directory /var/tmp/my-site'],
   })
     .argument('[file]', `the site file (default: ${EMBEDDED_SITE_FILE})`)
@@ -22,22 +24,25 @@ export function addSiteCommands(program: Command, run: Run): void {
     .option('--services <list>', 'of temporal,s3,nfs,hot-tier,workers; all where absent')
     .action((file: string | undefined, options: { directory?: string; services?: string }, command: Command) =>
       run(command, async (session) => {
-        const [{ siteUp }, { parseServices }] = await Promise.all([import('../../dev/site/background.ts'), import('../../dev/site/parse-services.ts')]);
+        const [{ siteUp }, { parseServices }, { describeUpload }] = await Promise.all([
+          import('../../dev/site/background.ts'),
+          import('../../dev/site/parse-services.ts'),
+          import('../../dev/site/describe-site.ts'),
+        ]);
         const state = await siteUp({
           configFile: file ?? embeddedSiteFile(session.io.cwd),
           log: (line) => session.note(line),
           ...(options.directory === undefined ? {} : { directory: options.directory }),
           ...(options.services === undefined ? {} : { services: parseServices(options.services) }),
         });
-        return {
-          data: state,
-          text: renderFacts([
-            ['site', 'up'],
-            ['site file', state.siteFile],
-            ['Temporal UI', state.uiUrl],
-            ['services', state.services.map(({ name }) => name).join(', ')],
-          ]),
-        };
+        const facts = renderFacts([
+          ['site', 'up'],
+          ['site file', state.siteFile],
+          ['Temporal UI', state.uiUrl],
+          ['services', state.services.map(({ name }) => name).join(', ')],
+        ]);
+        const upload = describeUpload(await loadSiteFile(state.siteFile));
+        return { data: state, text: [facts, ...(upload.length > 0 ? ['', ...upload] : [])].join('\n') };
       }),
     );
 

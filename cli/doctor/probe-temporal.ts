@@ -3,6 +3,7 @@ import { Connection } from '@temporalio/client';
 import { createProber, expect, type ProbeResult } from '../../drivers/probes/probe.ts';
 import { CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE } from '../../model/identifiers.ts';
 import type { Site } from '../../model/site.ts';
+import { idleQueues, type QueuePollers } from './live-pollers.ts';
 
 /** temporal.api.enums.v1.TaskQueueType, whose package is no dependency of ours. */
 const ACTIVITY_QUEUE = 2;
@@ -31,12 +32,13 @@ export async function probeTemporal({ temporal, nodes }: Site): Promise<readonly
     });
     const queues = [CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE, ...nodes.map(({ id }) => `node-${id}`)];
     await prober.needed('workers poll', async () => {
-      const idle: string[] = [];
-      for (const name of queues) {
-        const { pollers } = await workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType: ACTIVITY_QUEUE });
-        if ((pollers ?? []).length === 0) idle.push(name);
+      const described: QueuePollers[] = [];
+      for (const queue of queues) {
+        const { pollers } = await workflowService.describeTaskQueue({ namespace, taskQueue: { name: queue }, taskQueueType: ACTIVITY_QUEUE });
+        described.push({ queue, pollers: pollers ?? [] });
       }
-      expect(idle.length === 0, `nobody polls ${idle.join(', ')}`);
+      const idle = idleQueues(described, Date.now());
+      expect(idle.length === 0, `start the workers: nobody polls ${idle.join(', ')}`);
       return `${queues.length} queues have a poller`;
     });
   } finally {

@@ -1,8 +1,8 @@
 /** A directory of a file store as one end of a transfer. A file system keeps no checksum, so equality is found by reading. */
 import { posix } from 'node:path';
-import type { FileFacts, FileStore, SymlinkPolicy } from '../../drivers/file-store/port.ts';
+import { DIRECTORY_ETAG, type FileFacts, type FileStore, type SymlinkPolicy } from '../../drivers/file-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { BatchScope, Endpoint } from './endpoint.ts';
 import { openFileEntry } from './file-reader.ts';
 import { createFileEntry } from './file-writer.ts';
 import { inLanes } from './lanes.ts';
@@ -10,6 +10,8 @@ import { inLanes } from './lanes.ts';
 export interface FileEndpointOptions {
   /** What symbolic links are to the transfer; default `keep`: a link is an entry with a target instead of content. */
   readonly symlinks?: SymlinkPolicy;
+  /** FIFOs, sockets and devices: entries that are refused (default), or left out. */
+  readonly specials?: 'refuse' | 'skip';
 }
 
 const DIRECTORIES_AT_ONCE = 8;
@@ -17,15 +19,18 @@ const DIRECTORIES_AT_ONCE = 8;
 /** Where the files of an endpoint lie. */
 export interface FilePlace {
   readonly store: FileStore;
+  /** Of the endpoint, in the store; empty for the store's root. */
+  readonly base: string;
   readonly links: { readonly symlinks: SymlinkPolicy; readonly within: string };
   inStore(entryPath: string): string;
   toEntry(facts: FileFacts): ManifestEntry;
 }
 
-export function createFileEndpoint(store: FileStore, path: string, { symlinks = 'keep' }: FileEndpointOptions = {}): Endpoint {
+export function createFileEndpoint(store: FileStore, path: string, { symlinks = 'keep', specials = 'refuse' }: FileEndpointOptions = {}): Endpoint {
   const base = path.replace(/\/+$/, '');
   const place: FilePlace = {
     store,
+    base,
     links: { symlinks, within: base },
     inStore: (entryPath) => (base === '' ? entryPath : `${base}/${entryPath}`),
     toEntry: (facts) => ({
@@ -42,10 +47,17 @@ export function createFileEndpoint(store: FileStore, path: string, { symlinks = 
     store: store.name,
     createScope: () => store.createScope(),
     async keep(entryPath, scope) {
-      if (!isDirectory(entryPath)) await scope?.keep?.(inStore(entryPath));
+      if (isDirectory(entryPath)) keepDirectory(inStore(entryPath.slice(0, -1)), scope);
+      else await scope?.keep?.(inStore(entryPath));
     },
     async list({ after, ...rest } = {}) {
-      const page = await store.list(base, { symlinks, ...rest, ...(after === undefined ? {} : { after: inStore(after) }) });
+      const page = await store.list(base, {
+        symlinks,
+        emptyDirectories: true,
+        specials: specials === 'refuse',
+        ...rest,
+        ...(after === undefined ? {} : { after: inStore(after) }),
+      });
       const entries = page.entries.map(toEntry);
       return { entries, next: page.next === undefined ? undefined : entries.at(-1)?.path };
     },
@@ -76,10 +88,13 @@ export function createFileEndpoint(store: FileStore, path: string, { symlinks = 
 /** Object stores show an empty directory as an empty object whose key ends in `/`. */
 export const isDirectory = (entryPath: string): boolean => entryPath.endsWith('/');
 
-/** Of directories only their being there is carried. */
-export const DIRECTORY_ETAG = 'directory';
+async function statDirectory({ store, inStore, links }: FilePlace, entryPath: string): Promise<ManifestEntry | undefined> {
+  const found = await store.statDirectory(inStore(entryPath.slice(0, -1)), links);
+  return found && { path: entryPath, bytes: 0, modifiedAt: found.modifiedAt, etag: DIRECTORY_ETAG };
+}
 
-async function statDirectory({ store, inStore }: FilePlace, entryPath: string): Promise<ManifestEntry | undefined> {
-  const isThere = await store.hasDirectory(inStore(entryPath.slice(0, -1)));
-  return isThere ? { path: entryPath, bytes: 0, modifiedAt: new Date(0).toISOString(), etag: DIRECTORY_ETAG } : undefined;
+/** The names of a directory that is there already, up to the root. */
+function keepDirectory(path: string, scope: BatchScope | undefined): void {
+  const steps = path.split('/');
+  for (let depth = 0; depth <= steps.length; depth += 1) scope?.defer(steps.slice(0, depth).join('/'));
 }

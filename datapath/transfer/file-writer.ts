@@ -1,25 +1,28 @@
 /** Writing one file: positional writes under a temporary name, published whole by the store. */
-import type { FileFacts, UnpublishedFile } from '../../drivers/file-store/port.ts';
+import { DIRECTORY_ETAG, type FileFacts, type ModeOfNew, type UnpublishedFile } from '../../drivers/file-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c, type Piece } from './crc32c-combine.ts';
 import { BLOCK_BYTES, type CreateOptions, type EntryWriter, type PartReceipt, STREAMED_PART_BYTES } from './endpoint.ts';
-import { DIRECTORY_ETAG, type FilePlace, isDirectory } from './file-endpoint.ts';
-import { type FileReader, isFileReader, leadsOut, openFileEntry } from './file-reader.ts';
+import { type FilePlace, isDirectory } from './file-endpoint.ts';
+import { type FileReader, isFileReader, isInFileStore, openFileEntry, whyLeadsOut } from './file-reader.ts';
+import { OtherContent } from './other-content.ts';
 import { readCrc32c } from './read-crc32c.ts';
 import { SourceFailure } from './source-failure.ts';
 
 export async function createFileEntry(place: FilePlace, entry: ManifestEntry, options: CreateOptions): Promise<EntryWriter> {
   if (options.retention) throw noRetention(place, entry);
-  if (isDirectory(entry.path)) return createDirectoryEntry(place, entry);
+  if (isDirectory(entry.path)) return createDirectoryEntry(place, entry, options);
   const { linkTarget, mode } = options.attributes ?? {};
-  if (linkTarget !== undefined && leadsOut(entry.path, linkTarget)) throw leadsOutside(place, entry, linkTarget);
+  const refused = linkTarget === undefined ? undefined : whyLeadsOut(entry.path, linkTarget);
+  if (linkTarget !== undefined && refused !== undefined) throw leadsOutside(place, entry, linkTarget, refused);
   const isSparse = options.source?.nextData !== undefined;
   const begun = place.store.createFile(place.inStore(entry.path), {
     attempt: options.attempt,
     ...(isSparse ? {} : { bytes: entry.bytes }),
     ...(mode === undefined ? {} : { mode }),
+    ...modesOfNew(place, options),
     ...(options.session ? { session: options.session } : {}),
     ...(options.room ? { room: options.room } : {}),
     ...(options.scope ? { scope: options.scope } : {}),
@@ -106,9 +109,16 @@ async function confirmed(
   } catch (error) {
     if (!(error instanceof PenstockError) || error.type !== 'Conflict') throw error;
     const facts = await place.store.stat(place.inStore(entry.path), place.links);
-    if (!facts || facts.bytes !== entry.bytes || facts.linkTarget !== entry.linkTarget || crc32c === undefined) throw error;
+    if (!facts) throw error;
+    const other = (difference: string) => {
+      const label = JSON.stringify(place.inStore(entry.path));
+      return new OtherContent({ label, bytes: facts.bytes, wantedBytes: entry.bytes, difference }, { store: place.store.name, cause: error });
+    };
+    if (facts.linkTarget !== entry.linkTarget)
+      throw other(facts.linkTarget === undefined ? 'a file there' : `a link to ${JSON.stringify(facts.linkTarget)} there`);
+    if (facts.bytes !== entry.bytes || crc32c === undefined) throw other('content that cannot be compared');
     const found = facts.linkTarget === undefined ? await readCrc32c(await openFileEntry(place, place.toEntry(facts))) : crc32c;
-    if (found !== crc32c) throw error;
+    if (found !== crc32c) throw other('other CRC32C');
     await scope?.keep?.(place.inStore(entry.path));
     return withChecksum(place.toEntry(facts), crc32c);
   }
@@ -116,7 +126,32 @@ async function confirmed(
 
 const withChecksum = (entry: ManifestEntry, crc32c: string | undefined): ManifestEntry => (crc32c === undefined ? entry : { ...entry, crc32c });
 
-async function createDirectoryEntry({ store, inStore }: FilePlace, entry: ManifestEntry): Promise<EntryWriter> {
+/** Without attributes, of a link only its target is given. */
+const isCarried = ({ attributes }: CreateOptions): boolean => attributes?.mode !== undefined || attributes?.modifiedAt !== undefined;
+
+/**
+ * A directory made on the way gets the mode of the one it stands for, the target's own directory that of the source's: what was closed to others is not open to them at the
+ * target for a moment.
+ */
+function modesOfNew({ base }: FilePlace, options: CreateOptions): { readonly modeOfNew?: ModeOfNew } {
+  const { source } = options;
+  if (!source || !isInFileStore(source) || !isCarried(options)) return {};
+  return {
+    async modeOfNew(directory) {
+      const isBelow = base === '' || directory === base || directory.startsWith(`${base}/`);
+      if (!isBelow) return undefined;
+      const mode = source.directoryMode(base === '' ? directory : directory.slice(base.length + 1)).catch((error: unknown) => {
+        throw new SourceFailure(error);
+      });
+      // Gone since the file was opened, or moved: it may have been closed to others.
+      return (await mode) ?? CLOSED_MODE;
+    },
+  };
+}
+const CLOSED_MODE = 0o700;
+
+async function createDirectoryEntry(place: FilePlace, entry: ManifestEntry, options: CreateOptions): Promise<EntryWriter> {
+  const { store, inStore } = place;
   if (entry.bytes > 0) {
     throw new PenstockError(
       'InvalidInput',
@@ -133,7 +168,13 @@ async function createDirectoryEntry({ store, inStore }: FilePlace, entry: Manife
     session: '',
     writePart: () => Promise.reject(new TypeError('a directory has no content')),
     async seal(_receipts, crc32c) {
-      await store.ensureDirectory(inStore(entry.path.slice(0, -1)));
+      const path = inStore(entry.path.slice(0, -1));
+      const { mode } = options.attributes ?? {};
+      const { modeOfNew } = modesOfNew(place, options);
+      await store.ensureDirectory(path, {
+        modeOfNew: async (directory) => (directory === path && mode !== undefined ? mode : modeOfNew?.(directory)),
+        ...(options.scope ? { scope: options.scope } : {}),
+      });
       return { published: Promise.resolve(withChecksum({ ...entry, etag: DIRECTORY_ETAG }, crc32c)) };
     },
     close: () => Promise.resolve(),
@@ -147,9 +188,10 @@ function orLost(error: unknown): never {
   throw new PenstockError('SessionLost', error.message, { cause: error });
 }
 
-function leadsOutside({ store }: FilePlace, entry: ManifestEntry, linkTarget: string): PenstockError {
-  return new PenstockError('Denied', `${JSON.stringify(entry.path)} would be a link to ${JSON.stringify(linkTarget)}, which leads outside.`, {
+function leadsOutside({ store }: FilePlace, entry: ManifestEntry, linkTarget: string, refused: string): PenstockError {
+  return new PenstockError('Denied', `${JSON.stringify(entry.path)} would be a link to ${JSON.stringify(linkTarget)}: ${refused}.`, {
     store: store.name,
+    nextStep: 'Change the link at the source, or choose another policy for links.',
   });
 }
 

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { lockHolder } from '../lock.ts';
 import { isAlive, signalProcess, waitUntilGone } from '../process-identity.ts';
 import { nodeCommand } from './node-process.ts';
+import { restartAdvice } from './service.ts';
 import type { SiteService } from './start-site.ts';
 import { readState, type SiteState } from './state.ts';
 
@@ -32,7 +33,7 @@ export interface SiteStatus {
   readonly services: readonly { readonly name: string; readonly pid: number; readonly alive: boolean }[];
 }
 
-/** Starts the site unless it is up or starting, and waits until it is up. @throws what the supervisor reported */
+/** Starts the site unless it is up or starting, and waits until it is up. @throws what the supervisor reported; where it is up and one of its services is gone */
 export async function siteUp(options: SiteUpOptions): Promise<SiteState> {
   const directory = resolve(options.directory ?? DEFAULT_SITE_DIRECTORY);
   await mkdir(join(directory, 'logs'), { recursive: true });
@@ -44,6 +45,7 @@ export async function siteUp(options: SiteUpOptions): Promise<SiteState> {
     const { phase, state } = await siteStatus(directory);
     for (const line of await report.newLines()) options.log?.(line);
     if (phase === 'up' && state) {
+      refuseHalfDead(directory, state);
       await own?.giveWay(state);
       return state;
     }
@@ -53,6 +55,14 @@ export async function siteUp(options: SiteUpOptions): Promise<SiteState> {
   }
   await siteDown(directory);
   throw new Error(`the site was not up within ${UP_TIMEOUT_MILLISECONDS / 60_000} minutes:\n${await report.all()}`);
+}
+
+/** What is up by name only must not look like a site that works. */
+function refuseHalfDead(directory: string, { services }: SiteState): void {
+  const dead = services.filter(({ process }) => !isAlive(process));
+  if (dead.length === 0) return;
+  const named = dead.map(({ name, logFile }) => `${name} is gone (its log: ${logFile})`).join(', ');
+  throw new Error(`the site in ${directory} is up, but ${named}. ${restartAdvice(`penstock site down --directory ${directory}`)}`);
 }
 
 interface Supervisor {

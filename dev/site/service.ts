@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { type Child, type Command, startChild } from './child.ts';
 
 const POLL_MILLISECONDS = 50;
+/** For the person at the site: its data stays, and what was on its way goes on. */
+export const restartAdvice = (down = 'penstock site down'): string =>
+  `Nothing starts it again by itself: stop the site (Ctrl-C where \`npm run dev\` runs, else \`${down}\`) and start it; its data stays, and what was on its way goes on.`;
 
 export interface ServiceDefinition {
   readonly name: string;
@@ -56,7 +59,7 @@ export async function startService(definition: ServiceDefinition, context: Servi
     const child = await startChild(definition.command(), logFile);
     await waitUntilReady(definition, child);
     child.onEnd((how) => {
-      if (!expectedEnds.has(child)) context.log(`${definition.name} ended unexpectedly (${how}); its log: ${logFile}`);
+      if (!expectedEnds.has(child)) context.log(`${definition.name} ended unexpectedly (${how}); its log: ${logFile}. ${restartAdvice()}`);
     });
     return child;
   };

@@ -8,6 +8,7 @@ import type { Site } from '../../model/site.ts';
 import { tryLock } from '../lock.ts';
 import { identifyProcess } from '../process-identity.ts';
 import { allOrFirstError } from './all-or-first-error.ts';
+import { putExampleData } from './example-data.ts';
 import { createDirectories, layOut, type SiteLayout, withAbsolutePaths } from './layout.ts';
 import type { NfsExportControl } from './nfs-exports.ts';
 import { LOOPBACK, releasePort } from './ports.ts';
@@ -26,6 +27,8 @@ export interface StartSiteOptions {
   readonly log: (line: string) => void;
   /** All where absent. */
   readonly services?: readonly SiteService[];
+  /** The data set that the examples name is put into the embedded warm store; default false. */
+  readonly withExampleData?: boolean;
 }
 
 export interface RunningSite {
@@ -74,7 +77,7 @@ export async function startSite(options: StartSiteOptions): Promise<RunningSite>
       onStart: saveState,
       started: (service, ports) => run.add(service, ports),
     };
-    const site = await startParts(context, new Set(options.services ?? siteServices), run);
+    const site = await startParts(context, new Set(options.services ?? siteServices), run, options.withExampleData ?? false);
     await saveState();
     return {
       site,
@@ -94,7 +97,7 @@ export async function startSite(options: StartSiteOptions): Promise<RunningSite>
   }
 }
 
-async function startParts(context: PartContext, services: ReadonlySet<SiteService>, run: SiteRun): Promise<Site> {
+async function startParts(context: PartContext, services: ReadonlySet<SiteService>, run: SiteRun, withExampleData: boolean): Promise<Site> {
   const when = <T>(service: SiteService, start: () => Promise<T>) => (services.has(service) ? start() : Promise.resolve(undefined));
   const [temporal, hot, warm, cold, racks, nfsPort] = await allOrFirstError([
     when('temporal', () => startTemporal(context)),
@@ -111,6 +114,7 @@ async function startParts(context: PartContext, services: ReadonlySet<SiteServic
   const management = await when('hot-tier', () => startHotTier(context, stores));
   const site = resolveSite(context.site, { ...stores, management });
   await writePrivately(context.layout.siteFile, renderSiteFile(site));
+  if (warm && withExampleData) await putExampleData(site.stores.warm);
 
   run.nextStage();
   await when('workers', () => startWorkers(context));

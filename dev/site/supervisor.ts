@@ -19,6 +19,7 @@ try {
   const site = await startSite({
     configFile: values.config,
     directory: values.directory,
+    withExampleData: true,
     log: (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`),
     ...(values.services === undefined ? {} : { services: parseServices(values.services) }),
   });

@@ -6,12 +6,15 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
+import type { ModeOfNew } from './port.ts';
 import { errnoOf, posixError, quoted } from './posix-errors.ts';
-import { dropFd, openFd, statFd, statLink, syncFd } from './raw-fs.ts';
+import { chmodFd, dropFd, openFd, statFd, statLink, syncFd } from './raw-fs.ts';
 
 /** Names an attempt's unfinished file. Never listed, and refused as a name of content. */
 export const TEMPORARY_PREFIX = '.penstock-tmp-';
 
+const PERMISSION_BITS = 0o777;
+const OWNER_BITS = 0o700;
 const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** A directory held open: names relative to it cannot lead elsewhere. */
@@ -30,7 +33,14 @@ export interface WalkOptions {
   /** For the message where a step is in the way: what was to be reached. */
   readonly wanted?: string;
   /** Creates what is missing, and tells the directories that got a new entry and so need a sync. */
-  readonly create?: { readonly mode: number; readonly changed: (directory: string) => void };
+  readonly create?: CreateDirectories;
+}
+export interface CreateDirectories {
+  /** Permission bits, less the umask. */
+  readonly mode: number;
+  /** Asked before a directory is made: the bits that it is to have instead, whatever the umask. */
+  readonly modeOf?: ModeOfNew | undefined;
+  readonly changed: (directory: string) => void;
 }
 
 /** Whether a walk met no directory where one was to be: nothing, a file, or a link. */
@@ -133,14 +143,43 @@ export async function enter(parent: HeldDirectory, step: string, store: string, 
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' || !create) throw await explained(error, parent, step, store, options);
   }
+  const wanted = await create.modeOf?.(joinPath(parent.path, step));
+  // Whoever fills it has to get in.
+  const exact = wanted === undefined ? undefined : (wanted & PERMISSION_BITS) | OWNER_BITS;
   try {
-    await mkdir(parent.child(step), { mode: create.mode }).catch((error: unknown) => {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-    });
+    const isNew = await makeDirectory(parent.child(step), exact ?? create.mode);
     create.changed(parent.path);
-    return await openChildDirectory(parent, step);
+    const held = await openChildDirectory(parent, step);
+    if (!isNew || exact === undefined) return held;
+    return await withMode(held, exact, create);
   } catch (error) {
     throw await explained(error, parent, step, store, options);
+  }
+}
+
+/** @returns false where it is there already, with the mode it has */
+async function makeDirectory(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, { mode });
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    return false;
+  }
+}
+
+/** Born with no more than these bits, it gets those that the umask took; set-id and sticky bits, which its parent may have handed down, stay. */
+async function withMode(held: HeldDirectory, exact: number, { changed }: CreateDirectories): Promise<HeldDirectory> {
+  try {
+    const mode = Number((await statFd(held.fd)).mode);
+    if ((mode & PERMISSION_BITS) !== exact) {
+      await chmodFd(held.fd, (mode & 0o7000) | exact);
+      changed(held.path);
+    }
+    return held;
+  } catch (error) {
+    held.close();
+    throw error;
   }
 }
 

@@ -8,6 +8,9 @@ import { getSystemErrorName } from 'node:util';
 const FALLOC_FL_KEEP_SIZE = 1;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
+/** From linux/fcntl.h. */
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
 /** linux/limits.h: XATTR_LIST_MAX and XATTR_SIZE_MAX. */
 const XATTR_BYTES = 65_536;
 
@@ -21,6 +24,8 @@ const declarations = {
   flistxattr: 'int64_t flistxattr(int, void *, size_t)',
   fgetxattr: 'int64_t fgetxattr(int, const char *, void *, size_t)',
   fsetxattr: 'int fsetxattr(int, const char *, void *, size_t, int)',
+  futimens: 'int futimens(int, void *)',
+  utimensat: 'int utimensat(int, const char *, void *, int)',
 } as const;
 type Calls = Readonly<Record<keyof typeof declarations, Call>>;
 
@@ -55,6 +60,8 @@ async function load(): Promise<{ readonly calls: Calls; readonly isPresent: bool
     flistxattr: bind('flistxattr'),
     fgetxattr: bind('fgetxattr'),
     fsetxattr: bind('fsetxattr'),
+    futimens: bind('futimens'),
+    utimensat: bind('utimensat'),
   };
   return { calls, isPresent: library !== undefined };
 }
@@ -123,5 +130,23 @@ export async function getXattr(fd: number, name: string): Promise<Buffer> {
 export async function setXattr(fd: number, name: string, value: Buffer): Promise<void> {
   await (await libc()).calls.fsetxattr(fd, name, value, value.length, 0);
 }
+
+/** Both times, of access and of modification, to the nanosecond. */
+export async function setFileTime(fd: number, nanoseconds: bigint): Promise<void> {
+  await (await libc()).calls.futimens(fd, timesOf(nanoseconds));
+}
+
+/** The same of a link itself. The path is absolute. */
+export async function setLinkTime(path: string, nanoseconds: bigint): Promise<void> {
+  await (await libc()).calls.utimensat(AT_FDCWD, path, timesOf(nanoseconds), AT_SYMLINK_NOFOLLOW);
+}
+
+/** Two of struct timespec, as on every 64-bit Linux: seconds, and the nanoseconds behind them. */
+function timesOf(nanoseconds: bigint): Buffer {
+  const behind = ((nanoseconds % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
+  const seconds = (nanoseconds - behind) / NS_PER_SECOND;
+  return Buffer.from(BigInt64Array.of(seconds, behind, seconds, behind).buffer);
+}
+const NS_PER_SECOND = 1_000_000_000n;
 
 const hasCode = (error: unknown, code: string): boolean => error instanceof Error && 'code' in error && error.code === code;

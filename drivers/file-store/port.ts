@@ -11,8 +11,8 @@ export interface FileStore {
   readonly root: string;
 
   /**
-   * Regular files below the path in pages, ordered by the bytes of their paths as S3 orders keys; special files and temporary
-   * names are skipped, symbolic links treated as `symlinks` says. `after` starts behind that path. Empty where there is no such directory, as a prefix without objects is.
+   * Regular files below the path in pages, ordered by the bytes of their paths as S3 orders keys; temporary names are skipped, empty directories and special files
+   * too unless they are asked for; symbolic links are treated as `symlinks` says. `after` starts behind that path. Empty where there is no such directory, as a prefix without objects is.
    * Memory is bounded whatever a directory holds.
    */
   list(path: string, options?: FileListOptions): Promise<FilePage>;
@@ -42,7 +42,10 @@ export interface FileStore {
   createFile(path: string, options: FileCreateOptions): Promise<UnpublishedFile>;
   /** Whether there is a directory of that name, met without following a link. */
   hasDirectory(path: string): Promise<boolean>;
-  ensureDirectory(path: string, options?: { mode?: number }): Promise<void>;
+  /** Undefined where there is no directory; with `follow`, a link inside the root leads to it. */
+  statDirectory(path: string, options?: LinkOptions): Promise<DirectoryFacts | undefined>;
+  /** Those on the way too; what is there already keeps its mode. With a `scope` they are durable only after the scope's flush. */
+  ensureDirectory(path: string, options?: DirectoryCreateOptions): Promise<void>;
   /** Every regular file below the path and every directory on the way is on stable storage afterwards. */
   sync(path: string): Promise<void>;
   /** Free bytes for new files. */
@@ -118,8 +121,20 @@ export interface FileCreateOptions {
   readonly room?: 'look' | 'take';
   /** Permission bits while it is written, default 0o644 less the umask, so that unfinished content is not wider open than the finished. */
   readonly mode?: number;
+  readonly modeOfNew?: ModeOfNew;
   readonly scope?: PublishScope;
 }
+export interface DirectoryCreateOptions {
+  /** Default 0o755, less the umask. */
+  readonly mode?: number;
+  readonly modeOfNew?: ModeOfNew;
+  readonly scope?: PublishScope;
+}
+/**
+ * Asked before a missing directory is made on the way: the permission bits it is to have, whatever the umask; undefined for the default. It never has more than these, not
+ * for a moment, but for its owner, who may always read, write and search it.
+ */
+export type ModeOfNew = (directory: string) => Promise<number | undefined>;
 export interface FileSealOptions {
   readonly bytes: number;
   readonly modifiedAt?: string;
@@ -153,17 +168,33 @@ export interface FileListOptions {
   readonly after?: string;
   readonly limit?: number;
   readonly symlinks?: SymlinkPolicy;
+  /** A directory without anything to list has an entry of its own, `name/`, with the etag {@link DIRECTORY_ETAG}. */
+  readonly emptyDirectories?: boolean;
+  /** FIFOs, sockets and devices are listed as refused. */
+  readonly specials?: boolean;
   readonly signal?: AbortSignal;
+}
+/** Of directories only their being there is compared. */
+export const DIRECTORY_ETAG = 'directory';
+/** Begins the etag of what is neither file, link nor directory; its kind follows. */
+export const SPECIAL_ETAG = 'special-';
+/** Of what has a name that is not UTF-8. */
+export const NOT_UTF8_ETAG = 'name-not-utf8';
+export interface DirectoryFacts {
+  /** Permission bits. */
+  readonly mode: number;
+  readonly modifiedAt: string;
 }
 export interface FileFacts {
   readonly path: string;
   readonly bytes: number;
+  /** ISO instant, to the nanosecond where it has them. */
   readonly modifiedAt: string;
   /** `size-mtime` in nanoseconds; tells a changed file. */
   readonly etag: string;
   /** Of a symbolic link, as it is written; its `bytes` are 0. */
   readonly linkTarget?: string;
-  /** Why this is not to be moved, as a clause: a link, a name that is not UTF-8, or a directory that cannot be read, listed in place of what is in it. */
+  /** Why this is not to be moved, as a clause: a link, a name that is not UTF-8, a special file, or a directory that cannot be read, listed in place of what is in it. */
   readonly refused?: string;
 }
 export interface FilePage {

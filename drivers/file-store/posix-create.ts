@@ -31,7 +31,7 @@ export async function createFileAt(writing: Writing, path: string, options: File
   const isShared = options.session !== undefined;
   const changed = new Set<string>();
   const made = writing.defer ?? ((above: string) => void changed.add(above));
-  const walk = { wanted: path, ...(isShared ? {} : { create: { mode: DIRECTORY_MODE, changed: made } }) };
+  const walk = { wanted: path, ...(isShared ? {} : { create: { mode: DIRECTORY_MODE, modeOf: options.modeOfNew, changed: made } }) };
   try {
     await writing.batch?.begin();
     return await directories(directory, walk, async (parent) => {

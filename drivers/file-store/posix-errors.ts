@@ -31,6 +31,13 @@ const nextSteps: Partial<Record<ErrorType, string>> = {
   InvalidInput: 'Rename the file at the source.',
 };
 
+const nextStepsByErrno: Readonly<Record<string, string>> = {
+  EACCES: 'Give the user that the mover runs as the permission, to the directories on the way too.',
+  EPERM:
+    'The file system forbids it whatever the mode: look for an immutable or append-only flag (lsattr), or for a file that the user of the mover does not own.',
+  EROFS: 'Mount it for writing, or name another store.',
+};
+
 /** @returns a PenstockError; an abort and an error already mapped are handed back as they are */
 export function posixError(error: unknown, store: string, path: string): Error {
   if (error instanceof PenstockError) return error;
@@ -39,7 +46,7 @@ export function posixError(error: unknown, store: string, path: string): Error {
   // An error without errno is not the file system's; a stream that fails hands its own error on.
   if (errno === undefined) return error instanceof Error ? error : new Error(String(error));
   const type = typesByErrno[errno] ?? 'IoError';
-  const nextStep = nextSteps[type];
+  const nextStep = nextStepsByErrno[errno] ?? nextSteps[type];
   return new PenstockError(type, `${quoted(path)}: ${explain(errno)}${notUtf8(errno, path)}.`, { store, cause: error, ...(nextStep ? { nextStep } : {}) });
 }
 

@@ -3,11 +3,11 @@ import type { Dirent } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
 import { type Directories, type HeldDirectory, isNoDirectory, splitPath, TEMPORARY_PREFIX, withChildDirectory, withDirectory } from './contained-path.ts';
-import type { SymlinkPolicy } from './port.ts';
+import { type DirectoryFacts, SPECIAL_ETAG, type SymlinkPolicy } from './port.ts';
 import { errnoOf, isMissing, posixError } from './posix-errors.ts';
 import type { LinkScope } from './posix-links.ts';
-import { follow } from './posix-stat.ts';
-import { statLink } from './raw-fs.ts';
+import { CIRCLE, directoryFacts, follow, isAtOrAbove, NO_FILE } from './posix-stat.ts';
+import { statFd, statLink } from './raw-fs.ts';
 
 /** Names of one directory held at a time, about 10 MB; a directory of 100,000 is read twice. */
 const WINDOW_NAMES = 50_000;
@@ -23,6 +23,8 @@ export interface Listing {
   readonly store: string;
   readonly walk: Directories;
   readonly symlinks: SymlinkPolicy;
+  readonly emptyDirectories: boolean;
+  readonly specials: boolean;
   /** Steps of the listed directory, which no link leads out of. */
   readonly within: readonly string[];
 }
@@ -38,14 +40,16 @@ export interface Child {
   readonly leadsTo?: readonly string[];
   /** Why it is not to be moved, as a clause. */
   readonly refused?: string;
-  /** The file system does not let us look at it. */
-  readonly isUnreadable?: true;
+  /** In place of an etag, where it is refused unseen: the file system does not let us look at it, or it is no file. */
+  readonly unseen?: string;
 }
 export interface Window {
   /** Ascending. */
   readonly children: readonly Child[];
   /** More names lie behind the last. */
   readonly truncated: boolean;
+  /** The directory's own, where it is there and has nothing to list. */
+  readonly empty?: DirectoryFacts;
 }
 
 /** The directory that is being read. */
@@ -71,6 +75,7 @@ export async function readWindow(listing: Listing, steps: readonly string[], aft
       kept = smallest(kept, WINDOW_NAMES);
       truncated = true;
     }
+    if (kept.length === 0 && after === undefined) return { children: [], truncated, empty: directoryFacts(await statFd(held.fd)) };
     if (kept.length > WINDOW_NAMES) truncated = true;
     return { children: smallest(kept, WINDOW_NAMES), truncated };
   });
@@ -121,7 +126,7 @@ async function toChild(place: Place, found: Dirent): Promise<Child | undefined> 
     return child;
   } catch (error) {
     const errno = errnoOf(error instanceof PenstockError ? error.cause : error) ?? '';
-    if (UNREADABLE.has(errno)) return { ...childOf(found.name, false), refused: `it cannot be read (${errno})`, isUnreadable: true };
+    if (UNREADABLE.has(errno)) return { ...childOf(found.name, false), refused: `it cannot be read (${errno})`, unseen: 'unreadable' };
     // It vanished, or turned into something else: the walk finds nothing there.
     if (isNoDirectory(error)) return undefined;
     throw error;
@@ -135,20 +140,24 @@ async function look({ listing, steps, held, above }: Place, found: Dirent): Prom
   const { name } = found;
   if (name.startsWith(TEMPORARY_PREFIX)) return undefined;
   const isLink = found.isSymbolicLink() && listing.symlinks !== 'skip';
-  if (!found.isDirectory() && !found.isFile() && !isLink) return undefined;
+  if (!found.isDirectory() && !found.isFile() && !isLink) return listing.specials ? special(found) : undefined;
   // Listed as refused, it is reported; left out, it would be lost in silence.
   if (name.includes('\uFFFD') && !(await isThere(held, name))) return { ...childOf(name, false), refused: NOT_UTF8 };
   if (!isLink || listing.symlinks !== 'follow') return childOf(name, found.isDirectory());
   const led = await follow(linkScope(listing), steps, name);
-  if (led.kind === 'special') return undefined;
+  if (led.kind === 'special') return listing.specials ? { ...childOf(name, false), refused: NO_FILE } : undefined;
   if (led.kind === 'refused') return { ...childOf(name, false), refused: led.refused };
-  if (led.kind === 'directory' && above.some((one) => isAtOrAbove(led.steps, one))) return { ...childOf(name, false), refused: 'it leads in a circle' };
+  if (led.kind === 'directory' && above.some((one) => isAtOrAbove(led.steps, one))) return { ...childOf(name, false), refused: CIRCLE };
   return { ...childOf(name, led.kind === 'directory'), leadsTo: led.steps };
 }
 
-const childOf = (name: string, isDirectory: boolean): Child => ({ sortKey: Buffer.from(isDirectory ? `${name}/` : name), name, isDirectory });
+/** Undefined for a link that is skipped. What is no file is not opened to look at it: of a device, that alone may have an effect. */
+function special(found: Dirent): Child | undefined {
+  const kind = found.isFIFO() ? 'FIFO' : found.isSocket() ? 'socket' : found.isCharacterDevice() || found.isBlockDevice() ? 'device' : undefined;
+  return kind && { ...childOf(found.name, false), refused: `it is a ${kind}`, unseen: `${SPECIAL_ETAG}${kind}` };
+}
 
-const isAtOrAbove = (one: readonly string[], other: readonly string[]): boolean => one.every((step, depth) => step === other[depth]);
+const childOf = (name: string, isDirectory: boolean): Child => ({ sortKey: Buffer.from(isDirectory ? `${name}/` : name), name, isDirectory });
 
 const isThere = (held: HeldDirectory, name: string): Promise<boolean> =>
   statLink(held.child(name)).then(

@@ -4,9 +4,9 @@
  */
 import { PenstockError } from '../../model/errors.ts';
 import { type HeldDirectory, joinPath, settled, splitPath } from './contained-path.ts';
-import type { FileFacts, FileListOptions, FilePage } from './port.ts';
+import { DIRECTORY_ETAG, type FileFacts, type FileListOptions, type FilePage, NOT_UTF8_ETAG } from './port.ts';
 import { isMissing, posixError, quoted } from './posix-errors.ts';
-import { type Child, compare, inDirectory, type Listing, linkScope, NOT_UTF8, readWindow } from './posix-list-window.ts';
+import { type Child, compare, inDirectory, type Listing, linkScope, NOT_UTF8, readWindow, type Window } from './posix-list-window.ts';
 import { walkFrom } from './posix-scope.ts';
 import { follow, statIn } from './posix-stat.ts';
 
@@ -31,8 +31,9 @@ type Walk = Level[];
 export function createLister(root: string, store: string): (path: string, options: FileListOptions) => Promise<FilePage> {
   const suspended = new Map<string, Walk>();
   return async (path, options) => {
-    const listing: Listing = { root, store, walk: walkFrom(root, store), symlinks: options.symlinks ?? 'skip', within: splitPath(path, store) };
-    const keyOf = (after: string) => `${listing.symlinks}\0${path}\0${after}`;
+    const { symlinks = 'skip', emptyDirectories = false, specials = false } = options;
+    const listing: Listing = { root, store, walk: walkFrom(root, store), symlinks, emptyDirectories, specials, within: splitPath(path, store) };
+    const keyOf = (after: string) => [symlinks, emptyDirectories, specials, path, after].join('\0');
     try {
       const resumeKey = keyOf(options.after ?? '');
       const walk = suspended.get(resumeKey) ?? (await startWalk(listing, path, options.after));
@@ -73,9 +74,11 @@ async function startWalk(listing: Listing, path: string, after: string | undefin
   return walk;
 }
 
-async function descend(listing: Listing, walk: Walk, path: string, steps: readonly string[], after: Buffer | undefined): Promise<void> {
+async function descend(listing: Listing, walk: Walk, path: string, steps: readonly string[], after: Buffer | undefined): Promise<Window> {
   const above = [...walk.map((level) => level.steps), steps];
-  walk.push({ path, steps, index: 0, ...(await readWindow(listing, steps, after, above)) });
+  const window = await readWindow(listing, steps, after, above);
+  walk.push({ path, steps, index: 0, ...window });
+  return window;
 }
 
 /** Below the path links are treated as told; on the way to it one is an error, or a listing would be empty and look complete. */
@@ -117,11 +120,13 @@ async function takePage(listing: Listing, walk: Walk, options: FileListOptions):
     const child = level.children[level.index];
     if (!child) {
       await refill(listing, walk, level);
+    } else if (entries.length >= limit && (listing.emptyDirectories || !child.isDirectory)) {
+      return { entries, next: entries.at(-1)?.path };
     } else if (child.isDirectory) {
       level.index += 1;
-      await descend(listing, walk, joinPath(level.path, child.name), child.leadsTo ?? [...level.steps, child.name], undefined);
-    } else if (entries.length >= limit) {
-      return { entries, next: entries.at(-1)?.path };
+      const path = joinPath(level.path, child.name);
+      const { empty } = await descend(listing, walk, path, child.leadsTo ?? [...level.steps, child.name], undefined);
+      if (empty && listing.emptyDirectories) entries.push({ path: `${path}/`, bytes: 0, modifiedAt: empty.modifiedAt, etag: DIRECTORY_ETAG });
     } else {
       const files = filesFrom(level, Math.min(STAT_BATCH, limit - entries.length));
       level.index += files.length;
@@ -159,14 +164,14 @@ async function statAll(listing: Listing, level: Level, files: readonly Child[]):
 
 /** What vanished since it was read, or is no longer to be listed, is left out. */
 async function statOne(listing: Listing, held: HeldDirectory, path: string, child: Child): Promise<FileFacts | undefined> {
-  const { leadsTo, name, refused } = child;
+  const { leadsTo, name, refused, unseen } = child;
   const unknown = { path, bytes: 0, modifiedAt: new Date(0).toISOString() };
-  if (child.isUnreadable && refused !== undefined) return { ...unknown, etag: 'unreadable', refused };
+  if (unseen !== undefined && refused !== undefined) return { ...unknown, etag: unseen, refused };
   try {
     if (leadsTo) return await listing.walk(leadsTo.slice(0, -1), {}, (parent) => statIn(parent, leadsTo.at(-1) ?? '', path, 'skip'));
     return await statIn(held, name, path, listing.symlinks, refused);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    return refused !== NOT_UTF8 ? undefined : { ...unknown, etag: 'name-not-utf8', refused };
+    return refused !== NOT_UTF8 ? undefined : { ...unknown, etag: NOT_UTF8_ETAG, refused };
   }
 }

@@ -3,6 +3,7 @@ import { type BigIntStats, constants } from 'node:fs';
 import { PenstockError } from '../../model/errors.ts';
 import { type Directories, isNoDirectory, splitParent, splitPath } from './contained-path.ts';
 import { Descriptor } from './descriptor.ts';
+import { instantOf } from './instant.ts';
 import { nextDataRange } from './libc.ts';
 import type { FileAttributes, FileFacts, OpenFile, SymlinkPolicy } from './port.ts';
 import { attributesOf } from './posix-attributes.ts';
@@ -108,15 +109,11 @@ async function dataFrom(fd: number, position: number, bytes: number): Promise<{ 
   return range && range.start < bytes ? { start: range.start, end: Math.min(range.end, bytes) } : undefined;
 }
 
-/** What an ISO instant of four-digit years can hold; a file system's can lie outside, by a wrong clock or by intent. */
-const EARLIEST_MS = Date.parse('0000-01-01T00:00:00.000Z');
-const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z');
-
 export function factsOf(path: string, stats: BigIntStats): FileFacts {
   return {
     path,
     bytes: Number(stats.size),
-    modifiedAt: new Date(Math.min(Math.max(Number(stats.mtimeNs / 1_000_000n), EARLIEST_MS), LATEST_MS)).toISOString(),
+    modifiedAt: instantOf(stats.mtimeNs),
     etag: `${stats.size}-${stats.mtimeNs}`,
   };
 }

@@ -1,15 +1,19 @@
 /** What lies at one path. */
+import type { BigIntStats } from 'node:fs';
 import { readlink } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
-import { type Directories, type HeldDirectory, isNoDirectory, splitParent, splitPath } from './contained-path.ts';
-import type { FileFacts, SymlinkPolicy } from './port.ts';
+import { type HeldDirectory, isNoDirectory, splitParent, splitPath } from './contained-path.ts';
+import { instantOf } from './instant.ts';
+import type { DirectoryFacts, FileFacts, SymlinkPolicy } from './port.ts';
 import { isMissing, posixError } from './posix-errors.ts';
 import { type LinkScope, resolvePath } from './posix-links.ts';
 import { factsOf } from './posix-open.ts';
-import { statLink } from './raw-fs.ts';
+import { statFd, statLink } from './raw-fs.ts';
 
 const LINKS_REFUSED = 'symbolic links are refused here';
 const NOWHERE = 'it leads nowhere';
+export const CIRCLE = 'it leads in a circle';
+export const NO_FILE = 'it leads to a FIFO, socket or device';
 
 /** @param path what the facts call it @returns undefined for what is neither a regular file nor, unless they are skipped, a link */
 export async function statIn(parent: HeldDirectory, name: string, path: string, symlinks: SymlinkPolicy, refused?: string): Promise<FileFacts | undefined> {
@@ -49,7 +53,7 @@ export async function statAt(scope: LinkScope, path: string, symlinks: SymlinkPo
   try {
     const found: Followed | undefined = symlinks === 'follow' ? await follow(scope, [], path) : undefined;
     const { directory, name } = splitParent(found?.kind === 'file' ? found.steps.join('/') : path, store);
-    const refused = found?.kind === 'refused' ? found.refused : found?.kind === 'directory' ? 'it leads to a directory' : undefined;
+    const refused = found && (await whyNotFollowed(scope, found, directory));
     return await walk(directory, {}, (parent) => statIn(parent, name, path, symlinks, refused));
   } catch (error) {
     if (isMissing(error)) return undefined;
@@ -60,12 +64,26 @@ export async function statAt(scope: LinkScope, path: string, symlinks: SymlinkPo
   }
 }
 
-export async function hasDirectoryAt(store: string, walk: Directories, path: string): Promise<boolean> {
+/** Undefined where it leads to a file. */
+async function whyNotFollowed(scope: LinkScope, found: Followed, from: readonly string[]): Promise<string | undefined> {
+  if (found.kind === 'refused') return found.refused;
+  if (found.kind === 'special') return NO_FILE;
+  if (found.kind === 'file') return undefined;
+  const above = await follow(scope, [], from.join('/'));
+  return 'steps' in above && isAtOrAbove(found.steps, above.steps) ? CIRCLE : 'it leads to a directory';
+}
+
+export const isAtOrAbove = (one: readonly string[], other: readonly string[]): boolean => one.every((step, depth) => step === other[depth]);
+
+export async function statDirectoryAt(scope: LinkScope, path: string, symlinks: SymlinkPolicy): Promise<DirectoryFacts | undefined> {
+  const { store, directories: walk } = scope;
   try {
-    await walk(splitPath(path, store), {}, () => Promise.resolve());
-    return true;
+    const led: Followed = symlinks === 'follow' ? await follow(scope, [], path) : { kind: 'directory', steps: splitPath(path, store) };
+    return led.kind === 'directory' ? await walk(led.steps, {}, async ({ fd }) => directoryFacts(await statFd(fd))) : undefined;
   } catch (error) {
-    if (isNoDirectory(error)) return false;
+    if (isNoDirectory(error)) return undefined;
     throw posixError(error, store, path);
   }
 }
+
+export const directoryFacts = ({ mode, mtimeNs }: BigIntStats): DirectoryFacts => ({ mode: Number(mode) & 0o777, modifiedAt: instantOf(mtimeNs) });

@@ -11,7 +11,7 @@ import { openFileAt } from './posix-open.ts';
 import { readFileAt } from './posix-read.ts';
 import { collectIn, removeAt, sweepBelow } from './posix-remove.ts';
 import { createPosixScope, internalsOf, walkFrom } from './posix-scope.ts';
-import { hasDirectoryAt, statAt } from './posix-stat.ts';
+import { statAt, statDirectoryAt } from './posix-stat.ts';
 import { syncBelow } from './posix-sync.ts';
 import { writeFileAt } from './posix-write.ts';
 import type { Writing } from './posix-writing.ts';
@@ -33,12 +33,13 @@ export function createPosixFileStore({ name: store, root }: { readonly name: str
       defer: held && scope ? (directory) => scope.defer(directory) : undefined,
     };
   };
+  const linkScope = (within: string) => ({ root, store, directories: walk, within: splitPath(within, store) });
   return {
     name: store,
     root,
     list: (path, options = {}) => list(path, options),
     listDirectories: (path) => listDirectoriesAt(root, store, path),
-    stat: (path, { symlinks = 'skip', within = '' } = {}) => statAt({ root, store, directories: walk, within: splitPath(within, store) }, path, symlinks),
+    stat: (path, { symlinks = 'skip', within = '' } = {}) => statAt(linkScope(within), path, symlinks),
     read: (path, options = {}) => readFileAt(root, store, walk, path, options),
     openFile: (path, { scope, ...options } = {}) => openFileAt(root, store, internalsOf(scope, root)?.directories ?? walk, path, options),
     async readBytes(path, { limitBytes = DEFAULT_LIMIT_BYTES } = {}) {
@@ -55,14 +56,17 @@ export function createPosixFileStore({ name: store, root }: { readonly name: str
     },
     write: (path, content, options = {}) => writeFileAt({ ...writing(options.scope), batch: undefined }, path, content, options),
     createFile: (path, options) => createFileAt(writing(options.scope), path, options),
-    hasDirectory: (path) => hasDirectoryAt(store, walk, path),
-    ensureDirectory: (path, { mode = DEFAULT_DIRECTORY_MODE } = {}) =>
-      flushed(createScope(), async (scope) => {
-        const options = { create: { mode, changed: (directory: string) => scope.defer(directory) } };
-        await walk(splitPath(path, store), options, () => Promise.resolve()).catch((error: unknown) => {
+    hasDirectory: async (path) => (await statDirectoryAt(linkScope(''), path, 'skip')) !== undefined,
+    statDirectory: (path, { symlinks = 'skip', within = '' } = {}) => statDirectoryAt(linkScope(within), path, symlinks),
+    async ensureDirectory(path, { mode = DEFAULT_DIRECTORY_MODE, modeOfNew, scope } = {}) {
+      const make = async (batch: PublishScope): Promise<void> => {
+        const create = { mode, modeOf: modeOfNew, changed: (directory: string) => batch.defer(directory) };
+        await walk(splitPath(path, store), { create }, () => Promise.resolve()).catch((error: unknown) => {
           throw posixError(error, store, path);
         });
-      }),
+      };
+      await (scope && internalsOf(scope, root) ? make(scope) : flushed(createScope(), make));
+    },
     sync: (path) => syncBelow(root, store, path),
     async freeBytes() {
       const facts = await statfs(root).catch((error: unknown) => {

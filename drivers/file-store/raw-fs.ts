@@ -3,6 +3,9 @@
  * takes 140. Errors are Node's, with `code`.
  */
 import fs, { type BigIntStats } from 'node:fs';
+import { nanosecondsOf } from './instant.ts';
+import { setFileTime, setLinkTime } from './libc.ts';
+import { errnoOf } from './posix-errors.ts';
 
 type Done<T> = (error: NodeJS.ErrnoException | null, result: T) => void;
 type Finished = (error?: NodeJS.ErrnoException | null) => void;
@@ -55,20 +58,28 @@ export async function writeFd(fd: number, from: Buffer, position: number): Promi
   }
 }
 
-/**
- * utimes takes seconds in a double, which near today resolves 0.24 us and may land just below the millisecond; half a microsecond more
- * makes every instant come back as it was given.
- */
-const utimeOf = (modifiedAt: string): number => (Date.parse(modifiedAt) + 0.0005) / 1000;
-
 /** What is no instant leaves the time as it is: the content is worth more. */
 export async function setModified(fd: number, modifiedAt: string): Promise<void> {
-  const seconds = utimeOf(modifiedAt);
-  if (Number.isNaN(seconds)) return;
-  await endOf((done) => fs.futimes(fd, seconds, seconds, done));
+  const nanoseconds = nanosecondsOf(modifiedAt);
+  if (nanoseconds === undefined) return;
+  await setFileTime(fd, nanoseconds).catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOSYS') throw error;
+    const seconds = utimeOf(nanoseconds);
+    return endOf((done) => fs.futimes(fd, seconds, seconds, done));
+  });
 }
 export async function setLinkModified(path: string, modifiedAt: string): Promise<void> {
-  const seconds = utimeOf(modifiedAt);
-  if (Number.isNaN(seconds)) return;
-  await endOf((done) => fs.lutimes(path, seconds, seconds, done));
+  const nanoseconds = nanosecondsOf(modifiedAt);
+  if (nanoseconds === undefined) return;
+  await setLinkTime(path, nanoseconds).catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOSYS') throw error;
+    const seconds = utimeOf(nanoseconds);
+    return endOf((done) => fs.lutimes(path, seconds, seconds, done));
+  });
 }
+
+/**
+ * Where the C library cannot be called: utimes takes seconds in a double, which near today resolves 0.24 us and may land just below the millisecond; half a
+ * microsecond more makes every millisecond come back as it was given.
+ */
+const utimeOf = (nanoseconds: bigint): number => (Number(nanoseconds / 1_000_000n) + 0.0005) / 1000;
