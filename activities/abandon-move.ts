@@ -4,7 +4,7 @@ import { readManifestIndex } from '../datapath/transfer/manifest-store.ts';
 import { type LargeRecords, largeRecords } from '../datapath/transfer/move-records.ts';
 import { PenstockError } from '../model/errors.ts';
 import type { ManifestEntry } from '../model/manifest.ts';
-import type { MoveRequest } from '../model/transfer.ts';
+import type { AbandonAnswer, MoveRequest } from '../model/transfer.ts';
 import { largeEntry } from './large-entry.ts';
 import { placeOf } from './manifests.ts';
 import type { Mover } from './move-unit.ts';
@@ -12,32 +12,42 @@ import type { Mover } from './move-unit.ts';
 /** Each is a few small requests. */
 const ENTRIES_AT_ONCE = 8;
 
-/** The records stay: a unit that is tried later finds the session lost, and the entry is moved anew. @returns how many were ended */
-export async function abandonMove(mover: Mover, request: MoveRequest): Promise<number> {
+/** The records stay: a unit that is tried later finds the session lost, and the entry is moved anew. */
+export async function abandonMove(mover: Mover, request: MoveRequest): Promise<AbandonAnswer> {
   const { stores, run } = mover;
   const { pages } = await readManifestIndex(stores.warm, request.manifest);
   const places = pages.flatMap(({ large = [] }, page) => large.map(({ index }) => ({ page, index })));
-  let abandoned = 0;
+  let ended = 0;
+  let left = 0;
+  const published = { files: 0, bytes: 0 };
   await inLanes(places, ENTRIES_AT_ONCE, async (place) => {
     run.signal.throwIfAborted();
     const records = largeRecords(placeOf(stores, request.manifest), place.page, place.index);
-    if (await records.findEntry()) return;
-    if (await abandonLarge(mover, records, () => largeEntry(mover, request, place))) abandoned += 1;
-    run.report({ abandoned });
+    const known = await records.findEntry();
+    if (known && 'entry' in known) {
+      published.files += 1;
+      published.bytes += known.entry.bytes;
+    }
+    if (known) return;
+    const became = await abandonLarge(mover, records, () => largeEntry(mover, request, place));
+    if (became === 'ended') ended += 1;
+    if (became === 'left') left += 1;
+    run.report({ ended, left });
   });
-  return abandoned;
+  return { ended, left, published };
 }
 
-/** @returns false where there is nothing to end, or nothing that can be: never begun, published, ended before. @throws what may pass */
-export async function abandonLarge({ target, run }: Mover, records: LargeRecords, entryOf: () => Promise<ManifestEntry>): Promise<boolean> {
+/** @returns none where there is nothing to end: never begun, published, ended before; left where the store will not end it. @throws what may pass */
+export async function abandonLarge({ target, run }: Mover, records: LargeRecords, entryOf: () => Promise<ManifestEntry>): Promise<'ended' | 'none' | 'left'> {
   try {
     const known = await records.findSession();
-    if (!known || known.session === '') return false;
+    if (!known || known.session === '') return 'none';
     const writer = await target.create(await entryOf(), { attempt: run.attempt, session: known.session, signal: run.signal });
     await writer.abandon();
-    return true;
+    return 'ended';
   } catch (error) {
-    if (error instanceof PenstockError && (error.type === 'SessionLost' || error.errorClass === 'fatal')) return false;
+    if (error instanceof PenstockError && error.type === 'SessionLost') return 'none';
+    if (error instanceof PenstockError && error.errorClass === 'fatal') return 'left';
     throw error;
   }
 }

@@ -37,8 +37,11 @@ export function createAdHocActivities(stores: Stores) {
   };
 }
 
-/** Buckets belong to whoever pays for them, so none is made. A directory may be on a mount that only movers have, and is made where it is missing. */
-async function demandBucket(stores: Stores, place: Location, signal: AbortSignal): Promise<void> {
+/**
+ * Buckets belong to whoever pays for them, so none is made. A directory may be on a mount that only movers have, and is made where it is missing. @throws InvalidInput
+ * where the site has no such store, or the store no such bucket
+ */
+export async function demandBucket(stores: Stores, place: Location, signal: AbortSignal): Promise<void> {
   const endpoint = endpointAt(stores, place);
   if (isTree(stores, place.store)) return;
   await endpoint.list({ limit: 1, signal }).catch((error: unknown) => {

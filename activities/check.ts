@@ -22,11 +22,14 @@ import {
 import { PenstockError } from '../model/errors.ts';
 import { formatLocation, type Location, SYSTEM_BUCKET } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
+import { demandBucket } from './ad-hoc.ts';
 import { effect, type Run } from './effect.ts';
 import { createLimitWatch } from './limits.ts';
 import { endpointAt } from './places.ts';
 
 const FILES_AT_ONCE = 16;
+/** Below a move's manifest, that of what arrived. */
+const MOVED = 'moved/';
 /** A page of 10,000 entries with the longest paths, each with a message. */
 const MAX_RECORD_BYTES = 64 * 2 ** 20;
 
@@ -34,6 +37,8 @@ export interface OpenedCheck {
   readonly manifest: ManifestRef;
   readonly heartbeatSeconds: number;
   readonly eventsPerRun: number;
+  /** Entries that were to be moved and are not in this manifest of what arrived; absent where there are none. */
+  readonly notMoved?: number;
 }
 export interface CheckPartRequest extends CheckPart {
   readonly manifest: ManifestRef;
@@ -66,12 +71,14 @@ export type CheckActivities = ReturnType<typeof createCheckActivities>;
 
 export function createCheckActivities(stores: Stores, watch = createLimitWatch(stores)) {
   return {
-    /** NotFound where no manifest lies there; InvalidInput where a store is none of the site. */
+    /** NotFound where no manifest lies there; InvalidInput where a store is none of the site, or the store has no such bucket. */
     openCheck: ({ manifest, target }: Pick<CheckRequest, 'manifest' | 'target'>): Promise<OpenedCheck> =>
-      effect(async () => {
-        endpointAt(stores, target);
+      effect(async (run) => {
+        await demandBucket(stores, target, run.signal);
         const { heartbeatSeconds, eventsPerRun } = stores.site.policies;
-        return { manifest: await manifestAt(stores, manifest), heartbeatSeconds, eventsPerRun };
+        const found = await manifestAt(stores, manifest);
+        const notMoved = await notMovedOf(stores, found);
+        return { manifest: found, heartbeatSeconds, eventsPerRun, ...(notMoved > 0 ? { notMoved } : {}) };
       }),
 
     checkPart: (request: CheckPartRequest): Promise<CheckAnswer> =>
@@ -112,6 +119,13 @@ async function manifestAt(stores: Stores, place: Location): Promise<ManifestRef>
       nextStep: 'Take the one that `penstock transfer status` names.',
     },
   );
+}
+
+/** What arrived is on record beside the list of what was to be moved. */
+async function notMovedOf(stores: Stores, { bucket, prefix, files }: ManifestRef): Promise<number> {
+  if (!prefix.endsWith(`/${MOVED}`)) return 0;
+  const listed = await findManifest({ store: stores.warm, storeName: 'warm', bucket, prefix: prefix.slice(0, -MOVED.length) });
+  return Math.max(0, (listed?.files ?? files) - files);
 }
 
 /** A manifest without pages still has a target to look at. */

@@ -2,7 +2,7 @@
  * The frame around every activity: heartbeat by time, cancellation as a signal, and errors mapped once. An activity is one
  * effect through one driver; what is common to all of them is here.
  */
-import { ApplicationFailure, Context, type Info } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure, Context, type Info } from '@temporalio/activity';
 import { type ErrorType, PenstockError } from '../model/errors.ts';
 
 const HEARTBEAT_MS = 1000; // throttled by the SDK to 80 % of the heartbeat timeout
@@ -19,6 +19,8 @@ export interface Run {
   readonly superseded: readonly string[];
   /** Shown in the UI and by `penstock allocation readiness` while the activity runs. */
   report(details: unknown): void;
+  /** The same for what changes by itself, as a rate falls while nothing moves: asked at every beat, and once more where the activity is cancelled. */
+  follow(ask: () => unknown): void;
   /** True when a person or the workflow asked to stop; false for pause, reset, timeout or shutdown, after which the work goes on. */
   cancelRequested(): boolean;
 }
@@ -30,8 +32,8 @@ export interface EffectOptions {
 
 export async function effect<T>(work: (run: Run) => Promise<T>, options: EffectOptions = {}): Promise<T> {
   const context = Context.current();
-  let details: unknown;
-  const beat = () => context.heartbeat(details);
+  let details: () => unknown = () => undefined;
+  const beat = () => context.heartbeat(details());
   // Not at once: most calls are over before the first beat, and each costs the server a synced write.
   const timer = setInterval(beat, HEARTBEAT_MS);
   try {
@@ -42,18 +44,25 @@ export async function effect<T>(work: (run: Run) => Promise<T>, options: EffectO
         attemptName(context.info, context.info.attempt - 1 - index),
       ),
       report: (latest) => {
-        details = latest;
+        details = () => latest;
+      },
+      follow: (ask) => {
+        details = ask;
       },
       cancelRequested: () => context.cancellationDetails?.cancelRequested ?? false,
     });
   } catch (error) {
     // A driver reports its abort as its own error; the context knows why it was aborted.
-    if (context.cancellationSignal.aborted) await context.cancelled;
+    if (context.cancellationSignal.aborted) throw await context.cancelled.catch((reason: unknown) => withDetails(reason, details()));
     throw toFailure(error, options.refuse);
   } finally {
     clearInterval(timer);
   }
 }
+
+/** A cancelled activity has no answer: how far it came goes along with its failure. */
+const withDetails = (reason: unknown, details: unknown): unknown =>
+  reason instanceof CancelledFailure && details !== undefined ? new CancelledFailure(reason.message, [details], reason.cause) : reason;
 
 /** By the end of the run's id: it begins with the time, which runs that start together share. */
 const attemptName = ({ activityId, workflowExecution }: Info, attempt: number): string =>

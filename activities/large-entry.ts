@@ -1,11 +1,11 @@
 /** A large entry, whose shares many workers move: what each of them asks and begins alike, and how their shares become one whole. */
 import { engineOf } from '../datapath/transfer/copy.ts';
-import { wholeChecksum } from '../datapath/transfer/copy-entry.ts';
 import type { CreateOptions, EntryReader, EntryWriter, PartReceipt } from '../datapath/transfer/endpoint.ts';
 import { unitsOf } from '../datapath/transfer/manifest-format.ts';
 import { readManifestIndex, readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { EntryResult, LargeRecords, ShareRecord } from '../datapath/transfer/move-records.ts';
 import { causeOf, SourceFailure } from '../datapath/transfer/source-failure.ts';
+import { wholeChecksum } from '../datapath/transfer/whole-checksum.ts';
 import { type ErrorType, PenstockError } from '../model/errors.ts';
 import type { ManifestEntry } from '../model/manifest.ts';
 import type { MoveRequest } from '../model/transfer.ts';
@@ -61,7 +61,7 @@ export interface Sealing {
  * shares make no whole: another version, damage, a lost session, or an entry that one request writes, which only who sends it can seal.
  */
 export async function seal(mover: Mover, request: MoveRequest, { records, entry, shares }: Sealing): Promise<EntryResult | undefined> {
-  const { source, target, run } = mover;
+  const { source, target, run, limiter } = mover;
   const receipts = shares.flatMap((share) => ('parts' in share ? share.parts.map(toReceipt) : []));
   if (receipts.reduce((sum, { bytes }) => sum + bytes, 0) !== entry.bytes) return undefined;
   const { session } = await records.session(
@@ -78,10 +78,8 @@ export async function seal(mover: Mover, request: MoveRequest, { records, entry,
     const options = { ...(await createOptions(request, opened, run)), session };
     const resumed = await patience.run(() => target.create(entry, options), run.signal);
     writer = resumed;
-    const sealed = await patience.run(async () => {
-      const crc32c = await wholeChecksum({ source, signal: run.signal }, opened, receipts);
-      return await resumed.seal(receipts, crc32c, run.signal);
-    }, run.signal);
+    const crc32c = await wholeChecksum({ source, patience, signal: run.signal, ...(limiter ? { limiter } : {}) }, opened, receipts);
+    const sealed = await patience.run(() => resumed.seal(receipts, crc32c, run.signal), run.signal);
     return { entry: await sealed.published };
   } catch (error) {
     const cause = causeOf(error);
@@ -105,10 +103,11 @@ const NO_WHOLE: ReadonlySet<ErrorType> = new Set<ErrorType>([
   'InvalidInput',
 ]);
 
-const toReceipt = ({ number, bytes, crc32c, etag }: ShareParts[number]): PartReceipt => ({
+const toReceipt = ({ number, bytes, crc32c, etag, foreign }: ShareParts[number]): PartReceipt => ({
   number,
   bytes,
   crc32c,
   ...(etag === undefined ? {} : { etag }),
+  ...(foreign ? { foreign } : {}),
 });
 type ShareParts = Extract<ShareRecord, { parts: unknown }>['parts'];

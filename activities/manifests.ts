@@ -13,12 +13,25 @@ import type { Run } from './effect.ts';
 
 const STORE = 'warm';
 
+export interface ListingOptions {
+  /** Prefixes that are left out. */
+  readonly exclude?: readonly string[];
+  /** Each that is listed; not where an earlier attempt's manifest is found. */
+  readonly onEntry?: (entry: ManifestEntry) => void;
+}
+
 /**
  * Lists an endpoint into a manifest of this workflow run; a repeated attempt finds the first one's and does not list again. A
  * later run has a manifest of its own, so that nobody's is replaced while it is read.
  * @param name such as "{tenant}/{project}/{allocationId}/{what}"
  */
-export async function listIntoManifest(stores: Stores, name: string, source: Endpoint, run: Run, exclude: readonly string[] = []): Promise<ManifestRef> {
+export async function listIntoManifest(
+  stores: Stores,
+  name: string,
+  source: Endpoint,
+  run: Run,
+  { exclude = [], onEntry }: ListingOptions = {},
+): Promise<ManifestRef> {
   const { workflowExecution } = Context.current().info;
   const prefix = `manifests/${name}/${workflowExecution?.runId ?? 'no-run'}/`;
   const place: ManifestPlace = { store: stores.warm, storeName: STORE, bucket: SYSTEM_BUCKET, prefix };
@@ -28,7 +41,7 @@ export async function listIntoManifest(stores: Stores, name: string, source: End
   const ranges = await cutRanges(source, run.signal);
   return await writeManifestRanges({
     ...place,
-    ranges: ranges.map((range) => () => without(listAll(source, run.signal, range), exclude)),
+    ranges: ranges.map((range) => () => without(listAll(source, run.signal, range), exclude, onEntry)),
     largeBytes: stores.site.policies.largeFile,
     signal: run.signal,
     onPage: run.report,
@@ -59,8 +72,14 @@ export async function* readMoved(stores: Stores, manifest: ManifestRef): AsyncGe
   }
 }
 
-async function* without(entries: AsyncIterable<ManifestEntry>, exclude: readonly string[]): AsyncGenerator<ManifestEntry, void> {
+async function* without(
+  entries: AsyncIterable<ManifestEntry>,
+  exclude: readonly string[],
+  onEntry: ListingOptions['onEntry'],
+): AsyncGenerator<ManifestEntry, void> {
   for await (const entry of entries) {
-    if (!exclude.some((prefix) => entry.path.startsWith(prefix))) yield entry;
+    if (exclude.some((prefix) => entry.path.startsWith(prefix))) continue;
+    onEntry?.(entry);
+    yield entry;
   }
 }

@@ -16,16 +16,20 @@ type Share = Extract<Unit, { kind: 'share' }>;
 
 export async function moveShare(mover: Mover, request: MoveRequest, unit: Share): Promise<UnitAnswer> {
   const records = largeRecords(placeOf(mover.stores, request.manifest), unit.page, unit.index);
-  if (!(await records.findShare(unit.share))) {
+  const known = await records.findShare(unit.share);
+  if (known) mover.onFound({ files: 0, bytes: bytesOf(known) });
+  else {
     const entry = await largeEntry(mover, request, unit);
     await records.recordShare(unit.share, await partsOf(mover, request, unit, entry, records));
   }
   await sealLast(mover, request, unit, records);
   const share = await records.findShare(unit.share);
   // A share that failed is tried once more, as a whole entry, by the finish; only that counts.
-  const parts = share && 'parts' in share ? share.parts : [];
-  return { files: 0, bytes: parts.reduce((sum, part) => sum + part.bytes, 0), failedCount: 0, failed: [] };
+  const bytes = share ? bytesOf(share) : 0;
+  return { files: 0, bytes, shareBytes: bytes, failedCount: 0, failed: [] };
 }
+
+const bytesOf = (share: ShareRecord): number => ('parts' in share ? share.parts.reduce((sum, part) => sum + part.bytes, 0) : 0);
 
 /** At once, for a sweep ends what lies unpublished for days, and the other units may take so long. What makes no whole is left to the finish. */
 async function sealLast(mover: Mover, request: MoveRequest, unit: Share, records: LargeRecords): Promise<void> {
@@ -54,21 +58,20 @@ async function partsOf(mover: Mover, request: MoveRequest, unit: Share, entry: M
       const writer = await target.create(entry, { ...options, session, ...(isMine ? { room: 'take' } : {}) });
       try {
         let doneBytes = 0;
-        const began = Date.now();
         const engine = engineOf({ concurrency: 1, signal: run.signal, ...(limiter ? { limiter } : {}) });
         const receipts = await moveParts(
           {
             ...engine,
             onBytes(bytes) {
               doneBytes += bytes;
-              mover.onProgress({ doneFiles: 0, doneBytes, bytesPerSecond: Math.round((doneBytes * 1000) / Math.max(1, Date.now() - began)) });
+              mover.onProgress({ doneFiles: 0, doneBytes });
             },
           },
           reader,
           writer,
           partsOfShare(partCount(entry.bytes, writer.partBytes), unit.share, unit.shares),
         );
-        return { parts: receipts.map(({ number, bytes, crc32c, etag }) => ({ number, bytes, ...(crc32c ? { crc32c } : {}), ...(etag ? { etag } : {}) })) };
+        return { parts: receipts.map(({ crc32c, ...rest }) => ({ ...rest, ...(crc32c ? { crc32c } : {}) })) };
       } finally {
         await writer.close();
       }

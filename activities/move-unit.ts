@@ -8,7 +8,7 @@ import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import type { FailedEntry, ManifestRef, Progress } from '../model/manifest.ts';
-import { addAnswers, FAILED_SHOWN, type MoveRequest, nothingMoved, type UnitAnswer } from '../model/transfer.ts';
+import { addAnswers, type Counts, FAILED_SHOWN, type MoveRequest, nothingMoved, type UnitAnswer } from '../model/transfer.ts';
 import type { Unit } from '../model/transfer-plan.ts';
 import type { Run } from './effect.ts';
 import { placeOf } from './manifests.ts';
@@ -25,8 +25,12 @@ export interface Mover {
   readonly target: Endpoint;
   readonly limiter: RateLimiter | undefined;
   readonly run: Run;
-  /** How far this unit is, at most four times a second. */
-  readonly onProgress: (progress: Pick<Progress, 'doneFiles' | 'doneBytes' | 'bytesPerSecond'>) => void;
+  /** How far this unit is. */
+  readonly onProgress: (progress: Pick<Progress, 'doneFiles' | 'doneBytes'>) => void;
+  /** More of it that an earlier attempt has moved. */
+  readonly onFound: (found: Counts) => void;
+  /** More that lies at the target under its final name, and stays whatever becomes of this attempt. */
+  readonly onWhole: (arrived: Counts) => void;
 }
 
 export async function unitOf(stores: Stores, manifest: ManifestRef, number: number): Promise<Unit> {
@@ -51,6 +55,10 @@ async function movePage(mover: Mover, request: MoveRequest, page: number, before
   const { manifest } = request;
   const place = placeOf(stores, manifest);
   const known = await findMovedPage(place, page);
+  if (known?.facts) {
+    mover.onFound(known.facts);
+    mover.onWhole(known.facts);
+  }
   const recorded =
     known ??
     (await (async () => {
@@ -66,8 +74,8 @@ async function movePage(mover: Mover, request: MoveRequest, page: number, before
         signal: run.signal,
         replace: request.replace,
         attributes: request.attributes ?? false,
-        onProgress: ({ doneFiles, doneBytes, bytesPerSecond }) =>
-          mover.onProgress({ doneFiles: before.files + doneFiles, doneBytes: before.bytes + doneBytes, bytesPerSecond }),
+        onProgress: ({ doneFiles, doneBytes }) => mover.onProgress({ doneFiles: before.files + doneFiles, doneBytes: before.bytes + doneBytes }),
+        onPublished: ({ bytes }) => mover.onWhole({ files: 1, bytes }),
         ...(limiter ? { limiter } : {}),
         ...(request.retention ? { retention: request.retention } : {}),
       });

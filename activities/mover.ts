@@ -1,8 +1,8 @@
 /** What every activity that moves needs: the two ends, the limits, and someone to tell about progress. */
+import { createRateMeter } from '../datapath/transfer/progress.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import type { Progress } from '../model/manifest.ts';
-import type { MoveAnswer, MoveRequest, UnitRequest } from '../model/transfer.ts';
+import type { MoveAnswer, MoveRequest, MoverDetails, UnitProgress, UnitRequest } from '../model/transfer.ts';
 import type { Run } from './effect.ts';
 import { rememberStaged } from './eviction.ts';
 import { finishMove } from './finish-move.ts';
@@ -12,7 +12,7 @@ import { stagingReporter, unitReporter } from './reports.ts';
 
 export async function createMover(
   stores: Stores,
-  request: MoveRequest & Partial<Pick<UnitRequest, 'unit' | 'progressTo'>>,
+  request: MoveRequest & Partial<Pick<UnitRequest, 'unit'>>,
   run: Run,
   limiter: RateLimiter | undefined,
 ): Promise<Mover> {
@@ -20,20 +20,46 @@ export async function createMover(
   const links = request.symlinks ? { symlinks: request.symlinks } : {};
   // A unit is shorter than the grace: data that is still arriving keeps its pin, however long it takes.
   if (report) await stores.hot.renewReservations(report.workflowId, new Date(Date.now() + stores.site.policies.leaseGraceSeconds * 1000).toISOString());
-  const tellTransfer = request.progressTo === undefined ? undefined : unitReporter(request.progressTo);
+  const tellTransfer = request.progressTo === undefined ? undefined : unitReporter(request.progressTo, request.limit?.lanes ?? 1);
   const tell = report ? stagingReporter(report.workflowId, report.mountIndex, stores.site.policies.readyThreshold) : undefined;
+  const meter = createRateMeter();
+  const whole = { files: 0, bytes: 0, isAtLeast: run.superseded.length > 0 };
+  let done = { doneFiles: 0, doneBytes: 0 };
+  const told = (): UnitProgress => ({ unit, ...done, bytesPerSecond: meter.rate() ?? 0 });
+  const advance = (next: typeof done): void => {
+    done = next;
+    // A progress message is a courtesy: its failure must not fail the transfer.
+    void tell?.({ files: manifest.files, bytes: manifest.bytes, ...done, bytesPerSecond: meter.rate() ?? 0 }).catch(() => undefined);
+  };
+  run.follow((): MoverDetails => {
+    void tellTransfer?.(told()).catch(() => undefined);
+    const rate = meter.rate();
+    return {
+      files: manifest.files,
+      bytes: manifest.bytes,
+      unit,
+      ...done,
+      ...(rate === undefined ? {} : { bytesPerSecond: rate }),
+      whole,
+      ...(report ? { mountIndex: report.mountIndex } : {}),
+    };
+  });
   return {
     stores,
     source: endpointAt(stores, request.source, links),
     target: endpointAt(stores, request.target, links),
     limiter,
     run,
-    onProgress(moved) {
-      const progress: Progress = { files: manifest.files, bytes: manifest.bytes, ...moved };
-      run.report({ ...progress, unit, ...(report ? { mountIndex: report.mountIndex } : {}) });
-      // A progress message is a courtesy: its failure must not fail the transfer.
-      void tell?.(progress).catch(() => undefined);
-      void tellTransfer?.({ unit, ...moved }).catch(() => undefined);
+    onProgress(next) {
+      meter.add(next.doneBytes - done.doneBytes);
+      advance(next);
+    },
+    onFound(found) {
+      advance({ doneFiles: done.doneFiles + found.files, doneBytes: done.doneBytes + found.bytes });
+    },
+    onWhole(arrived) {
+      whole.files += arrived.files;
+      whole.bytes += arrived.bytes;
     },
   };
 }

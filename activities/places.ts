@@ -3,6 +3,8 @@
 import type { Endpoint } from '../datapath/transfer/endpoint.ts';
 import { createFileEndpoint, type FileEndpointOptions } from '../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../datapath/transfer/object-endpoint.ts';
+import type { FileStore } from '../drivers/file-store/port.ts';
+import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
@@ -29,24 +31,28 @@ export const checkpointDirectory = (key: AllocationKey, checkpointId: string): s
 
 /** @throws PenstockError InvalidInput where the site has no such store for data */
 export function endpointAt(stores: Stores, location: Location, options: FileEndpointOptions = {}): Endpoint {
-  const { bucket, prefix } = location;
-  switch (location.store) {
-    case 'hot':
-      return createFileEndpoint(stores.hotFiles, joinPath(bucket, prefix), options);
-    case 'warm':
-      return createObjectEndpoint(stores.warm, bucket, prefix);
-    case 'cold':
-      return createObjectEndpoint(stores.cold, bucket, prefix);
-    default: {
-      const store = stores.external.get(knownStore(stores, location.store));
-      if (!store) throw new TypeError(`store ${location.store} is in the site file and was not opened`);
-      return store.kind === 'files' ? createFileEndpoint(store.files, joinPath(bucket, prefix), options) : createObjectEndpoint(store.objects, bucket, prefix);
-    }
-  }
+  const { store, bucket, prefix } = location;
+  const files = treeOf(stores, store);
+  return files ? createFileEndpoint(files, joinPath(bucket, prefix), options) : createObjectEndpoint(objectsOf(stores, store), bucket, prefix);
 }
 
 /** Whether it is a directory tree rather than an object store. */
-export const isTree = (stores: Stores, store: string): boolean => store === 'hot' || stores.external.get(store)?.kind === 'files';
+export const isTree = (stores: Stores, store: string): boolean => treeOf(stores, store) !== undefined;
+
+/** Undefined where it is an object store, or none of the site. */
+export function treeOf(stores: Stores, store: string): FileStore | undefined {
+  if (store === 'hot') return stores.hotFiles;
+  const external = stores.external.get(store);
+  return external?.kind === 'files' ? external.files : undefined;
+}
+
+/** @throws PenstockError InvalidInput where the site has no such object store */
+export function objectsOf(stores: Stores, store: string): ObjectStore {
+  if (store === 'warm' || store === 'cold') return stores[store];
+  const external = stores.external.get(knownStore(stores, store));
+  if (external?.kind === 'objects') return external.objects;
+  throw new TypeError(`store ${store} is in the site file and was not opened as an object store`);
+}
 
 /** The name again. @throws PenstockError InvalidInput, naming the stores there are */
 export function knownStore(stores: Stores, name: string): string {

@@ -28,18 +28,29 @@ export function stagingReporter(workflowId: string, mountIndex: number, readyThr
   };
 }
 
-const UNIT_PAUSE_MS = 30_000;
-const UNIT_REPORTS = 10; // of an attempt: at most 40 events a unit, which is minutes of work
+const FIRST_PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 15 * 60_000;
+/** What one transfer tells in all, once its units are at their longest pauses: 16 times an hour, 64 events, 10,752 in the seven days that a unit may take. */
+const TOLD_EVERY_MS = LONGEST_PAUSE_MS / 4;
 
-/** Tells a transfer how one of its units is coming along; seldom, for the heartbeat has the rest. */
-export function unitReporter(workflowId: string): (progress: UnitProgress) => Promise<void> {
-  let toldAt = Date.now();
-  // Of the first attempt only: attempts are unlimited, histories are not.
-  let left = Context.current().info.attempt > 1 ? 0 : UNIT_REPORTS;
+/**
+ * How long a unit's mover waits until it tells its transfer again: 30 s, then twice as long each time, up to a quarter of an hour, so that a unit of twelve hours tells 51 times, four
+ * events each. Many lanes wait longer. Later attempts begin with longer pauses, for attempts are unlimited and histories are not.
+ */
+export function reportPauseMs({ told, attempt, lanes }: { readonly told: number; readonly attempt: number; readonly lanes: number }): number {
+  const doublings = Math.min(16, told + attempt - 1);
+  return Math.min(FIRST_PAUSE_MS * 2 ** doublings, Math.max(LONGEST_PAUSE_MS, lanes * TOLD_EVERY_MS));
+}
+
+/** Tells a transfer how one of its units is coming along, whenever it is asked and a report is due; seldom, for the heartbeat has the rest. */
+export function unitReporter(workflowId: string, lanes: number): (progress: UnitProgress) => Promise<void> {
+  const { attempt } = Context.current().info;
+  let told = 0;
+  let dueAt = Date.now() + reportPauseMs({ told, attempt, lanes });
   return async (progress) => {
-    if (left === 0 || Date.now() - toldAt < UNIT_PAUSE_MS) return;
-    toldAt = Date.now();
-    left -= 1;
+    if (Date.now() < dueAt) return;
+    told += 1;
+    dueAt = Date.now() + reportPauseMs({ told, attempt, lanes });
     await Context.current().client.workflow.getHandle(workflowId).signal(signalNames.unitProgress, progress);
   };
 }

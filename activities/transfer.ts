@@ -1,7 +1,7 @@
 /** Moving what a manifest names, unit by unit, and proving what arrived. */
-import pLimit from 'p-limit';
 import { checkManifest } from '../datapath/transfer/check.ts';
 import type { Endpoint } from '../datapath/transfer/endpoint.ts';
+import { inLanes } from '../datapath/transfer/lanes.ts';
 import { readManifest, readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { notWhole } from '../model/check.ts';
@@ -10,7 +10,9 @@ import type { Location } from '../model/location.ts';
 import type { ManifestEntry, ManifestRef } from '../model/manifest.ts';
 import { OUTPUT_RECORD } from '../model/output-record.ts';
 import {
+  type AbandonAnswer,
   FAILED_SHOWN,
+  type ListedTransfer,
   type ListTransferRequest,
   type MoveAnswer,
   type MoveRequest,
@@ -23,12 +25,14 @@ import {
 import { abandonMove } from './abandon-move.ts';
 import { effect } from './effect.ts';
 import { rememberStaged } from './eviction.ts';
+import { createForesight } from './foresee.ts';
 import { createLimitWatch } from './limits.ts';
 import { listIntoManifest, readMoved } from './manifests.ts';
 import { FILES_AT_ONCE, type Mover, movePages, moveUnit, unitOf } from './move-unit.ts';
 import { createMover, finish, moveWhole } from './mover.ts';
 import { endpointAt } from './places.ts';
 import { attestLocks, type LockRequest } from './retention.ts';
+import { demandSource } from './source.ts';
 
 const SEGMENT_MS = 5 * 60_000; // of the segments of workflows begun before 0.2
 
@@ -49,7 +53,7 @@ export type TransferActivities = ReturnType<typeof createTransferActivities>;
 
 export function createTransferActivities(stores: Stores, watch = createLimitWatch(stores)) {
   /** Under the limits of the transfer and of both stores for as long as the work takes. */
-  const moving = <T>(request: MoveRequest & Partial<Pick<UnitRequest, 'unit' | 'progressTo'>>, work: (mover: Mover) => Promise<T>): Promise<T> =>
+  const moving = <T>(request: MoveRequest & Partial<Pick<UnitRequest, 'unit'>>, work: (mover: Mover) => Promise<T>): Promise<T> =>
     effect(async (run) => {
       const { limiter, done } = await watch.limiterFor(request);
       try {
@@ -60,11 +64,25 @@ export function createTransferActivities(stores: Stores, watch = createLimitWatc
     });
 
   return {
+    /** A socket or FIFO that a job left has no content: it does not keep the output from being archived. */
     listPrefix: ({ source, exclude, name, ...key }: ListRequest): Promise<ManifestRef> =>
-      effect((run) => listIntoManifest(stores, `${key.tenant}/${key.project}/${key.allocationId}/${name}`, endpointAt(stores, source), run, exclude)),
+      effect((run) => {
+        const endpoint = endpointAt(stores, source, { specials: 'skip' });
+        return listIntoManifest(stores, `${key.tenant}/${key.project}/${key.allocationId}/${name}`, endpoint, run, { exclude });
+      }),
 
-    listTransfer: ({ name, source, exclude, symlinks }: ListTransferRequest): Promise<ManifestRef> =>
-      effect((run) => listIntoManifest(stores, name, endpointAt(stores, source, symlinks ? { symlinks } : {}), run, exclude)),
+    /** NotFound where there is no such source; see source.ts. */
+    listTransfer: ({ name, exclude, foresee, ...from }: ListTransferRequest): Promise<ListedTransfer> =>
+      effect(async (run) => {
+        const { source, symlinks } = from;
+        const endpoint = endpointAt(stores, source, symlinks ? { symlinks } : {});
+        await demandSource(stores, from, run.signal);
+        if (!foresee) return await listIntoManifest(stores, name, endpoint, run, { exclude });
+        const foresight = createForesight(stores, foresee, symlinks);
+        const manifest = await listIntoManifest(stores, name, endpoint, run, { exclude, onEntry: foresight.look });
+        const foreseen = foresight.found(manifest.files);
+        return { ...manifest, ...(foreseen ? { foreseen } : {}) };
+      }),
 
     moveUnit: (request: UnitRequest): Promise<UnitAnswer> =>
       moving(request, async (mover) => moveUnit(mover, request, await unitOf(stores, request.manifest, request.unit))),
@@ -76,7 +94,8 @@ export function createTransferActivities(stores: Stores, watch = createLimitWatc
     moveWhole: (request: MoveRequest): Promise<MoveAnswer> => moving(request, (mover) => moveWhole(mover, request)),
 
     /** Behind a move that does not go on. */
-    abandonMove: (request: MoveRequest): Promise<number> => effect(async (run) => abandonMove(await createMover(stores, request, run, undefined), request)),
+    abandonMove: (request: MoveRequest): Promise<AbandonAnswer> =>
+      effect(async (run) => abandonMove(await createMover(stores, request, run, undefined), request)),
 
     /** For workflows begun before 0.2. */
     transferSegment: (request: TransferRequest): Promise<TransferAnswer> => {
@@ -116,10 +135,9 @@ export function createTransferActivities(stores: Stores, watch = createLimitWatc
       effect(async (run) => {
         const endpoint = endpointAt(stores, source);
         await endpoint.remove(OUTPUT_RECORD); // first, for it says that all of it is here
-        const limit = pLimit(FILES_AT_ONCE);
         for (let page = 0; page < manifest.pages; page++) {
           const entries = await readManifestPage(stores.warm, manifest, page);
-          await Promise.all(entries.map((entry) => limit(() => removeUnchanged(endpoint, entry, run.signal))));
+          await inLanes(entries, FILES_AT_ONCE, (entry) => removeUnchanged(endpoint, entry, run.signal));
           run.report({ page: page + 1, pages: manifest.pages });
         }
       }),

@@ -7,6 +7,8 @@ import type { Session } from './session.ts';
 export interface CommandAnswer extends Answer {
   /** `ok` where absent. */
   readonly exit?: Exit;
+  /** Its rows are on stdout already. */
+  readonly isWritten?: true;
 }
 
 /** Runs a command's work and writes its answer; tests and the reference give other ones. */

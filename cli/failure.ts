@@ -30,6 +30,8 @@ function exitOfType(type: string): Exit {
   switch (type) {
     case 'NotFound':
       return 'notFound';
+    case 'AlreadyOver':
+      return 'alreadyOver';
     case 'StoreUnavailable':
     case 'StoreThrottled':
       return 'unreachable';

@@ -16,6 +16,10 @@ const exitCode = await runCli(process.argv.slice(2), {
   openStores: async (site) => (await import('../drivers/open-site.ts')).openStores(site),
   now: () => new Date(),
   delay: (milliseconds, signal) => delay(milliseconds, undefined, { signal }),
+  onInterrupt: (leave) => {
+    process.once('SIGINT', leave); // a second one ends the process
+    return () => process.off('SIGINT', leave);
+  },
 });
 // A long poll that was given up may still be open: everything is written, so nothing is worth waiting for.
 process.stdout.write('', () => process.exit(exitCode));

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { Run } from './command.ts';
 import { addAllocationCommands } from './commands/allocation/index.ts';
-import { addCheckCommand } from './commands/check.ts';
+import { addCheckCommands } from './commands/check/index.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addErasureCommands } from './commands/erasure/index.ts';
 import { addLimitCommands } from './commands/limit.ts';
@@ -37,7 +37,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
     );
   addAllocationCommands(program, run);
   addTransferCommands(program, run);
-  addCheckCommand(program, run);
+  addCheckCommands(program, run);
   addLimitCommands(program, run);
   addErasureCommands(program, run);
   addSiteCommands(program, run);

@@ -14,7 +14,7 @@ export async function runCli(parameters: readonly string[], io: Io): Promise<num
     const session = new Session(io, globalsOf(command));
     try {
       const answer = await work(session);
-      io.stdout(renderAnswer(answer, session.globals.output));
+      if (!answer.isWritten) io.stdout(renderAnswer(answer, session.globals.output));
       exit = answer.exit ?? 'ok';
     } catch (error) {
       exit = await report(error, session);

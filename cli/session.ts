@@ -21,6 +21,8 @@ export interface Io {
   openStores(site: Site): Promise<Stores>;
   now(): Date;
   delay(milliseconds: number, signal: AbortSignal): Promise<void>;
+  /** Calls back when the person at the terminal wants to leave, instead of ending at once. @returns forgets it again. Absent where nobody can. */
+  onInterrupt?(leave: () => void): () => void;
 }
 
 export interface Globals {

@@ -21,9 +21,12 @@ export interface WaitOptions {
 /** @throws CliError waitedTooLong or allocationEnded; Refusal where the workflow failed or is not there */
 export async function waitForPhase(session: Session, penstock: Penstock, key: AllocationKey, options: WaitOptions): Promise<AllocationStatus> {
   const { until, timeoutMs } = options;
+  const name = formatKey(key);
   const poll = (signal: AbortSignal) => pollUntil(session, penstock, key, until, signal);
-  return await withinTime(session, timeoutMs, `${formatKey(key)} was not ${until}`, (over) =>
-    until === 'released' ? besideProgress(over, () => penstock.wait(key), poll) : poll(over),
+  return await withinTime(
+    session,
+    { timeoutMs, late: `${name} was not ${until}`, left: `${name} goes on; \`penstock allocation cancel ${name}\` ends it.` },
+    (over) => (until === 'released' ? besideProgress(over, () => penstock.wait(key), poll) : poll(over)),
   );
 }
 

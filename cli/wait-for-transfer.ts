@@ -1,7 +1,7 @@
 /** Waiting for a transfer, a check or a replication, with progress on stderr and a way out. */
 import type { Penstock } from '../client/penstock.ts';
 import type { ReplicationKey } from '../client/replications.ts';
-import { differences } from '../model/check.ts';
+import { checkLine } from '../model/check.ts';
 import { transferLine } from '../model/transfer-details.ts';
 import type { TransferResult } from '../model/transfer-input.ts';
 import type { Session } from './session.ts';
@@ -11,6 +11,7 @@ import { besideProgress, POLL_MS, withinTime } from './waiting.ts';
 export function waitForTransfer(session: Session, penstock: Penstock, transferId: string, timeoutMs?: number): Promise<TransferResult> {
   return waitFor(session, {
     what: `transfer ${transferId}`,
+    left: `transfer ${transferId} goes on; \`penstock transfer cancel ${transferId}\` ends it, \`penstock transfer wait ${transferId}\` waits again.`,
     result: () => penstock.transfers.wait(transferId),
     async progress() {
       const status = await penstock.transfers.status(transferId);
@@ -23,10 +24,11 @@ export function waitForTransfer(session: Session, penstock: Penstock, transferId
 export function waitForCheck(session: Session, penstock: Penstock, checkId: string, timeoutMs?: number) {
   return waitFor(session, {
     what: `check ${checkId}`,
+    left: `check ${checkId} goes on; \`penstock check cancel ${checkId}\` ends it, \`penstock check wait ${checkId}\` waits again.`,
     result: () => penstock.checks.wait(checkId),
     async progress() {
-      const { counts } = await penstock.checks.status(checkId);
-      return `checking: ${counts.same + counts.sameSize} the same, ${differences(counts)} differences`;
+      const status = await penstock.checks.status(checkId);
+      return `${status.state}: ${checkLine(status)}`;
     },
     timeoutMs,
   });
@@ -35,6 +37,7 @@ export function waitForCheck(session: Session, penstock: Penstock, checkId: stri
 export function waitForReplication(session: Session, penstock: Penstock, key: ReplicationKey, timeoutMs?: number) {
   return waitFor(session, {
     what: `replication ${key.replicationId}`,
+    left: `replication ${key.replicationId} goes on; the same command attaches to it.`,
     result: () => penstock.replications.wait(key),
     progress: async () => replicationLine(await penstock.replications.status(key)),
     timeoutMs,
@@ -43,14 +46,18 @@ export function waitForReplication(session: Session, penstock: Penstock, key: Re
 
 interface Waiting<T> {
   readonly what: string;
+  /** Said to who leaves before its end. */
+  readonly left: string;
   result(): Promise<T>;
   progress(): Promise<string>;
   /** For ever where absent. */
   readonly timeoutMs?: number | undefined;
 }
 
-function waitFor<T>(session: Session, { what, result, progress, timeoutMs }: Waiting<T>): Promise<T> {
-  return withinTime(session, timeoutMs, `${what} was not over`, (over) => besideProgress(over, result, (signal) => showProgress(session, progress, signal)));
+function waitFor<T>(session: Session, { what, left, result, progress, timeoutMs }: Waiting<T>): Promise<T> {
+  return withinTime(session, { timeoutMs, late: `${what} was not over`, left }, (over) =>
+    besideProgress(over, result, (signal) => showProgress(session, progress, signal)),
+  );
 }
 
 async function showProgress(session: Session, progress: () => Promise<string>, signal: AbortSignal): Promise<void> {

@@ -4,10 +4,19 @@ import type { Session } from './session.ts';
 
 export const POLL_MS = 1000;
 
-/** @param late what is then said, such as "transfer x was not over" @throws CliError waitedTooLong; without a time it waits for ever */
-export async function withinTime<T>(session: Session, timeoutMs: number | undefined, late: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export interface Patience {
+  /** For ever where absent. */
+  readonly timeoutMs: number | undefined;
+  /** What is said when it has passed, such as "transfer x was not over". */
+  readonly late: string;
+  /** What is said to a person who leaves before: that it goes on, and how it is ended. */
+  readonly left: string;
+}
+
+/** @throws CliError waitedTooLong, or interrupted */
+export async function withinTime<T>(session: Session, { timeoutMs, late, left }: Patience, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const over = new AbortController();
-  const attempts = [work(over.signal)];
+  const attempts = [work(over.signal), untilInterrupted(session, left, over.signal)];
   if (timeoutMs !== undefined) attempts.push(giveUpAfter(session, timeoutMs, late, over.signal));
   try {
     return await Promise.race(attempts);
@@ -27,6 +36,17 @@ export async function besideProgress<T>(signal: AbortSignal, result: () => Promi
     over.abort();
     await showing;
   }
+}
+
+/** Settles with the end of the wait. */
+function untilInterrupted(session: Session, left: string, signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const forget = session.io.onInterrupt?.(() => reject(new CliError('interrupted', left, { type: 'Interrupted' })));
+    signal.addEventListener('abort', () => {
+      forget?.();
+      reject(new CliError('interrupted', left));
+    });
+  });
 }
 
 async function giveUpAfter(session: Session, timeoutMs: number, late: string, signal: AbortSignal): Promise<never> {

@@ -35,6 +35,26 @@ export async function resultOf<T>(client: Client, workflowId: string, reasonOf?:
   }
 }
 
+/** Answers with its state when it has ended. @throws Refusal NotFound where it is not there, AlreadyOver where there was nothing to cancel */
+export async function cancelAndWait<Status extends { readonly state: string }>(handle: WorkflowHandle, statusOf: () => Promise<Status>): Promise<Status> {
+  try {
+    const { closeTime } = await handle.describe();
+    if (closeTime) {
+      const { state } = await statusOf();
+      throw new Refusal(
+        'AlreadyOver',
+        `${handle.workflowId} was over already: it ended at ${closeTime.toISOString()} as ${state}. There is nothing to cancel.`,
+      );
+    }
+    await handle.cancel();
+    await handle.result();
+  } catch (error) {
+    // That it ends as cancelled is what was asked for.
+    if (!(error instanceof WorkflowFailedError)) throw toRefusal(error, handle.workflowId);
+  }
+  return await statusOf();
+}
+
 const LOST_ANSWER_TRIES = 3;
 const TRY_AGAIN_MS = 250;
 const TRY_AGAIN_TRIES = 240; // a minute: a new run begins as soon as the checkpoints under way are done

@@ -1,6 +1,6 @@
 /** Penstock's public API: what schedulers import. */
 export type { AllocationInput, AllocationRequest } from '../model/allocation.ts';
-export type { CheckInput, CheckResult } from '../model/check.ts';
+export type { CheckInput, CheckResult, CheckStatus } from '../model/check.ts';
 export type { CheckpointReservation, CommittedCheckpoint } from '../model/checkpoint.ts';
 export type { AllocationKey } from '../model/identifiers.ts';
 export { allocationWorkflowId } from '../model/identifiers.ts';

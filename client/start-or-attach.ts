@@ -9,6 +9,8 @@ export interface Submission {
   readonly runId: string;
   /** True where it existed already, running or done. */
   readonly attached: boolean;
+  /** ISO instant; where it was over before, so that nothing runs because of this call. */
+  readonly endedAt?: string;
 }
 
 export interface Start {
@@ -50,6 +52,6 @@ export async function startOrAttach(client: Client, workflowType: string, start:
         `${workflowId} was submitted before with other input. Submit the same input to attach, or choose another ${start.otherName}.`,
       );
     }
-    return { workflowId, runId: known.runId, attached: true };
+    return { workflowId, runId: known.runId, attached: true, ...(known.closeTime ? { endedAt: known.closeTime.toISOString() } : {}) };
   }
 }

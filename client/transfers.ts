@@ -1,5 +1,5 @@
 /** Ad hoc transfers: start or attach, watch, slow down, cancel. */
-import { type Client, WorkflowFailedError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type * as z from 'zod';
 import { TenantSchema } from '../model/identifiers.ts';
 import { shortLocation } from '../model/location.ts';
@@ -17,9 +17,8 @@ import {
   transferStates,
   transferWorkflowId,
 } from '../model/transfer-input.ts';
-import { accepted, ask, resultOf, sendUpdate } from './calls.ts';
+import { accepted, ask, cancelAndWait, resultOf, sendUpdate } from './calls.ts';
 import { withLiveTransfer } from './live-progress.ts';
-import { toRefusal } from './refusal.ts';
 import { type Submission, startOrAttach } from './start-or-attach.ts';
 
 export interface TransferFilter {
@@ -36,7 +35,7 @@ export interface TransferRow {
 }
 
 export interface Transfers {
-  /** Starts the transfer, or attaches to it. Refusal `Conflict` where it was started before with other input. */
+  /** Starts the transfer, or attaches to it; where it was over before (`endedAt`), nothing is moved. Refusal `Conflict` where it was started before with other input. */
   start(input: TransferInput): Promise<Submission>;
   /** Lists the source and plans by the planner of the real transfer; moves nothing. */
   plan(input: TransferInput): Promise<TransferResult>;
@@ -44,7 +43,7 @@ export interface Transfers {
   status(transferId: string): Promise<TransferStatus>;
   /** Movers follow within seconds. */
   setRate(transferId: string, input: z.input<typeof SetRateSchema>): Promise<RateAnswer>;
-  /** Answers when nothing moves any more; what has arrived stays. */
+  /** Answers when nothing moves any more; what has arrived stays. Refusal `AlreadyOver` where it had ended before. */
   cancel(transferId: string): Promise<TransferStatus>;
   list(filter?: TransferFilter): Promise<TransferRow[]>;
   /** Also resolves where it is `partial`; Refusal with the reason where it failed or was cancelled. */
@@ -62,16 +61,7 @@ export function transferCalls(client: Client): Transfers {
     },
     status: async (transferId) => withLiveTransfer(client, await status(transferId)),
     setRate: (transferId, input) => sendUpdate(handle(transferId), updateNames.setRate, input),
-    cancel: async (transferId) => {
-      try {
-        await handle(transferId).cancel();
-        await handle(transferId).result();
-      } catch (error) {
-        // That it ends as cancelled is what was asked for.
-        if (!(error instanceof WorkflowFailedError)) throw toRefusal(error, transferWorkflowId({ transferId }));
-      }
-      return await status(transferId);
-    },
+    cancel: (transferId) => cancelAndWait(handle(transferId), () => status(transferId)),
     list: (filter) => list(client, filter),
     wait: (transferId) => resultOf(client, transferWorkflowId({ transferId }), async () => (await status(transferId)).reason),
   };

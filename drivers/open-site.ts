@@ -103,7 +103,7 @@ export function nodeConfig(site: Site, nodeId: string): Site['nodes'][number] {
  */
 const SHARD_SOCKETS = 512;
 
-async function openS3(name: string, config: Pick<S3StoreConfig, 'endpoint' | 'region' | 'credentials'>, maxSockets?: number): Promise<ObjectStore> {
+export async function openS3(name: string, config: Pick<S3StoreConfig, 'endpoint' | 'region' | 'credentials'>, maxSockets?: number): Promise<ObjectStore> {
   const { endpoint, region } = config;
   const sockets = maxSockets === undefined ? {} : { maxSockets };
   return createS3ObjectStore({ name, endpoint, region, credentials: await resolveS3Credentials(config), ...sockets });

@@ -4,6 +4,7 @@ import { PenstockError } from './errors.ts';
 import { IdentifierSchema } from './identifiers.ts';
 import { formatLocation, type Location, LocationSchema } from './location.ts';
 import type { ManifestRef } from './manifest.ts';
+import { formatSeconds } from './quantity.ts';
 import { MAX_LANES } from './transfer-input.ts';
 
 export const CheckRequestSchema = z.strictObject({
@@ -39,6 +40,9 @@ export const addCounts = (one: CheckCounts, other: CheckCounts): CheckCounts => 
   unreadable: one.unreadable + other.unreadable,
 });
 
+/** Entries of the manifest that have been compared; what is extra is none of it. */
+export const compared = ({ same, sameSize, missing, differing, unreadable }: CheckCounts): number => same + sameSize + missing + differing + unreadable;
+
 export const differences = ({ missing, extra, differing, unreadable }: CheckCounts): number => missing + extra + differing + unreadable;
 
 export interface CheckAnswer {
@@ -46,10 +50,44 @@ export interface CheckAnswer {
   /** The first 20 that are not `=`, in path order within a part: the symbol, a space, the path; behind a tab what is wrong. */
   readonly lines: readonly string[];
 }
+/** The full list of what is not `=`, one line each, in the warm store. */
+export interface CheckReport {
+  readonly store: string;
+  readonly bucket: string;
+  readonly key: string;
+}
 export interface CheckResult extends CheckAnswer {
   readonly manifest: ManifestRef;
-  /** The full list of what is not `=`, one line each, in the warm store; absent where there is none. */
-  readonly report?: { readonly store: string; readonly bucket: string; readonly key: string };
+  /** Entries of the transfer that are not in its manifest of what arrived, so that none of them is looked at; absent where there are none, or nothing is known. */
+  readonly notMoved?: number;
+  /** Absent where all is the same. */
+  readonly report?: CheckReport;
+}
+/** What the workflow itself answers while it runs, and afterwards. */
+export interface CheckProgress extends CheckAnswer {
+  /** Of the manifest; 0 before it is found. */
+  readonly files: number;
+  /** As written on the command line. */
+  readonly target: string;
+  /** ISO instant. */
+  readonly startedAt: string;
+  readonly notMoved?: number;
+  readonly report?: CheckReport;
+}
+/** A line of the report. */
+export interface CheckDifference {
+  readonly symbol: string;
+  /** Control characters as `\uXXXX`. */
+  readonly path: string;
+  readonly detail?: string;
+}
+export interface CheckStatus extends CheckProgress {
+  readonly checkId: string;
+  readonly state: 'checking' | 'complete' | 'cancelled' | 'failed';
+  /** Entries of the manifest that have been compared, those of parts under way as they last told. */
+  readonly done: number;
+  /** Absent where nothing is known about the pace. */
+  readonly etaSeconds?: number;
 }
 
 export const LINES_SHOWN = 20;
@@ -60,6 +98,11 @@ export const addCheckAnswers = (one: CheckAnswer, other: CheckAnswer): CheckAnsw
   counts: addCounts(one.counts, other.counts),
   lines: [...one.lines, ...other.lines].slice(0, LINES_SHOWN),
 });
+
+/** "120 of 201 entries, 0 differences, about 15 s to go". */
+export function checkLine({ done, files, counts, etaSeconds }: Pick<CheckStatus, 'done' | 'files' | 'counts' | 'etaSeconds'>): string {
+  return `${done} of ${files} entries, ${differences(counts)} differences${etaSeconds ? `, about ${formatSeconds(etaSeconds)} to go` : ''}`;
+}
 
 /** Before a source may go, each of its files must be the same at the target, by its checksum. Undefined where that is so. */
 export function notWhole(

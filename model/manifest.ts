@@ -11,6 +11,8 @@ export interface ManifestEntry {
   readonly etag: string;
   /** Base64 CRC32C of the whole content, once it has been moved or where the source knows it. */
   readonly crc32c?: string;
+  /** What its store keeps of the whole content where nobody knows a CRC32C. */
+  readonly foreign?: { readonly algorithm: 'CRC32' | 'SHA256' | 'SHA1' | 'CRC64NVME'; readonly value: string };
   /** This is a symbolic link to that target; it has no content of its own. */
   readonly linkTarget?: string;
 }

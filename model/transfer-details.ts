@@ -13,7 +13,7 @@ export function renderTransfer(status: TransferStatus): string {
   lines.push(
     '', // a list needs it to be one in the UI
     `- ${status.source} -> ${status.target}`,
-    `- ${transferLine(status)}`,
+    `- ${transferLine(status)}${state === 'moving' && status.heardAt !== undefined ? `, as of ${status.heardAt}` : ''}`,
     `- ${status.doneUnits} of ${status.units} units, ${status.lanes} at once, limit ${limit === null ? 'none' : formatBandwidth(limit)}`,
   );
   if (status.failedCount > 0) {
@@ -23,9 +23,15 @@ export function renderTransfer(status: TransferStatus): string {
   return lines.join('\n');
 }
 
-/** "3 of 10 files, 1.0 GB of 4.0 GB at 200 MB/s, about 15 s to go". */
+/** "3 of 10 files, 1.0 GB of 4.0 GB at 200 MB/s, about 15 s to go"; instead of the rate why there is none, where that is known. */
 export function transferLine(status: TransferStatus): string {
-  const { doneFiles, files, doneBytes, bytes, bytesPerSecond, etaSeconds } = status;
-  const rate = bytesPerSecond > 0 ? ` at ${formatBandwidth(bytesPerSecond)}` : '';
-  return `${doneFiles} of ${files} files, ${formatBytes(doneBytes)} of ${formatBytes(bytes)}${rate}${etaSeconds ? `, about ${formatSeconds(etaSeconds)} to go` : ''}`;
+  const { doneFiles, files, doneBytes, bytes } = status;
+  return `${doneFiles} of ${files} files, ${formatBytes(doneBytes)} of ${formatBytes(bytes)}${paceText(status)}`;
+}
+
+function paceText({ state, limit, quietSeconds, heardAt, bytesPerSecond, etaSeconds }: TransferStatus): string {
+  if (state === 'moving' && limit === 0) return ', stopped by its limit';
+  if (quietSeconds !== undefined) return `, rate 0, no news for ${formatSeconds(quietSeconds)}`;
+  if (bytesPerSecond <= 0) return state === 'moving' && heardAt !== undefined ? ', rate 0' : '';
+  return ` at ${formatBandwidth(bytesPerSecond)}${etaSeconds ? `, about ${formatSeconds(etaSeconds)} to go` : ''}`;
 }

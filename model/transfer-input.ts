@@ -5,6 +5,7 @@ import { LocationSchema, overlaps, SYSTEM_BUCKET } from './location.ts';
 import type { FailedEntry, ManifestRef } from './manifest.ts';
 import { BANDWIDTH_EXPECTED, BandwidthSchema } from './quantity.ts';
 import type { Reason } from './readiness.ts';
+import type { Foreseen } from './transfer.ts';
 
 export const MAX_LANES = 32;
 const MAX_EXCLUDES = 100;
@@ -31,6 +32,11 @@ export const TransferRequestSchema = z
       .enum(['skip', 'keep', 'follow', 'refuse'])
       .default('keep')
       .describe('What symbolic links of a directory tree are: left out, moved as links, moved as what they lead to, or failed entries'),
+    // No default: it would make another request of every one that was submitted before it was there.
+    allowEmpty: z
+      .boolean()
+      .optional()
+      .describe('An object prefix without objects is a source like an empty directory; else it is taken for a mistyped one, NotFound'),
     bytesPerSecond: BandwidthSchema.optional().describe('Limit of the whole transfer, to begin with; 0 stops it until it is raised. None where absent'),
     lanes: z.int().min(1).max(MAX_LANES).default(4).describe('Units of work at once, for its whole life'),
     tenant: TenantSchema.optional().describe('Whose work it is: a search attribute, and its share of the workers'),
@@ -99,6 +105,10 @@ export interface TransferStatus {
   readonly bytesPerSecond: number;
   /** Absent where nothing is known about the rate. */
   readonly etaSeconds?: number;
+  /** ISO instant at which movers were last heard of; absent while none has told a rate, and where nothing moves. */
+  readonly heardAt?: string;
+  /** Seconds since then, where it is longer than two of their heartbeats. Only the client knows; the query does not. */
+  readonly quietSeconds?: number;
   readonly units: number;
   readonly doneUnits: number;
   /** At most so many units at once. */
@@ -128,6 +138,8 @@ export interface TransferResult {
   readonly failedCount: number;
   readonly failed: readonly FailedEntry[];
   readonly manifest: ManifestRef;
+  /** Of a plan: what the listing knows already not to be movable; absent where that is not known. */
+  readonly foreseen?: Foreseen;
   /** Absent where it was only planned. */
   readonly moved?: ManifestRef;
 }

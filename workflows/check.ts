@@ -4,6 +4,8 @@ import type { CheckActivities, OpenedCheck } from '../activities/check.ts';
 import {
   addCheckAnswers,
   type CheckAnswer,
+  type CheckProgress,
+  type CheckReport,
   type CheckRequest,
   CheckRequestSchema,
   type CheckResult,
@@ -25,18 +27,22 @@ export interface CheckRecord {
   readonly opened: OpenedCheck;
   answer: CheckAnswer;
   nextPart: number;
+  /** ISO instant; absent in runs carried on from before it was kept. */
+  readonly startedAt?: string;
+  report?: CheckReport;
 }
 
-const status = defineQuery<CheckAnswer>(queryNames.status);
+const status = defineQuery<CheckProgress>(queryNames.status);
 
 /** @param input see CheckRequestSchema */
 export async function check(input: unknown, carried?: CheckRecord): Promise<CheckResult> {
   const request = accept(CheckRequestSchema, input);
   requireWorkflowId(checkWorkflowId(request.checkId));
   let record = carried && workflowInfo().continuedFromExecutionRunId ? carried : undefined;
-  setHandler(status, () => record?.answer ?? nothingChecked);
+  const startedAt = record?.startedAt ?? workflowInfo().startTime.toISOString();
+  setHandler(status, () => progressOf(request, startedAt, record));
   try {
-    record ??= { opened: await open(request), answer: nothingChecked, nextPart: 0 };
+    record ??= { opened: await open(request), answer: nothingChecked, nextPart: 0, startedAt };
     if (await compare(request, record)) return await conclude(request, record);
     throwIfCancelled();
   } catch (error) {
@@ -77,11 +83,20 @@ async function compare(request: CheckRequest, record: CheckRecord): Promise<bool
   return record.nextPart >= parts.length;
 }
 
-async function conclude(request: CheckRequest, { opened, answer }: CheckRecord): Promise<CheckResult> {
-  const { manifest, heartbeatSeconds } = opened;
-  if (differences(answer.counts) === 0) return { ...answer, manifest };
-  const report = await call('write the list of differences', heartbeatSeconds).writeCheckReport({ manifest, records: recordsOf(request) });
-  return { ...answer, manifest, report };
+async function conclude(request: CheckRequest, record: CheckRecord): Promise<CheckResult> {
+  const { answer } = record;
+  const { manifest, heartbeatSeconds, notMoved } = record.opened;
+  const found = { ...answer, manifest, ...(notMoved ? { notMoved } : {}) };
+  if (differences(answer.counts) === 0) return found;
+  record.report = await call('write the list of differences', heartbeatSeconds).writeCheckReport({ manifest, records: recordsOf(request) });
+  return { ...found, report: record.report };
+}
+
+function progressOf({ target }: CheckRequest, startedAt: string, record: CheckRecord | undefined): CheckProgress {
+  const { answer = nothingChecked, opened, report } = record ?? {};
+  const { manifest, notMoved } = opened ?? {};
+  const known = { ...(notMoved ? { notMoved } : {}), ...(report ? { report } : {}) };
+  return { ...answer, files: manifest?.files ?? 0, target: shortLocation(target), startedAt, ...known };
 }
 
 function show(request: CheckRequest, { answer: { counts, lines }, opened }: CheckRecord, parts: number): void {

@@ -19,15 +19,25 @@ import { signalNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
 import { readinessOf } from '../model/readiness.ts';
 import type { StagingReport } from '../model/reports.ts';
-import { addAnswers, type MoveAnswer, type MoveRequest, nothingMoved, type UnitAnswer } from '../model/transfer.ts';
+import {
+  type AbandonAnswer,
+  addAnswers,
+  type LeftWhole,
+  type MoveAnswer,
+  type MoveRequest,
+  nothingMoved,
+  type UnitAnswer,
+  wholeOf,
+} from '../model/transfer.ts';
 import { allOrNone } from './deadline.ts';
+import { rootCause } from './failures.ts';
 import type { move } from './move.ts';
 import { activities } from './presets.ts';
 
 /** At most 400 events in the history of who moves inline: six a unit. */
 const INLINE_UNITS = 64;
 const DEFAULT_LANES = 4;
-/** Of a run that moves: a unit is six events, and up to forty where it reports for five minutes. Carried over: counts and 20 failures, no unit. */
+/** Of a run that moves, when no more units are begun: one is six events, and four for each of its reports (activities/reports.ts). Carried over: counts and 20 failures, no unit. */
 export const EVENTS_PER_RUN = 2000;
 const REPORT_STEP = 0.2; // four signals a mount at most, whatever the number of units
 
@@ -48,7 +58,12 @@ export interface Moving {
   readonly isFull?: () => boolean;
   readonly onBegin?: (unit: number) => void;
   readonly onEnd?: (unit: number, window: WindowState) => void;
+  /** It failed or was cancelled. */
+  readonly onStop?: (unit: number, left: Left) => void;
 }
+
+/** What an activity that moves and did not come to its end leaves whole at the target; undefined where it did not get to say so. */
+export type Left = LeftWhole | undefined;
 
 /** True when a new run is due: as soon as the server suggests it, and well before any limit. */
 export function historyIsFull(eventsPerRun: number): boolean {
@@ -82,12 +97,13 @@ export async function moveUnits(request: MoveRequest, before: WindowState, movin
     { from: before.nextUnit, to: units, lanes: moving.lanes },
     async (unit) => {
       moving.onBegin?.(unit);
-      const answer = await call(moving, `move unit ${unit + 1} of ${units}, ${placesOf(request)}`).moveUnit({
-        ...request,
-        unit,
-        ...(moving.progressTo === undefined ? {} : { progressTo: moving.progressTo }),
-      });
-      window = { ...addAnswers(window, answer), nextUnit: window.nextUnit };
+      try {
+        const answer = await call(moving, `move unit ${unit + 1} of ${units}, ${placesOf(request)}`).moveUnit({ ...request, unit, ...tellsTo(moving) });
+        window = { ...addAnswers(window, answer), nextUnit: window.nextUnit };
+      } catch (error) {
+        moving.onStop?.(unit, leftBy(error));
+        throw error;
+      }
       moving.onEnd?.(unit, window);
     },
     moving.isFull ?? (() => false),
@@ -100,16 +116,27 @@ export const finishUnits = (request: MoveRequest, moving: Pick<Moving, 'heartbea
   call(moving, `finish the move ${placesOf(request)}`).finishMove(request);
 
 /** All in one activity: a small lifecycle costs no more for being cut in units. */
-export const moveAtOnce = (request: MoveRequest, moving: Pick<Moving, 'heartbeatSeconds'>): Promise<MoveAnswer> =>
-  call(moving, `move ${request.manifest.files} files, ${formatBytes(request.manifest.bytes)}, ${placesOf(request)}`).moveWhole(request);
+export const moveAtOnce = (request: MoveRequest, moving: Pick<Moving, 'heartbeatSeconds' | 'progressTo'>): Promise<MoveAnswer> =>
+  call(moving, `move ${request.manifest.files} files, ${formatBytes(request.manifest.bytes)}, ${placesOf(request)}`).moveWhole({
+    ...request,
+    ...tellsTo(moving),
+  });
 
-/** Behind a move of several units that does not go on: what it began of large entries and did not publish. */
-export async function abandonUnits(request: MoveRequest, { heartbeatSeconds }: Pick<Moving, 'heartbeatSeconds'>): Promise<void> {
+export function leftBy(error: unknown): Left {
+  // By this workflow, before the activity was so much as scheduled.
+  if (error instanceof CancelledFailure) return { files: 0, bytes: 0, isAtLeast: false };
+  const cause = rootCause(error);
+  return cause instanceof CancelledFailure ? wholeOf(cause.details) : undefined;
+}
+
+/** Behind a move of several units that does not go on: what it began of large entries and did not publish. @returns undefined where it could not be given back; a sweep finds the rest */
+export async function abandonUnits(request: MoveRequest, { heartbeatSeconds }: Pick<Moving, 'heartbeatSeconds'>): Promise<AbandonAnswer | undefined> {
   const summary = `give back what the move ${placesOf(request)} began and did not publish`;
-  await activities<TransferActivities>('tidy', { queue: DATA_QUEUE, heartbeatSeconds, summary })
+  const answer = await activities<TransferActivities>('tidy', { queue: DATA_QUEUE, heartbeatSeconds, summary })
     .abandonMove(request)
-    // A sweep finds the rest.
     .catch(() => undefined);
+  // Movers before 0.3 answer a number.
+  return typeof answer === 'object' ? answer : undefined;
 }
 
 export interface MovingAll {
@@ -156,6 +183,8 @@ export function reporter({ manifest, report }: MoveRequest, reportedBefore: numb
 /** What was told when so much was there, for a run that goes on. */
 export const reportedShare = ({ manifest }: MoveRequest, { files, bytes }: WindowState): number =>
   Math.floor(readinessOf({ files: manifest.files, bytes: manifest.bytes, doneFiles: files, doneBytes: bytes }) / REPORT_STEP) * REPORT_STEP;
+
+const tellsTo = ({ progressTo }: Pick<Moving, 'progressTo'>) => (progressTo === undefined ? {} : { progressTo });
 
 const placesOf = ({ source, target }: MoveRequest): string => `${shortLocation(source)} -> ${shortLocation(target)}`;
 

@@ -26,9 +26,9 @@ export function cliReference(): GeneratedFile {
   return { path: 'docs/cli.md', content: `${sections.join('\n\n')}\n` };
 }
 
-/** Depth first, in the order of declaration. */
+/** Those that do something, depth first, in the order of declaration; one that does so itself comes before those below it. */
 export function leafCommands(command: Command): Command[] {
-  return command.commands.length === 0 ? [command] : command.commands.flatMap(leafCommands);
+  return [...(commandExamples(command).length > 0 ? [command] : []), ...command.commands.flatMap(leafCommands)];
 }
 
 export function fullName(command: Command): string {

@@ -4,6 +4,7 @@ import { addCounts, type CheckCounts, type CheckKind, checkKinds, noCounts } fro
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import type { Endpoint } from './endpoint.ts';
+import { isDirectory } from './file-endpoint.ts';
 import { listAll, type PathRange } from './list-all.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import { readCrc32c } from './read-crc32c.ts';
@@ -89,11 +90,11 @@ async function compare(options: CheckOptions, entry: ManifestEntry): Promise<Ver
     if (!held) return { kind: 'missing', path };
     if (held.linkTarget !== entry.linkTarget) return differing(`${linkText(held)} instead of ${linkText(entry)}`);
     if (held.bytes !== entry.bytes) return differing(`${held.bytes} bytes instead of ${entry.bytes}`);
-    // A link has no content of its own: its target, which was compared, is all of it.
-    if (entry.linkTarget !== undefined) return { kind: 'same' };
+    // Without content of their own: a link's target, which was compared, is all of it, and that a directory is there.
+    if (entry.linkTarget !== undefined || isDirectory(path)) return { kind: 'same' };
     const mustRead = options.read === 'always' || (entry.crc32c !== undefined && held.crc32c === undefined);
     const found = mustRead ? await readCrc32c(await options.target.open(held), options) : held.crc32c;
-    if (entry.crc32c === undefined) return { kind: 'sameSize' };
+    if (entry.crc32c === undefined) return byForeign(entry, held) ?? { kind: 'sameSize' };
     return found === entry.crc32c ? { kind: 'same' } : differing(`CRC32C ${found} instead of ${entry.crc32c}`);
   } catch (error) {
     if (!(error instanceof PenstockError)) throw error;
@@ -116,6 +117,13 @@ async function compare(options: CheckOptions, entry: ManifestEntry): Promise<Ver
   }
 }
 
+/** Undefined where the two tell nothing that could be compared. Where the content was read, it was held to the target's record. */
+function byForeign({ path, foreign: wanted }: ManifestEntry, { foreign: found }: ManifestEntry): Verdict | undefined {
+  if (!wanted || wanted.algorithm !== found?.algorithm) return undefined;
+  if (wanted.value === found.value) return { kind: 'same' };
+  return { kind: 'differing', path, detail: `${found.algorithm} ${found.value} instead of ${wanted.value}` };
+}
+
 const linkText = ({ linkTarget }: ManifestEntry): string => (linkTarget === undefined ? 'a file' : `a link to ${JSON.stringify(linkTarget)}`);
 
 /** An async generator answers overlapping calls of next() in order, so several workers may draw from one. */
@@ -129,7 +137,11 @@ async function* withExtras({ entries, target, signal }: CheckOptions, range: Pat
   try {
     let listed = await listing.next();
     for await (const entry of entries) {
-      for (; !listed.done && order(listed.value.path, entry.path) < 0; listed = await listing.next()) yield { extra: listed.value.path };
+      for (; !listed.done && order(listed.value.path, entry.path) < 0; listed = await listing.next()) {
+        // Empty there, for what is to lie in it is missing.
+        const isOnTheWay = isDirectory(listed.value.path) && entry.path.startsWith(listed.value.path);
+        if (!isOnTheWay) yield { extra: listed.value.path };
+      }
       if (!listed.done && listed.value.path === entry.path) listed = await listing.next();
       yield { entry };
     }

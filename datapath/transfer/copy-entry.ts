@@ -2,12 +2,12 @@
 import { type ErrorType, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
-import { combineCrc32c } from './crc32c-combine.ts';
 import { BLOCK_BYTES, type CreateOptions, type Endpoint, type EntryReader, type EntryWriter, type PartReceipt } from './endpoint.ts';
 import { isDirectory } from './file-endpoint.ts';
 import { type MoveContext, moveParts, ofSource, partCount } from './move-parts.ts';
 import { isIdentical, type Present } from './present.ts';
 import { causeOf, SourceFailure } from './source-failure.ts';
+import { wholeChecksum } from './whole-checksum.ts';
 
 export interface CopyContext extends MoveContext {
   readonly source: Endpoint;
@@ -35,8 +35,8 @@ export async function copyEntry(context: CopyContext, entry: ManifestEntry): Pro
     return await moveOnce(context, entry);
   } catch (error) {
     const again = await secondTry(context, entry, error);
-    return await moveOnce(context, again).catch((second: unknown) => {
-      throw verdict(context, entry, second);
+    return await moveOnce(context, again).catch(async (second: unknown) => {
+      throw await verdict(context, entry, second);
     });
   }
 }
@@ -102,13 +102,12 @@ async function openAndMove(context: CopyContext, entry: ManifestEntry): Promise<
 }
 
 async function moveInParts(context: CopyContext, reader: EntryReader, writer: EntryWriter, parts: number): Promise<Moved> {
-  const confirm = parts === 1 ? { confirm: (whole: PartReceipt) => wholeChecksum(context, reader, [whole]) } : {};
+  const confirm = parts === 1 ? { confirm: (whole: PartReceipt) => wholeChecksum(within(context), reader, [whole]) } : {};
   const receipts = await moveParts({ ...context, ...confirm }, reader, writer, { from: 0, to: parts });
-  return await context.patience.run(async () => {
-    await ofSource(context.signal, () => reader.verify());
-    const crc32c = await wholeChecksum(context, reader, receipts);
-    return await writer.seal(receipts, crc32c, context.signal);
-  }, context.signal);
+  const { patience, signal } = context;
+  await patience.run(() => ofSource(signal, () => reader.verify()), signal);
+  const crc32c = await wholeChecksum(context, reader, receipts);
+  return await patience.run(() => writer.seal(receipts, crc32c, signal), signal);
 }
 
 /** One part or none; its buffer is held until it is sealed, for one request may do both. */
@@ -120,7 +119,7 @@ async function moveWhole(context: CopyContext, reader: EntryReader, writer: Entr
   const copied = await writer.copyPart?.(0, entry.bytes, signal);
   if (copied) {
     await ofSource(signal, () => reader.verify());
-    const crc32c = writer.comparesCopy ? copied.crc32c : await wholeChecksum(context, reader, [copied]);
+    const crc32c = writer.comparesCopy ? copied.crc32c : await wholeChecksum(within(context), reader, [copied]);
     const moved = await writer.seal([copied], crc32c, signal);
     context.onBytes(entry.bytes);
     return moved;
@@ -133,7 +132,7 @@ async function moveWhole(context: CopyContext, reader: EntryReader, writer: Entr
       return read;
     });
     const crc32c = known ?? crc32cOf(buffer);
-    await wholeChecksum(context, reader, [{ number: 0, bytes: buffer.length, crc32c }]);
+    await wholeChecksum(within(context), reader, [{ number: 0, bytes: buffer.length, crc32c }]);
     const receipt = await writer.writePart(0, { buffer, crc32c }, signal);
     const moved = await writer.seal([receipt], crc32c, signal);
     context.onBytes(entry.bytes);
@@ -143,31 +142,10 @@ async function moveWhole(context: CopyContext, reader: EntryReader, writer: Entr
   }
 }
 
-const NO_CONTENT = crc32cOf(Buffer.alloc(0));
+/** A step that is repeated as a whole repeats nothing by itself. */
+const within = ({ patience: _mine, ...context }: CopyContext) => context;
 
-/**
- * What was read, which must be what the list and the source's own record say.
- * @returns undefined where a service copied by itself and neither tells
- */
-export async function wholeChecksum(
-  context: Pick<CopyContext, 'source' | 'signal'>,
-  reader: EntryReader,
-  receipts: readonly PartReceipt[],
-): Promise<string | undefined> {
-  const pieces = receipts.flatMap(({ bytes, crc32c }) => (crc32c === undefined ? [] : [{ bytes, crc32c }]));
-  const recorded = await ofSource(context.signal, () => reader.recordedCrc32c());
-  if (pieces.length < receipts.length) return reader.entry.crc32c ?? recorded;
-  const crc32c = combineCrc32c(pieces);
-  for (const expected of [reader.entry.crc32c, recorded]) {
-    if (expected === undefined || expected === crc32c) continue;
-    throw new SourceFailure(
-      new PenstockError('ChecksumMismatch', `${JSON.stringify(reader.entry.path)} was read with CRC32C ${crc32c} where ${expected} was expected.`, {
-        store: context.source.store,
-      }),
-    );
-  }
-  return crc32c;
-}
+const NO_CONTENT = crc32cOf(Buffer.alloc(0));
 
 /** Errors of one source entry that a second look may cure, or at least explain. */
 const WORTH_A_SECOND_TRY: ReadonlySet<ErrorType> = new Set<ErrorType>(['SourceChanged', 'ChecksumMismatch', 'IoError', 'SessionLost']);
@@ -183,14 +161,26 @@ async function secondTry(context: CopyContext, entry: ManifestEntry, failure: un
 }
 
 /** What fails twice in the same way is the source's state, not an accident: one bad file must not hold up the others. */
-function verdict(context: CopyContext, entry: ManifestEntry, failure: unknown): unknown {
+async function verdict(context: CopyContext, entry: ManifestEntry, failure: unknown): Promise<unknown> {
   const error = causeOf(failure);
   if (!(error instanceof PenstockError)) return error;
+  if (error.type === 'SourceChanged') return await changing(context, entry, error);
   const isUnreadable = failure instanceof SourceFailure && error.type === 'IoError';
   if (error.type !== 'ChecksumMismatch' && !isUnreadable) return error;
   return new PenstockError('CorruptSource', `${JSON.stringify(entry.path)} cannot be read as it was written: ${error.message}`, {
     store: context.source.store,
     cause: error,
     nextStep: 'Restore it from another copy.',
+  });
+}
+
+async function changing({ source, signal }: CopyContext, entry: ManifestEntry, error: PenstockError): Promise<PenstockError> {
+  const now = await source.stat(entry.path, signal);
+  if (!now) return error;
+  const was = `it was ${entry.bytes} bytes of ${entry.modifiedAt}, now ${now.bytes} bytes of ${now.modifiedAt}`;
+  return new PenstockError('SourceChanged', `${JSON.stringify(entry.path)} changed while it was moved (${was}).`, {
+    store: source.store,
+    cause: error,
+    nextStep: 'Stop its writer and start again.',
   });
 }

@@ -3,13 +3,16 @@
  * really holds. An entry that cannot be moved is reported once and does not hold up the others; what concerns the store as a whole
  * (throttled, away, full) ends the call with that error, for the caller to wait and call again.
  */
+import { setImmediate } from 'node:timers/promises';
 import { PenstockError } from '../../model/errors.ts';
 import type { FailedEntry, ManifestEntry, Progress } from '../../model/manifest.ts';
 import { createBlockPool } from './block-pool.ts';
+import { findCollisions } from './collisions.ts';
 import { type CopyContext, copyEntry } from './copy-entry.ts';
 import { type CreateOptions, type Endpoint, SPAN_BYTES } from './endpoint.ts';
 import { toFailedEntry } from './failed-entry.ts';
 import { inLanes } from './lanes.ts';
+import { OtherContent } from './other-content.ts';
 import { createPatience } from './patience.ts';
 import { findPresent } from './present.ts';
 import { createProgressMeter } from './progress.ts';
@@ -31,6 +34,8 @@ export interface CopyOptions {
   readonly signal?: AbortSignal;
   /** At most every {@link PROGRESS_INTERVAL_MS}, and at the end. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Each entry that lies at the target under its final name, as soon as it is known. */
+  readonly onPublished?: (entry: ManifestEntry) => void;
   /** Different content under an entry's name is replaced; otherwise it is that entry's Conflict. */
   readonly replace?: boolean;
   /** Modes and extended attributes go along; default false. */
@@ -56,9 +61,10 @@ export async function copyEntries(options: CopyOptions): Promise<CopyResult> {
   const done = new Map<number, ManifestEntry>();
   const failed: FailedEntry[] = [];
   const failures: unknown[] = [];
+  const explained = explainer(entries);
   const fail = (entry: ManifestEntry, error: unknown): void => {
     try {
-      failed.push(toFailedEntry(entry, explained(entry, error, entries)));
+      failed.push(toFailedEntry(entry, explained(entry, error)));
     } catch (ofTheStore) {
       failures.push(ofTheStore);
     }
@@ -86,6 +92,7 @@ export async function copyEntries(options: CopyOptions): Promise<CopyResult> {
       const settled: Promise<void> = moved.published
         .then((arrived) => {
           done.set(index, arrived);
+          options.onPublished?.(arrived);
           report.file();
         })
         .catch((error: unknown) => fail(entry, error))
@@ -100,6 +107,8 @@ export async function copyEntries(options: CopyOptions): Promise<CopyResult> {
     if (failures.length > 0) throw failures[0];
   } finally {
     await scope?.close();
+    // What the close published is told of too.
+    await setImmediate();
   }
   report.end();
   return { done: entries.flatMap((_, index) => done.get(index) ?? []), failed: failed.toSorted(byPath) };
@@ -118,15 +127,20 @@ export function engineOf({ concurrency, memoryBytes, limiter, signal }: Pick<Cop
 const MIN_WINDOW = 8;
 
 /** Where one name would have to be a file and a directory, the store knows the one that it refuses; the list knows the other. */
-function explained(entry: ManifestEntry, error: unknown, entries: readonly ManifestEntry[]): unknown {
-  if (!(error instanceof PenstockError) || error.type !== 'Conflict') return error;
-  const other = entries.find(({ path }) => path.startsWith(`${entry.path}/`) || entry.path.startsWith(`${path}/`));
-  if (!other) return error;
-  const [file, below] = entry.path.length < other.path.length ? [entry.path, other.path] : [other.path, entry.path];
-  return new PenstockError(
-    'Conflict',
-    `${JSON.stringify(file)} and ${JSON.stringify(below)} cannot both be: the one would have to be a file and a directory. ${error.message}`,
-  );
+function explainer(entries: readonly ManifestEntry[]): (entry: ManifestEntry, error: unknown) => unknown {
+  let collisions: ReturnType<typeof findCollisions> | undefined;
+  return ({ path }, error) => {
+    // Where other content has the very name, nothing else is in its way.
+    if (!(error instanceof PenstockError) || error.type !== 'Conflict' || error instanceof OtherContent) return error;
+    collisions ??= findCollisions(entries.map((entry) => entry.path));
+    const other = collisions(path);
+    if (other === undefined) return error;
+    const [file, below] = path.length < other.length ? [path, other] : [other, path];
+    return new PenstockError(
+      'Conflict',
+      `${JSON.stringify(file)} and ${JSON.stringify(below)} cannot both be: the one would have to be a file and a directory. ${error.message}`,
+    );
+  };
 }
 
 const byPath = (one: FailedEntry, other: FailedEntry): number => Buffer.compare(Buffer.from(one.path), Buffer.from(other.path));

@@ -2,6 +2,7 @@
 import type { FileAttributes, PublishScope } from '../../drivers/file-store/port.ts';
 import type { PartBody, ServedAs } from '../../drivers/object-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
+import type { ForeignChecksum } from './foreign-checksum.ts';
 
 export interface Endpoint {
   /** For messages: "warm s3://training-data/imagenet/". */
@@ -67,6 +68,11 @@ export interface EntryReader {
   verify(): Promise<void>;
   /** The CRC32C (base64) of the whole that this end has on record of that very version, behind the reads; undefined where it has none. */
   recordedCrc32c(): Promise<string | undefined>;
+  /**
+   * What this end has on record of the whole of that very version instead of a CRC32C. Undefined where there is none, and where it is compared already, as it is by a read of the
+   * whole in one request.
+   */
+  recordedForeign?(): Promise<ForeignChecksum | undefined>;
   /** The next range at or behind the offset that may hold something else than zeros; absent where every range does. */
   nextData?(offset: number): Promise<{ readonly start: number; readonly end: number } | undefined>;
   attributes(): Promise<EntryAttributes>;
@@ -126,6 +132,8 @@ export interface PartReceipt {
   /** Base64; undefined where it was copied by a service that tells none. */
   readonly crc32c: string | undefined;
   readonly etag?: string;
+  /** The kind of checksum that the source has on record instead of a CRC32C, of this part. */
+  readonly foreign?: ForeignChecksum;
 }
 
 export interface CreateOptions {

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { planUnits, type Unit } from '../../model/transfer-plan.ts';
+import { FOREIGN_ALGORITHMS } from './foreign-checksum.ts';
 
 export const ManifestEntrySchema = z.strictObject({
   path: z.string().min(1),
@@ -15,6 +16,7 @@ export const ManifestEntrySchema = z.strictObject({
   modifiedAt: z.iso.datetime({ offset: true }),
   etag: z.string(),
   crc32c: z.string().optional(),
+  foreign: z.strictObject({ algorithm: z.enum(FOREIGN_ALGORITHMS), value: z.string() }).optional(),
   linkTarget: z.string().optional(),
 });
 
@@ -63,7 +65,7 @@ export function digestOf(index: ManifestIndex): string {
 /** Fields in a fixed order, absent ones left out: equal entries are equal bytes. */
 export function toLines(entries: readonly ManifestEntry[]): Buffer {
   const lines = entries.map(
-    ({ path, bytes, modifiedAt, etag, crc32c, linkTarget }) => `${JSON.stringify({ path, bytes, modifiedAt, etag, crc32c, linkTarget })}\n`,
+    ({ path, bytes, modifiedAt, etag, crc32c, foreign, linkTarget }) => `${JSON.stringify({ path, bytes, modifiedAt, etag, crc32c, foreign, linkTarget })}\n`,
   );
   return Buffer.from(lines.join(''));
 }
@@ -81,8 +83,8 @@ export function parseLines(lines: Buffer, fault: (reason: string) => Error): Man
     });
 }
 
-export function withoutUndefined({ crc32c, linkTarget, ...entry }: z.output<typeof ManifestEntrySchema>): ManifestEntry {
-  return { ...entry, ...(crc32c === undefined ? {} : { crc32c }), ...(linkTarget === undefined ? {} : { linkTarget }) };
+export function withoutUndefined({ crc32c, foreign, linkTarget, ...entry }: z.output<typeof ManifestEntrySchema>): ManifestEntry {
+  return { ...entry, ...(crc32c === undefined ? {} : { crc32c }), ...(foreign ? { foreign } : {}), ...(linkTarget === undefined ? {} : { linkTarget }) };
 }
 
 /** Undefined where it is no index. */

@@ -3,6 +3,8 @@ import type { BlockPool } from './block-pool.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c } from './crc32c-combine.ts';
 import type { EntryReader, EntryWriter, PartReceipt } from './endpoint.ts';
+import { createForeignMeter, type ForeignChecksum, foreignOf, isCombined } from './foreign-checksum.ts';
+import { combineForeign } from './foreign-combine.ts';
 import { inLanes } from './lanes.ts';
 import type { Patience } from './patience.ts';
 import type { RateLimiter } from './rate-limiter.ts';
@@ -69,7 +71,25 @@ function append(receipts: PartReceipt[], receipt: PartReceipt): void {
           { bytes: last.bytes, crc32c: one },
           { bytes: receipt.bytes, crc32c: other },
         ]);
-  receipts[receipts.length - 1] = { number: last.number, bytes: last.bytes + receipt.bytes, crc32c };
+  const foreign = joined(last, receipt);
+  receipts[receipts.length - 1] = { number: last.number, bytes: last.bytes + receipt.bytes, crc32c, ...(foreign ? { foreign } : {}) };
+}
+
+function joined(one: PartReceipt, other: PartReceipt): ForeignChecksum | undefined {
+  if (!one.foreign || !other.foreign || one.foreign.algorithm !== other.foreign.algorithm || !isCombined(one.foreign.algorithm)) return undefined;
+  const pieces = [
+    { bytes: one.bytes, value: one.foreign.value },
+    { bytes: other.bytes, value: other.foreign.value },
+  ];
+  return { algorithm: one.foreign.algorithm, value: combineForeign(one.foreign.algorithm, pieces) };
+}
+
+/** What must be computed of a part besides its CRC32C: nothing where the source has that on record, or where what it has cannot be made of parts'. */
+async function foreignOfParts({ signal }: MoveContext, reader: EntryReader, bytes: number) {
+  // Read in one request, it is compared there.
+  if (bytes === reader.entry.bytes) return undefined;
+  const recorded = await ofSource(signal, () => reader.recordedForeign?.() ?? Promise.resolve(undefined));
+  return recorded && isCombined(recorded.algorithm) ? recorded.algorithm : undefined;
 }
 
 async function movePart(context: MoveContext, reader: EntryReader, writer: EntryWriter, number: number): Promise<PartReceipt> {
@@ -86,10 +106,12 @@ async function movePart(context: MoveContext, reader: EntryReader, writer: Entry
   if (bytes > reader.spanBytes) return await moveBlocks(context, reader, writer, { number, offset, bytes });
   const { buffer, release } = await context.pool.borrow(bytes, signal);
   try {
+    const algorithm = await foreignOfParts(context, reader, bytes);
     const crc32c = await fill(context, reader, buffer, offset);
+    const foreign = algorithm && { algorithm, value: await foreignOf(algorithm, buffer) };
     const receipt = await writer.writePart(number, { buffer, crc32c }, signal);
     context.onBytes(bytes);
-    return receipt;
+    return foreign ? { ...receipt, foreign } : receipt;
   } finally {
     release();
   }
@@ -124,6 +146,8 @@ interface Part {
 /** A part larger than a span, as blocks: some of them in memory at a time. */
 async function moveBlocks(context: MoveContext, reader: EntryReader, writer: EntryWriter, part: Part): Promise<PartReceipt> {
   const { number, bytes } = part;
+  const algorithm = await foreignOfParts(context, reader, bytes);
+  const meter = algorithm && createForeignMeter(algorithm);
   const { buffer, release } = await context.pool.borrow(reader.spanBytes, context.signal);
   // A store may answer before it has taken everything: what is still being read into the buffer is called off, and waited for, before the buffer is anybody else's.
   const ended = new AbortController();
@@ -141,6 +165,7 @@ async function moveBlocks(context: MoveContext, reader: EntryReader, writer: Ent
         crc32c = value;
         return;
       }
+      meter?.add(value);
       yield value;
       counted += value.length;
       context.onBytes(value.length);
@@ -151,7 +176,8 @@ async function moveBlocks(context: MoveContext, reader: EntryReader, writer: Ent
       await context.confirm?.({ number, bytes, crc32c });
       return crc32c;
     };
-    return await writer.writePart(number, { bytes, blocks: blocks(), crc32c: known }, context.signal);
+    const receipt = await writer.writePart(number, { bytes, blocks: blocks(), crc32c: known }, context.signal);
+    return algorithm && meter ? { ...receipt, foreign: { algorithm, value: await meter.value() } } : receipt;
   } catch (error) {
     context.onBytes(-counted);
     throw error;

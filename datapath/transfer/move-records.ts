@@ -10,6 +10,7 @@
 import * as z from 'zod';
 import { absent, PenstockError } from '../../model/errors.ts';
 import type { FailedEntry, ManifestEntry, ManifestRef } from '../../model/manifest.ts';
+import { FOREIGN_ALGORITHMS } from './foreign-checksum.ts';
 import { ManifestEntrySchema, type PageFacts, pageKey, six, withoutUndefined } from './manifest-format.ts';
 import { type PagePlace, packPage, readPage } from './manifest-page.ts';
 
@@ -57,7 +58,8 @@ export function readMovedPage(place: PagePlace, ref: ManifestRef, page: number, 
   return readPage(moved.store, { ...ref, prefix: moved.prefix }, pageKey(moved.prefix, six(page)), sha256);
 }
 
-export async function readFailures(place: PagePlace, page: number): Promise<FailedEntry[]> {
+/** @param page its number, or the name that `recordFailures` was given */
+export async function readFailures(place: PagePlace, page: number | string): Promise<FailedEntry[]> {
   const key = failedKey(place.prefix, page);
   return parseRecord(place, key, await place.store.readBytes(place.bucket, key, { limitBytes: MAX_RECORD_BYTES }), FailedSchema);
 }
@@ -67,7 +69,15 @@ const FailedSchema = z.array(FailureSchema);
 const SessionSchema = z.strictObject({ session: z.string(), etag: z.string() });
 const ShareSchema = z.union([
   z.strictObject({
-    parts: z.array(z.strictObject({ number: z.int(), bytes: z.int(), crc32c: z.string().optional(), etag: z.string().optional() })),
+    parts: z.array(
+      z.strictObject({
+        number: z.int(),
+        bytes: z.int(),
+        crc32c: z.string().optional(),
+        etag: z.string().optional(),
+        foreign: z.strictObject({ algorithm: z.enum(FOREIGN_ALGORITHMS), value: z.string() }).optional(),
+      }),
+    ),
   }),
   z.strictObject({ failed: FailureSchema }),
 ]);

@@ -49,8 +49,13 @@ export function toEntry(base: string, object: ListedObject): ManifestEntry {
 export function factsToEntry(base: string, facts: ObjectFacts): ManifestEntry {
   const crc32c = facts.crc32c ?? facts.metadata[CRC32C_METADATA];
   const modifiedAt = modifiedAtOf(facts.metadata) ?? facts.modifiedAt;
-  const { linkTarget } = attributesOf(facts.metadata);
-  return { ...toEntry(base, facts), modifiedAt, ...(crc32c ? { crc32c } : {}), ...(linkTarget === undefined ? {} : { linkTarget }) };
+  const { linkTarget } = attributesOf(facts.metadata, facts.bytes);
+  return {
+    ...toEntry(base, facts),
+    modifiedAt,
+    ...(crc32c ? { crc32c } : facts.foreign && { foreign: facts.foreign }),
+    ...(linkTarget === undefined ? {} : { linkTarget }),
+  };
 }
 
 /** A file that NFS users wrote beside a gateway has an empty etag there; size and time tell its change instead. */

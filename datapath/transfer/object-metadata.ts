@@ -43,17 +43,20 @@ export function metadataOf(
 }
 
 /** All that a copy of the object is to have. */
-export function objectAttributesOf({ metadata, servedAs }: Pick<ObjectFacts, 'metadata' | 'servedAs'>): EntryAttributes {
+export function objectAttributesOf({ bytes, metadata, servedAs }: Pick<ObjectFacts, 'bytes' | 'metadata' | 'servedAs'>): EntryAttributes {
   const userMetadata = Object.fromEntries(Object.entries(metadata).filter(([name]) => !OURS.has(name)));
   return {
-    ...attributesOf(metadata),
+    ...attributesOf(metadata, bytes),
     ...(Object.keys(servedAs).length > 0 ? { servedAs } : {}),
     ...(Object.keys(userMetadata).length > 0 ? { userMetadata } : {}),
   };
 }
 
-/** What cannot be read as ours is somebody else's, and left out. */
-export function attributesOf(metadata: Readonly<Record<string, string>>): FileAttributes {
+/**
+ * What cannot be read as ours is somebody else's, and left out.
+ * @param bytes of the object: one with content is no link, whatever its metadata say
+ */
+export function attributesOf(metadata: Readonly<Record<string, string>>, bytes: number): FileAttributes {
   const { [MODE_METADATA]: mode, [XATTRS_METADATA]: xattrs, [LINK_METADATA]: link } = metadata;
   const modifiedAt = modifiedAtOf(metadata);
   const parsed = xattrs === undefined ? undefined : parseXattrs(xattrs);
@@ -61,7 +64,7 @@ export function attributesOf(metadata: Readonly<Record<string, string>>): FileAt
     ...(modifiedAt === undefined ? {} : { modifiedAt }),
     ...(mode !== undefined && /^[0-7]{1,4}$/.test(mode) ? { mode: Number.parseInt(mode, 8) } : {}),
     ...(parsed ? { xattrs: parsed } : {}),
-    ...(link === undefined ? {} : { linkTarget: Buffer.from(link, 'base64').toString('utf8') }),
+    ...(link === undefined || bytes > 0 ? {} : { linkTarget: Buffer.from(link, 'base64').toString('utf8') }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { ReadAnswer, ReadIntoOptions } from '../../drivers/object-store/por
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { type EntryAttributes, type EntryReader, SPAN_BYTES } from './endpoint.ts';
+import type { ForeignChecksum } from './foreign-checksum.ts';
 import { etagOf, type ObjectPlace, WEAK_ETAG } from './object-endpoint.ts';
 import { CRC32C_METADATA, objectAttributesOf } from './object-metadata.ts';
 
@@ -21,18 +22,27 @@ export async function openObject(place: ObjectPlace, entry: ManifestEntry, signa
   // Without an etag of the store's there is nothing a request could carry: compared before and behind the reads instead.
   const isWeak = WEAK_ETAG.test(entry.etag);
   if (isWeak) await assertUnchanged(place, key, entry, signal);
-  const known: { crc32c?: string | undefined; attributes?: EntryAttributes; isComplete?: boolean } = {};
+  const known: { crc32c?: string | undefined; foreign?: ForeignChecksum | undefined; attributes?: EntryAttributes; isComplete?: boolean } = {};
 
   const remember = ({ bytes, totalBytes, crc32c, metadata }: ReadAnswer): void => {
     known.crc32c ??= crc32c ?? metadata[CRC32C_METADATA];
-    known.isComplete = bytes === totalBytes;
+    known.isComplete ||= bytes === totalBytes;
   };
   const ask = async (): Promise<EntryAttributes> => {
     const facts = await store.head(bucket, key, { signal });
     if (!facts || etagOf(facts) !== entry.etag) throw changed(place, key, entry);
     known.crc32c = facts.crc32c ?? facts.metadata[CRC32C_METADATA];
+    known.foreign = facts.foreign;
     known.attributes = objectAttributesOf(facts);
     return known.attributes;
+  };
+  let asked: Promise<EntryAttributes> | undefined;
+  const askOnce = (): Promise<EntryAttributes> => {
+    asked ??= ask().catch((error: unknown) => {
+      asked = undefined;
+      throw error;
+    });
+    return asked;
   };
 
   const optionsAt = (start: number, ofRead: AbortSignal | undefined): ReadIntoOptions => ({
@@ -69,10 +79,15 @@ export async function openObject(place: ObjectPlace, entry: ManifestEntry, signa
     verify: () => (isWeak ? assertUnchanged(place, key, entry, signal) : Promise.resolve()),
     async recordedCrc32c() {
       // The answer to a range need not tell the checksum of the whole.
-      if (known.crc32c === undefined && !known.isComplete) await ask();
+      if (known.crc32c === undefined && !known.isComplete) await askOnce();
       return known.crc32c;
     },
-    attributes: async () => known.attributes ?? (await ask()),
+    async recordedForeign() {
+      if (known.isComplete || known.crc32c !== undefined || entry.crc32c !== undefined) return undefined;
+      await askOnce();
+      return known.crc32c === undefined ? known.foreign : undefined;
+    },
+    attributes: askOnce,
     close: () => Promise.resolve(),
   };
 }

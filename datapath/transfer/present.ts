@@ -55,18 +55,23 @@ interface Ends {
   readonly signal?: AbortSignal;
 }
 
-/** Same size is known. Same content is known by CRC32C, read from either end where it is recorded nowhere; reading is cheaper than writing again. */
+/** Same size is known. Same content is known by CRC32C, or by another checksum that both ends have on record; where there is none, by reading; reading is cheaper than writing again. */
 export async function isIdentical(ends: Ends, entry: ManifestEntry, held: ManifestEntry): Promise<ManifestEntry | undefined> {
   if (entry.linkTarget !== held.linkTarget) return undefined;
   if (isDirectory(entry.path) || entry.linkTarget !== undefined) return { ...held, modifiedAt: entry.modifiedAt };
-  const wanted = entry.crc32c ?? (await knownAtSource(ends, entry)) ?? (await readCrc32c(await ends.source.open(entry, openOptions(ends)), ends));
-  const found = held.crc32c ?? (await readCrc32c(await ends.target.open(held, openOptions(ends)), ends));
+  const known = entry.crc32c === undefined ? await knownAtSource(ends, entry) : entry;
+  const isComparable = known?.crc32c === undefined && known?.foreign !== undefined && known.foreign.algorithm === held.foreign?.algorithm;
+  if (isComparable) return known.foreign?.value === held.foreign?.value ? { ...held, modifiedAt: entry.modifiedAt } : undefined;
+  const wanted = known?.crc32c ?? (await readCrc32c(await ends.source.open(entry, openOptions(ends)), readOptions(ends)));
+  const found = held.crc32c ?? (await readCrc32c(await ends.target.open(held, openOptions(ends)), readOptions(ends)));
   return wanted === found ? { ...held, modifiedAt: entry.modifiedAt, crc32c: found } : undefined;
 }
 
-async function knownAtSource({ source, signal }: Ends, entry: ManifestEntry): Promise<string | undefined> {
+async function knownAtSource({ source, signal }: Ends, entry: ManifestEntry): Promise<ManifestEntry | undefined> {
   const now = await source.stat(entry.path, signal);
-  return now?.etag === entry.etag ? now.crc32c : undefined;
+  return now?.etag === entry.etag ? now : undefined;
 }
 
+/** Whoever asks is in patient hands already, whose window must not be waited for from within. */
+const readOptions = ({ limiter, signal }: Ends) => ({ limiter, signal });
 const openOptions = ({ signal }: Ends) => (signal ? { signal } : {});

@@ -4,6 +4,7 @@
  * retried, NotFound, Denied and Conflict are fatal for this input, ChecksumMismatch means the bytes that came are not those stored.
  */
 import type { Readable } from 'node:stream';
+import type { ForeignAlgorithm, ForeignChecksum } from '../../datapath/transfer/foreign-checksum.ts';
 
 export interface ObjectStore {
   readonly name: string;
@@ -31,7 +32,7 @@ export interface ObjectStore {
   /**
    * Fills `into` from byte `start` of the object (default 0) in one request; the bulk path. Answers how many bytes the object had for it: fewer than `into`
    * holds only where the object ends there. `ifMatch`: SourceChanged where the etag differs. StoreUnavailable where the answer is cut short; where the
-   * whole object was read and the store keeps its CRC32C, ChecksumMismatch where that denies it.
+   * whole object was read and the store keeps a checksum of it, ChecksumMismatch where that denies it.
    */
   readInto(bucket: string, key: string, into: Buffer, options?: ReadIntoOptions): Promise<ReadAnswer>;
   /**
@@ -67,8 +68,11 @@ export interface ObjectStore {
   completeUpload(upload: Upload, parts: readonly UploadedPart[], whole: CompleteOptions): Promise<StoredObject>;
   /** Ended, its parts freed. Best effort: the sweep collects what stays. */
   abandonUpload(upload: Upload): Promise<void>;
-  /** Up to 5 GiB from an object of the same service, metadata replaced by the options'. SourceChanged where it is not of that etag. */
-  copyObject(source: CopySource, bucket: string, key: string, options?: WriteOptions): Promise<StoredObject>;
+  /**
+   * Up to 5 GiB from an object of the same service, metadata replaced by the options'. SourceChanged where it is not of that etag. Answers the checksum that the store keeps of the
+   * copy where it tells one of the whole: of `algorithm`, by default its CRC32C.
+   */
+  copyObject(source: CopySource, bucket: string, key: string, options?: CopyOptions): Promise<StoredObject>;
 
   /** Up to 1 TB where `expected.bytes` tells the length, else 78 GiB; in bounded memory (multipart where large). Nothing is left under the name where the content is not the expected one. */
   writeStream(bucket: string, key: string, body: Readable, options?: WriteOptions): Promise<WrittenObject>;
@@ -115,6 +119,8 @@ export interface ObjectFacts extends ListedObject {
   readonly versionId: string | undefined;
   /** Base64 CRC32C of the whole object where the store keeps one. */
   readonly crc32c: string | undefined;
+  /** What it keeps of the whole object instead. */
+  readonly foreign?: ForeignChecksum;
   readonly metadata: Readonly<Record<string, string>>;
   readonly servedAs: ServedAs;
 }
@@ -142,6 +148,10 @@ export interface WriteOptions extends ServedAs {
   readonly expected?: { readonly bytes?: number | undefined; readonly crc32c?: string | undefined };
   readonly signal?: AbortSignal;
 }
+export type CopyOptions = WriteOptions & {
+  /** Asked of the store instead of CRC32C: what the source has on record, to compare the two. */
+  readonly algorithm?: ForeignAlgorithm;
+};
 export type UploadOptions = Omit<WriteOptions, 'expected' | 'ifNoneMatch' | 'crc32c'> & {
   /**
    * Its parts will come by `copyPart`. Then the store is asked for no CRC32C, for versitygw 1.8.0 keeps the whole source's as that of each
@@ -213,7 +223,7 @@ export interface WrittenObject {
   readonly versionId: string | undefined;
 }
 /** What the store itself put together; it may tell no CRC32C of it. */
-export type StoredObject = Omit<WrittenObject, 'crc32c'> & { readonly crc32c: string | undefined };
+export type StoredObject = Omit<WrittenObject, 'crc32c'> & { readonly crc32c: string | undefined; readonly foreign?: ForeignChecksum };
 export interface ObjectRetention {
   readonly mode: 'COMPLIANCE' | 'GOVERNANCE';
   /** ISO instant. */

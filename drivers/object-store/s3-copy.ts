@@ -1,12 +1,13 @@
 /** Copying within a service: not a byte passes here, and a small object costs one request. */
 import { CopyObjectCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3';
+import type { ForeignAlgorithm } from '../../datapath/transfer/foreign-checksum.ts';
 import { PenstockError } from '../../model/errors.ts';
-import type { CopySource, StoredObject, Upload, UploadedPart, WriteOptions } from './port.ts';
+import type { CopyOptions, CopySource, StoredObject, Upload, UploadedPart } from './port.ts';
 import { AnswerError } from './raw/answer-error.ts';
 import type { Header } from './raw/sign.ts';
 import { encodeKey } from './raw/uri.ts';
 import { elementText, isErrorXml } from './raw/xml.ts';
-import { versionIn, wholeCrc32c } from './s3-answers.ts';
+import { checksumsOfCopy, versionIn } from './s3-answers.ts';
 import { httpStatus } from './s3-errors.ts';
 import { condition, conditionHeaders, objectFields, objectHeaders } from './s3-fields.ts';
 import { changedSource, headObject } from './s3-head.ts';
@@ -18,7 +19,7 @@ import { explained } from './s3-write-errors.ts';
 
 type Copied = Omit<StoredObject, 'bytes'>;
 
-export async function copyObject(target: S3Target, source: CopySource, options: WriteOptions): Promise<StoredObject> {
+export async function copyObject(target: S3Target, source: CopySource, options: CopyOptions): Promise<StoredObject> {
   if (target.key.endsWith('/')) return writeMarkerAs(target, source, options);
   // AWS honours If-None-Match on a copy; versitygw 1.8.0 ignores it, and would overwrite. Looking before narrows the gap where the store does not close it.
   if (options.ifNoneMatch && (await headObject(target, options.signal ? { signal: options.signal } : {}))) {
@@ -67,7 +68,7 @@ export async function copyPart(
 }
 
 /** versitygw 1.8.0 copies no directory's marker. One holds no bytes, and its metadata are replaced: it is as well written. */
-async function writeMarkerAs(target: S3Target, source: CopySource, options: WriteOptions): Promise<StoredObject> {
+async function writeMarkerAs(target: S3Target, source: CopySource, options: CopyOptions): Promise<StoredObject> {
   if (source.totalBytes > 0) assertHoldsBytes(target);
   const found = await headObject({ ...target, ...source }, { ifMatch: source.etag });
   if (!found) throw new PenstockError('NotFound', `${label(source)} is not there.`, { store: target.store });
@@ -83,37 +84,37 @@ async function refuseWrongCrc32c(store: S3Store, source: CopySource & { readonly
   });
 }
 
-async function rawCopy(target: S3Target, source: CopySource, options: WriteOptions): Promise<Copied> {
+async function rawCopy(target: S3Target, source: CopySource, options: CopyOptions): Promise<Copied> {
   const headers: Header[] = [
     ...objectHeaders(target, options),
     ...conditionHeaders(options),
     ...sourceHeaders(source),
     ['x-amz-metadata-directive', 'REPLACE'],
-    ['x-amz-checksum-algorithm', 'CRC32C'],
+    ['x-amz-checksum-algorithm', options.algorithm ?? 'CRC32C'],
   ];
   const answer = await target.raw.send({ method: 'PUT', bucket: target.bucket, key: target.key, headers, signal: options.signal });
-  return { ...resultOf(answer.text), versionId: versionIn(answer.headers) };
+  return { ...resultOf(answer.text, options.algorithm), versionId: versionIn(answer.headers) };
 }
 
-async function sdkCopy(target: S3Target, source: CopySource, options: WriteOptions): Promise<Copied> {
+async function sdkCopy(target: S3Target, source: CopySource, options: CopyOptions): Promise<Copied> {
   const { CopyObjectResult: result, VersionId: versionId } = await target.client.send(
     new CopyObjectCommand({
       ...objectFields(target, options),
       ...condition(options),
       ...sourceFields(source),
       MetadataDirective: 'REPLACE',
-      ChecksumAlgorithm: 'CRC32C',
+      ChecksumAlgorithm: options.algorithm ?? 'CRC32C',
     }),
     sendOptions(options.signal),
   );
-  return { etag: result?.ETag ?? '', crc32c: wholeCrc32c(result?.ChecksumCRC32C, result?.ChecksumType), versionId };
+  return { etag: result?.ETag ?? '', ...checksumsOfCopy((field) => result?.[field], options.algorithm), versionId };
 }
 
 /** A copy may fail behind its 200: the status is sent before the work is done. */
-function resultOf(text: string): { readonly etag: string; readonly crc32c: string | undefined } {
+function resultOf(text: string, algorithm?: ForeignAlgorithm): Pick<StoredObject, 'etag' | 'crc32c' | 'foreign'> {
   const etag = elementText(text, 'ETag');
   if (etag === undefined || isErrorXml(text)) throw new AnswerError({ status: 500, text });
-  return { etag, crc32c: wholeCrc32c(elementText(text, 'ChecksumCRC32C'), elementText(text, 'ChecksumType')) };
+  return { etag, ...checksumsOfCopy((field) => elementText(text, field), algorithm) };
 }
 
 function copyError(error: unknown, target: S3Target, source: CopySource): Error {

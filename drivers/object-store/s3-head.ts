@@ -2,7 +2,7 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { PenstockError } from '../../model/errors.ts';
 import type { ObjectFacts } from './port.ts';
-import { crc32cIn, etagIn, metadataOf, versionIn, wholeCrc32c } from './s3-answers.ts';
+import { crc32cIn, etagIn, foreignIn, foreignInAnswer, metadataOf, ofWhole, versionIn } from './s3-answers.ts';
 import { httpStatus, s3Error } from './s3-errors.ts';
 import { servedInAnswer, servedInHeaders } from './s3-fields.ts';
 import { label, location, type S3Target, sendOptions } from './s3-target.ts';
@@ -46,6 +46,7 @@ async function rawHead(target: S3Target, { ifMatch, signal }: { ifMatch?: string
     modifiedAt: instantOf(headers.get('last-modified')),
     versionId: versionIn(headers),
     crc32c: crc32cIn(headers),
+    ...foreignIn(headers),
     metadata: metadataOf(headers),
     servedAs: servedInHeaders(headers),
     retainedUntil: headers.get('x-amz-object-lock-retain-until-date'),
@@ -64,7 +65,8 @@ async function sdkHead(target: S3Target, { ifMatch, signal }: { ifMatch?: string
     etag: answer.ETag ?? '',
     modifiedAt: instantOf(answer.LastModified),
     versionId: answer.VersionId,
-    crc32c: wholeCrc32c(answer.ChecksumCRC32C, answer.ChecksumType),
+    crc32c: ofWhole(answer.ChecksumCRC32C, answer.ChecksumType),
+    ...foreignInAnswer(answer),
     metadata: answer.Metadata ?? {},
     servedAs: servedInAnswer(answer),
     retainedUntil: answer.ObjectLockRetainUntilDate?.toISOString(),

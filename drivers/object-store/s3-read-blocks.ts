@@ -1,7 +1,10 @@
 /** Reading a long range in one request, block by block, no faster than the blocks are used. */
 import { createCrc32cMeter } from '../../datapath/transfer/crc32c.ts';
+import { createForeignMeter, type ForeignMeter } from '../../datapath/transfer/foreign-checksum.ts';
 import type { ReadAnswer, ReadBlocksOptions } from './port.ts';
 import type { RawAnswer } from './raw/answer.ts';
+import { foreignIn } from './s3-answers.ts';
+import { headObject } from './s3-head.ts';
 import { checked, gotOf, type RangeRequest, rangeRequest, rawRequest, readError, readInto } from './s3-read-into.ts';
 import type { S3Target } from './s3-target.ts';
 
@@ -20,8 +23,8 @@ export async function* readBlocks(target: S3Target, buffers: readonly Buffer[], 
       yield block;
       receiving.giveBack(block);
     }
-    const { answer, crc32c } = await receiving.end();
-    return checked(target, request, gotOf(answer, request, crc32c), options.totalBytes);
+    const { answer, crc32c, foreign } = await receiving.end();
+    return await checked(target, request, gotOf(answer, request, crc32c), options.totalBytes, foreign);
   } catch (error) {
     throw readError(error, target, options);
   } finally {
@@ -35,7 +38,7 @@ interface Receiving {
   /** Undefined behind the last block, or where receiving failed. */
   next(): Promise<Buffer | undefined>;
   giveBack(block: Buffer): void;
-  end(): Promise<{ readonly answer: RawAnswer; readonly crc32c: string }>;
+  end(): Promise<{ readonly answer: RawAnswer; readonly crc32c: string; foreign(): Promise<string> }>;
 }
 
 /** Resolves with the first block. @throws where it fails before */
@@ -43,6 +46,7 @@ async function receive(target: S3Target, [into, ...others]: readonly Buffer[], r
   const full: Buffer[] = [];
   const free = [...others];
   const meter = createCrc32cMeter();
+  let foreign: ForeignMeter | undefined;
   let fill: ((buffer: Buffer) => void) | undefined;
   let wake: (() => void) | undefined;
   let isOver = false;
@@ -60,7 +64,14 @@ async function receive(target: S3Target, [into, ...others]: readonly Buffer[], r
     ...rawRequest(target, request),
     ...(into ? { into } : {}),
     drain: { bytes: request.bytes, take },
-    seen: (piece) => meter.add(piece),
+    told: (headers) => {
+      const kept = foreignIn(headers).foreign;
+      foreign = kept && createForeignMeter(kept.algorithm);
+    },
+    seen(piece) {
+      meter.add(piece);
+      foreign?.add(piece);
+    },
   });
   const over = (): void => {
     isOver = true;
@@ -86,21 +97,28 @@ async function receive(target: S3Target, [into, ...others]: readonly Buffer[], r
       else free.push(block);
       fill = undefined;
     },
-    end: async () => ({ answer: await sent, crc32c: meter.crc32c() }),
+    end: async () => ({ answer: await sent, crc32c: meter.crc32c(), foreign: () => foreign?.value() ?? Promise.resolve('') }),
   };
 }
 
-/** For a store that only the SDK understands: one request per block. */
+/** For a store that only the SDK understands: one request per block. What it keeps of the whole is asked before, for no answer to a range need tell it. */
 async function* inSpans(target: S3Target, [into]: readonly Buffer[], options: ReadBlocksOptions): AsyncGenerator<Buffer, ReadAnswer> {
-  const { bytes, start = 0 } = options;
+  const { bytes, start = 0, totalBytes, ifMatch, signal } = options;
+  const request = rangeRequest(bytes, options);
+  const kept = request.range === undefined ? await headObject(target, { ...(ifMatch ? { ifMatch } : {}), ...(signal ? { signal } : {}) }) : undefined;
   const meter = createCrc32cMeter();
+  const foreign = kept?.foreign && createForeignMeter(kept.foreign.algorithm);
   for (let position = 0; ; ) {
     const block = into?.subarray(0, bytes - position) ?? Buffer.alloc(0);
     const answer = await readInto(target, block, { ...options, start: start + position });
     meter.add(block.subarray(0, answer.bytes));
+    foreign?.add(block.subarray(0, answer.bytes));
     position += answer.bytes;
     if (answer.bytes > 0) yield block.subarray(0, answer.bytes);
-    if (position === bytes || answer.bytes < block.length || block.length === 0)
-      return { ...answer, bytes: position, crc32c: undefined, readCrc32c: meter.crc32c() };
+    if (position < bytes && answer.bytes === block.length && block.length > 0) continue;
+    const whole = { ...answer, bytes: position, crc32c: undefined, readCrc32c: meter.crc32c() };
+    if (!kept || position < answer.totalBytes) return whole;
+    const told = { announced: position, contentRange: undefined, crc32c: kept.crc32c, ...(kept.foreign ? { foreign: kept.foreign } : {}) };
+    return await checked(target, request, { ...whole, ...told }, totalBytes, () => foreign?.value() ?? Promise.resolve(''));
   }
 }

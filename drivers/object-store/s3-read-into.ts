@@ -2,11 +2,12 @@
 import { Readable } from 'node:stream';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { bufferOf, crc32cOf, createCrc32cMeter } from '../../datapath/transfer/crc32c.ts';
+import { type ForeignChecksum, foreignOf } from '../../datapath/transfer/foreign-checksum.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ReadAnswer, ReadIntoOptions } from './port.ts';
 import type { RawAnswer } from './raw/answer.ts';
 import type { Header } from './raw/sign.ts';
-import { crc32cIn, etagIn, metadataOf, wholeCrc32c } from './s3-answers.ts';
+import { crc32cIn, etagIn, foreignIn, foreignInAnswer, metadataOf, ofWhole } from './s3-answers.ts';
 import { httpStatus, s3Error } from './s3-errors.ts';
 import { changedSource, headObject } from './s3-head.ts';
 import { label, location, type S3Target, sendOptions } from './s3-target.ts';
@@ -23,6 +24,8 @@ export interface Got extends Omit<ReadAnswer, 'totalBytes'> {
   /** Of the answer's body: more than `bytes` where so many were not asked for. */
   readonly announced: number;
   readonly contentRange: string | undefined;
+  /** Told of the whole object. */
+  readonly foreign?: ForeignChecksum;
 }
 
 export async function readInto(target: S3Target, into: Buffer, options: ReadIntoOptions): Promise<ReadAnswer> {
@@ -33,7 +36,7 @@ export async function readInto(target: S3Target, into: Buffer, options: ReadInto
       () => rawGet(target, into, request),
       () => sdkGet(target, into, request),
     );
-    return checked(target, request, got, options.totalBytes);
+    return await checked(target, request, got, options.totalBytes, (algorithm) => foreignOf(algorithm, into.subarray(0, got.bytes)));
   } catch (error) {
     if (httpStatus(error) === 416) return factsOnly(target, options);
     throw readError(error, target, options);
@@ -70,6 +73,7 @@ export const gotOf = ({ bytes, headers }: RawAnswer, wanted: RangeRequest, readC
   contentRange: headers.get('content-range'),
   etag: etagIn(headers),
   crc32c: crc32cIn(headers),
+  ...foreignIn(headers),
   readCrc32c,
   metadata: metadataOf(headers),
 });
@@ -93,14 +97,22 @@ async function sdkGet(target: S3Target, into: Buffer, { range, ifMatch, signal }
     announced: answer.ContentLength ?? bytes,
     contentRange: answer.ContentRange,
     etag: answer.ETag ?? '',
-    crc32c: wholeCrc32c(answer.ChecksumCRC32C, answer.ChecksumType),
+    crc32c: ofWhole(answer.ChecksumCRC32C, answer.ChecksumType),
+    ...foreignInAnswer(answer),
     readCrc32c: crc32cOf(into.subarray(0, Math.min(bytes, into.length))),
     metadata: answer.Metadata ?? {},
   };
 }
 
-export function checked(target: S3Target, { start, bytes: wanted, range }: RangeRequest, got: Got, expectedTotal: number | undefined): ReadAnswer {
-  const { bytes, announced, contentRange, crc32c: told, ...rest } = got;
+/** @param ofRead computes another checksum than CRC32C of what was read: asked for only where the store keeps one of the whole, and the whole was read */
+export async function checked(
+  target: S3Target,
+  { start, bytes: wanted, range }: RangeRequest,
+  got: Got,
+  expectedTotal: number | undefined,
+  ofRead: (algorithm: ForeignChecksum['algorithm']) => Promise<string>,
+): Promise<ReadAnswer> {
+  const { bytes, announced, contentRange, crc32c: told, foreign, ...rest } = got;
   const subject = label(target);
   const place = contentRange === undefined ? { start: 0, totalBytes: announced } : parseContentRange(contentRange);
   if (expectedTotal !== undefined && place && place.totalBytes !== expectedTotal) {
@@ -112,11 +124,14 @@ export function checked(target: S3Target, { start, bytes: wanted, range }: Range
     });
   }
   if (bytes < announced) throw new PenstockError('StoreUnavailable', `${subject} ended after ${bytes} of ${announced} bytes.`, { store: target.store });
-  const crc32c = bytes === place.totalBytes ? told : undefined;
-  if (crc32c !== undefined) {
-    if (rest.readCrc32c !== crc32c) {
-      throw new PenstockError('ChecksumMismatch', `${subject} has CRC32C ${rest.readCrc32c} where ${crc32c} was expected.`, { store: target.store });
-    }
+  const isWhole = bytes === place.totalBytes;
+  const crc32c = isWhole ? told : undefined;
+  const mismatch = (algorithm: string, found: string, expected: string) =>
+    new PenstockError('ChecksumMismatch', `${subject} has ${algorithm} ${found} where ${expected} was expected.`, { store: target.store });
+  if (crc32c !== undefined && rest.readCrc32c !== crc32c) throw mismatch('CRC32C', rest.readCrc32c, crc32c);
+  if (isWhole && foreign) {
+    const found = await ofRead(foreign.algorithm);
+    if (found !== foreign.value) throw mismatch(foreign.algorithm, found, foreign.value);
   }
   return { ...rest, bytes, totalBytes: place.totalBytes, crc32c };
 }

@@ -5,7 +5,7 @@ import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { bufferOf, createContentCheck } from '../../datapath/transfer/crc32c.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ReadOptions } from './port.ts';
-import { wholeCrc32c } from './s3-answers.ts';
+import { ofWhole } from './s3-answers.ts';
 import { httpStatus, s3Error } from './s3-errors.ts';
 
 const DEFAULT_LIMIT_BYTES = 16 * 2 ** 20;
@@ -18,7 +18,7 @@ export async function readObject(client: S3Client, store: string, bucket: string
   });
   const body: unknown = response.Body;
   if (!(body instanceof Readable)) throw new PenstockError('StoreUnavailable', `${subject} was answered without a body.`, { store });
-  const crc32c = options.range ? undefined : wholeCrc32c(response.ChecksumCRC32C, response.ChecksumType);
+  const crc32c = options.range ? undefined : ofWhole(response.ChecksumCRC32C, response.ChecksumType);
   const { stream } = createContentCheck({ subject, store, bytes: response.ContentLength, crc32c });
   // Registered before the pipeline's own handler, so that the reader sees the mapped error.
   body.once('error', (error) => stream.destroy(s3Error(error, store, subject)));

@@ -15,7 +15,7 @@ import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { CompleteOptions, PartBody, StoredObject, Upload, UploadedPart, UploadOptions } from './port.ts';
 import { encodeText } from './raw/uri.ts';
-import { crc32cIn, etagIn, wholeCrc32c } from './s3-answers.ts';
+import { crc32cIn, etagIn, ofWhole } from './s3-answers.ts';
 import { sendBlocks } from './s3-blocks.ts';
 import { condition, objectFields } from './s3-fields.ts';
 import { headObject } from './s3-head.ts';
@@ -133,7 +133,7 @@ export async function completeUpload(store: S3Store, upload: Upload, parts: read
     );
     const versionId = answer.VersionId;
     if (whole.retention) await confirmRetention({ ...target, versionId }, whole.retention);
-    const answered = wholeCrc32c(answer.ChecksumCRC32C, answer.ChecksumType);
+    const answered = ofWhole(answer.ChecksumCRC32C, answer.ChecksumType);
     const crc32c = compared ?? answered;
     if (answered === undefined) await assertWhole(target, whole);
     return { etag: answer.ETag ?? '', versionId, bytes: whole.bytes, crc32c };

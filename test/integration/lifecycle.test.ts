@@ -1,5 +1,6 @@
 /** One allocation from queue to archive, asserted on the stores. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -103,7 +104,11 @@ describe('an allocation, from queue to archive', { concurrency: false }, () => {
     });
   });
 
-  test('the job runs: logs, output, scratch, a committed checkpoint', () => runJob(site, key, plan));
+  test('the job runs: logs, output, scratch, a committed checkpoint', async () => {
+    await runJob(site, key, plan);
+    await mkdir(hotTree('acme', 'vision/train-1', 'left/empty'), { recursive: true });
+    execFileSync('mkfifo', [hotTree('acme', 'vision/train-1', 'left/pipe')]);
+  });
 
   test('finish hands the nodes back clean', async () => {
     const answer = await site.penstock.finish(key, { outcome: 'succeeded', exitCode: 0 });
@@ -120,6 +125,8 @@ describe('an allocation, from queue to archive', { concurrency: false }, () => {
     const prefix = 'vision/train-1/';
     const cold = await objectDigests(site.stores.cold, 'acme', prefix);
     assert.ok(cold.delete('.penstock/output.json'), 'the record that says the output is whole');
+    assert.ok(cold.delete('left/empty/'), 'an empty directory');
+    assert.equal((await site.stores.cold.retention('acme', `${prefix}left/empty/`))?.mode, 'COMPLIANCE');
     assert.deepEqual(sorted(cold), sorted(digestsOf(OUTPUT_FILES)));
     for (const path of OUTPUT_FILES.keys()) {
       assert.equal(await site.stores.warm.head('acme', `${prefix}${path}`), undefined);

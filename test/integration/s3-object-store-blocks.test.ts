@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
+import { foreignOf } from '../../datapath/transfer/foreign-checksum.ts';
 import type { ObjectStore, ReadAnswer, ReadBlocksOptions } from '../../drivers/object-store/port.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
 import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
@@ -100,6 +101,32 @@ describe('readBlocks', () => {
     assert.ok(bytes.equals(content.subarray(3, 3 + 3 * BLOCK)));
     assert.equal(answer.readCrc32c, crc32cOf(bytes));
     assert.deepEqual([answer.bytes, answer.totalBytes], [3 * BLOCK, content.length]);
+  });
+
+  it('is held to what the store has on record of the whole, be it read by either path', async () => {
+    let isByRawPath = true;
+    let recorded = '';
+    const server = await wire((request, socket) => {
+      const facts = `ETag: "e"\r\nx-amz-checksum-crc32: ${recorded}\r\nx-amz-checksum-type: FULL_OBJECT\r\n`;
+      if (isByRawPath || request.startsWith('HEAD')) {
+        socket.write(`HTTP/1.1 200 OK\r\n${facts}Content-Length: ${content.length}\r\n\r\n`, 'latin1');
+        if (!request.startsWith('HEAD')) socket.write(content);
+        return;
+      }
+      const [start = 0, end = 0] = (/^range: bytes=(\d+)-(\d+)/im.exec(request)?.slice(1) ?? ['0', `${content.length - 1}`]).map(Number);
+      const body = content.subarray(start, end + 1);
+      const range = `Content-Range: bytes ${start}-${end}/${content.length}\r\n`;
+      socket.write(`HTTP/1.1 206 Partial\r\nETag: "e"\r\n${range}Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n`, 'latin1');
+      socket.write(body);
+      socket.write('\r\n0\r\n\r\n', 'latin1');
+    });
+    const options = { bytes: content.length, totalBytes: content.length };
+    for (isByRawPath of [true, false]) {
+      recorded = await foreignOf('CRC32', content);
+      assert.ok((await drawn(blocksOf(storeAt(server.endpoint), 'x', options))).bytes.equals(content));
+      recorded = await foreignOf('CRC32', Buffer.from('other'));
+      await assert.rejects(drawn(blocksOf(storeAt(server.endpoint), 'x', options)), { name: 'ChecksumMismatch' });
+    }
   });
 });
 

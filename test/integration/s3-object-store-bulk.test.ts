@@ -4,9 +4,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
+import { FOREIGN_ALGORITHMS, foreignOf } from '../../datapath/transfer/foreign-checksum.ts';
 import type { CopySource, ObjectStore } from '../../drivers/object-store/port.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
 import { startGatewayWithBuckets, type TestGateway } from '../support/s3-gateway.ts';
+import { closers, wire } from './s3-object-store-wire-servers.ts';
 
 const MIB = 2 ** 20;
 const ODD_KEYS = ['a b', 'ümläut/日本', '100%', 'a+b=c&d', '😀/x', `it's "quoted"`, '(a)!*~', '%41', 'a;b,c:d@e$f', 'semi#hash?query'];
@@ -18,7 +20,10 @@ before(async () => {
   gateway = await startGatewayWithBuckets();
   store = gateway.store;
 });
-after(() => gateway.stop());
+after(async () => {
+  await Promise.all(closers.map((close) => close()));
+  await gateway.stop();
+});
 
 /** Different everywhere, so that no displaced byte goes unseen. */
 function content(bytes: number, seed = 1): Buffer {
@@ -238,6 +243,30 @@ describe('a copy within the service', () => {
     await assert.rejects(store.copyObject({ ...source, etag: '"stale"' }, 'data', 'c/other'), { name: 'SourceChanged' });
     await assert.rejects(store.copyObject({ ...source, key: 'c/none' }, 'data', 'c/other'), { name: 'NotFound' });
     assert.equal(await store.head('data', 'c/other'), undefined);
+  });
+
+  it('tells the checksum that was asked for, by either path, and none of parts', async () => {
+    const source = await sourceOf('c/asked', hello);
+    for (const algorithm of FOREIGN_ALGORITHMS) {
+      const foreign = { algorithm, value: await foreignOf(algorithm, hello) };
+      const copied = await store.copyObject(source, 'data', 'c/told', { algorithm });
+      assert.deepEqual([copied.crc32c, copied.foreign, (await store.head('data', 'c/told'))?.foreign], [undefined, foreign, foreign]);
+    }
+    let type = '';
+    const requests: string[] = [];
+    const server = await wire((head, socket) => {
+      requests.push(`${/^x-amz-checksum-algorithm: (.*)$/im.exec(head)?.[1]} ${/aws-sdk/.test(head) ? 'by the SDK' : ''}`);
+      const xml = `<CopyObjectResult><ETag>"e"</ETag><ChecksumSHA1>c2hhMQ==</ChecksumSHA1><ChecksumType>${type}</ChecksumType></CopyObjectResult>`;
+      // Only the SDK understands what is told twice.
+      if (type === 'FULL_OBJECT' && !head.includes('aws-sdk')) socket.write('HTTP/1.1 102 Processing\r\n\r\n');
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${xml.length}\r\n\r\n${xml}`);
+    });
+    const told = createS3ObjectStore({ ...gateway.options, endpoint: server.endpoint });
+    for (type of ['COMPOSITE', 'FULL_OBJECT']) {
+      const { foreign } = await told.copyObject(source, 'data', 'x', { algorithm: 'SHA1' });
+      assert.deepEqual(foreign, type === 'COMPOSITE' ? undefined : { algorithm: 'SHA1', value: 'c2hhMQ==' });
+    }
+    assert.deepEqual(requests, ['SHA1 ', 'SHA1 ', 'SHA1 by the SDK']);
   });
 
   it('in parts is whole, and no checksum is believed that the store did not compute', async () => {

@@ -1,6 +1,6 @@
 /** Content that others touched since it was written: rotten, cut, written beside the gateway, or led elsewhere by a link. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { MODIFIED_AT } from '../support/transfer-content.ts';
@@ -41,6 +41,34 @@ describe('what lies at rest', () => {
     assert.equal(failed.length, 1);
     assert.deepEqual(await readdir(target.onDisk).catch(() => []), []);
   });
+
+  for (const kind of kinds) {
+    it(`arrives at ${kind} as the object it is, where it has content and calls itself a link`, async () => {
+      const [source, target] = [places.place('object'), places.place(kind)];
+      assert.ok(source.objects);
+      const { store, bucket, prefix } = source.objects;
+      const metadata = { 'penstock-link': Buffer.from('elsewhere').toString('base64') };
+      await store.writeBytes(bucket, `${prefix}link`, Buffer.alloc(0), { metadata });
+      await store.writeBytes(bucket, `${prefix}object`, Buffer.from('its content'), { metadata });
+      for (const attributes of [true, false]) {
+        const { done, failed } = await copy(source, target, await listPages(source.endpoint), { attributes, replace: true });
+        assert.deepEqual(
+          [done.map(({ path, linkTarget }) => [path, linkTarget]), failed],
+          [
+            [
+              ['link', 'elsewhere'],
+              ['object', undefined],
+            ],
+            [],
+          ],
+        );
+        assert.ok((await lstat(join(target.onDisk, 'object'))).isFile());
+        assert.equal(await readFile(join(target.onDisk, 'object'), 'utf8'), 'its content');
+        assert.equal((await target.endpoint.stat('object'))?.linkTarget, undefined);
+        await target.endpoint.remove('object');
+      }
+    });
+  }
 
   it('includes what others wrote beside the gateway, which has neither etag nor checksum', async () => {
     const [source, target] = [places.place('object'), places.place('object')];

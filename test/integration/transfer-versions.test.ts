@@ -118,7 +118,7 @@ describe('a store', () => {
   it('that copies other bytes than are on record is not believed, and what it copied is gone', async () => {
     const source = createObjectEndpoint(gateway.store, 'data', 'rotten');
     const entries = await fill(source, { x: 'content', y: randomBytes(MIB) });
-    const store = through({ copyObject: async (...call) => ({ ...(await gateway.store.copyObject(...call)), crc32c: 'AAAAAA==' }) });
+    const store = through({ copyObject: async (...call) => ({ ...(await gateway.store.copyObject(...call)), etag: '"CRC32C-AAAAAA=="', crc32c: 'AAAAAA==' }) });
     const target = createObjectEndpoint(store, 'data', 'copied');
     const { done, failed } = await copyEntries({ source, target, entries, attempt: '1', concurrency: 2 });
     assert.deepEqual([done, failed.map(({ type }) => type)], [[], ['CorruptSource', 'CorruptSource']]);

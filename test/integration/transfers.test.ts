@@ -82,6 +82,54 @@ describe('ad hoc transfers', { concurrency: false }, () => {
     await assert.rejects(run(input), named);
   });
 
+  test('a source that is not there, or is a single object or file, fails by its name instead of being complete; a dry run too', async () => {
+    const target = at('warm', 'team-a', 'never/');
+    const [first = ''] = [...dataset.keys()].sort();
+    await mkdir(join(site.directory, 'attic', 'empty', 'below'), { recursive: true });
+    await writeFile(join(site.directory, 'attic', 'empty', 'file'), 'one');
+    const wrong: readonly [string, ReturnType<typeof at>, string, RegExp][] = [
+      ['no-prefix', at('warm', 'team-a', 'dta/'), 'NotFound', /nothing lies below warm:team-a\/dta\/\. .*--allow-empty/],
+      ['one-object', at('warm', 'team-a', `data/${first}`), 'InvalidInput', /: warm:team-a\/data\/.+ is one object; .* warm:team-a\/data\/.*\/, .*--exclude/],
+      ['no-directory', at('attic', 'empty', 'beneath/'), 'NotFound', /there is no directory attic:empty\/beneath\//],
+      ['no-tree', at('hot', 'lab', 'nonexist/'), 'NotFound', /there is no directory hot:lab\/nonexist\//],
+      ['one-file', at('attic', 'empty', 'file'), 'InvalidInput', /attic:empty\/file is one file; .* attic:empty\/, /],
+    ];
+    for (const [transferId, source, type, message] of wrong) {
+      await assert.rejects(site.penstock.transfers.plan({ transferId, source, target }), { type, message });
+      await assert.rejects(run({ transferId, source, target }), { type, message });
+    }
+    for (const [transferId, source, allowEmpty] of [
+      ['empty-prefix', at('warm', 'team-a', 'dta/'), true],
+      ['empty-directory', at('attic', 'empty', 'below/'), undefined],
+    ] as const) {
+      const { state, files } = await run({ transferId, source, target, ...(allowEmpty ? { allowEmpty } : {}) });
+      assert.deepEqual([state, files], ['complete', 0], transferId);
+    }
+    assert.equal((await objectDigests(site.stores.warm, 'team-a', 'never/')).size, 0);
+  });
+
+  test('a dry run counts what cannot be moved, and names it as the move then does', async () => {
+    const folder = join(site.directory, 'attic', 'odd', 'below');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'fine'), 'fine');
+    await symlink('fine', join(folder, 'link'));
+    await symlink('../../../elsewhere', join(folder, 'out'));
+    await writeFile(join(folder, 'line\nfeed'), 'x');
+    const input = { transferId: 'odd', source: at('attic', 'odd', 'below/'), target: at('warm', 'team-a', 'odd/') };
+    const plan = await site.penstock.transfers.plan(input);
+    assert.deepEqual([plan.files, plan.foreseen?.count], [4, 2]);
+    const result = await run(input);
+    const named = (entries: readonly { readonly path: string; readonly type: string }[] = []) => entries.map(({ path, type }) => `${type} ${path}`).sort();
+    assert.deepEqual(named(plan.foreseen?.first), named(result.failed));
+    assert.deepEqual([result.state, result.foreseen], ['partial', undefined]);
+  });
+
+  test('a name that is over moves nothing more, and tells when it ended', async () => {
+    const again = { transferId: 'whole', source: at('warm', 'team-a', 'data/'), target: at('warm', 'team-a', 'copy/') };
+    const { attached, endedAt = '' } = await site.penstock.transfers.start(again);
+    assert.ok(attached && Date.parse(endedAt) <= Date.now(), endedAt);
+  });
+
   test('a directory tree beside the tiers is a store like any other, links included', async () => {
     const attic = join(site.directory, 'attic', 'projects', 'old');
     for (const [path, body] of dataset) {
@@ -138,6 +186,24 @@ describe('ad hoc transfers', { concurrency: false }, () => {
     assert.equal((await site.penstock.transfers.status('shared')).state, 'moving');
     assert.deepEqual(await site.penstock.limits.set({ store: 'warm', bytesPerSecond: null }), {});
     assert.equal((await site.penstock.transfers.wait('shared')).state, 'complete');
+  });
+
+  test('a check tells how far it is while it reads, of how many, and can be ended', async () => {
+    await site.penstock.limits.set({ store: 'warm', bytesPerSecond: '30kB/s' });
+    const { moved } = await site.penstock.transfers.status('replacing');
+    assert.ok(moved);
+    const manifest = at(moved.store, moved.bucket, moved.prefix);
+    await site.penstock.checks.start({ checkId: 'slow', manifest, target: at('warm', 'team-a', 'taken/'), read: 'always' });
+    // One part alone, of which the workflow hears at its end.
+    const live = await eventually('entries to be compared', async () => {
+      const status = await site.penstock.checks.status('slow');
+      return status.done > 0 ? status : undefined;
+    });
+    assert.deepEqual([live.state, live.files, live.target, live.counts.missing], ['checking', 40, 'warm:team-a/taken/', 0]);
+    assert.ok(live.done < 40 && live.done === live.counts.same && (live.etaSeconds ?? 0) > 0, JSON.stringify(live));
+    assert.equal((await site.penstock.checks.cancel('slow')).state, 'cancelled');
+    await assert.rejects(site.penstock.checks.cancel('slow'), { type: 'AlreadyOver', message: /ended at \S+ as cancelled/ });
+    await site.penstock.limits.set({ store: 'warm', bytesPerSecond: null });
   });
 
   test('a sweep leaves alone what is young, and the schedule is there', async () => {

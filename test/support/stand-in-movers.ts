@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Context } from '@temporalio/activity';
+import { CancelledFailure, Context } from '@temporalio/activity';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { connectPenstock, type Penstock } from '../../client/index.ts';
@@ -10,10 +10,13 @@ import { startSite } from '../../dev/site/start-site.ts';
 import { CONTROL_QUEUE, DATA_QUEUE } from '../../model/identifiers.ts';
 import type { StoreLimits } from '../../model/limits.ts';
 import type { FailedEntry, ManifestRef } from '../../model/manifest.ts';
-import type { MoveAnswer, MoveRequest, UnitAnswer, UnitRequest } from '../../model/transfer.ts';
+import { signalNames } from '../../model/messages.ts';
+import type { AbandonAnswer, LeftWhole, MoveAnswer, MoveRequest, UnitAnswer, UnitProgress, UnitRequest } from '../../model/transfer.ts';
 import { bundleWorkflows } from '../../workers/bundle.ts';
 
 export const UNIT_BYTES = 1000;
+
+export const nothingLeft: AbandonAnswer = { ended: 0, left: 0, published: { files: 0, bytes: 0 } };
 
 export interface StandIns {
   /** Of the next manifests that are listed. */
@@ -23,6 +26,12 @@ export interface StandIns {
   /** A unit does not end before this does. */
   gate: (unit: number) => Promise<void>;
   eventsPerRun: number;
+  /** What a unit that is cancelled says of what it leaves, as movers do; undefined where it does not get to say so. */
+  left: LeftWhole | undefined;
+  /** Units that are shares of large files: none of what they answer is a file. */
+  shares: ReadonlySet<number>;
+  /** What a unit tells its transfer when it begins, whichever activity it is. */
+  tells: readonly UnitProgress[];
   /** Every call of moveUnit, in order of arrival. */
   readonly begun: number[];
   /** Most units at once, so far. */
@@ -33,7 +42,7 @@ export interface StandIns {
   /** Where the manifest lies, of every call of abandonMove. */
   readonly abandoned: string[];
   /** What it answers. */
-  abandon: () => Promise<number>;
+  abandon: () => Promise<AbandonAnswer>;
 }
 
 export interface MoversSite {
@@ -63,11 +72,14 @@ export async function startMoversSite(): Promise<MoversSite> {
     failing: new Set(),
     gate: () => Promise.resolve(),
     eventsPerRun: 2000,
+    left: undefined,
+    shares: new Set(),
+    tells: [],
     begun: [],
     mostAtOnce: 0,
     limits: [],
     abandoned: [],
-    abandon: () => Promise.resolve(0),
+    abandon: () => Promise.resolve(nothingLeft),
     storeLimits: new Map(),
   };
   const connection = await NativeConnection.connect({ address });
@@ -117,31 +129,51 @@ function dataActivities(standIns: StandIns) {
     standIns.failing.has(unit) ? [{ path: `unit-${unit}/b`, type: 'Denied', message: 'no right to read it' }] : [];
   const answerOf = (units: readonly number[]): UnitAnswer => {
     const failed = units.flatMap(failuresOf);
+    const [unit] = units;
+    if (units.length === 1 && unit !== undefined && standIns.shares.has(unit)) {
+      return { files: 0, bytes: UNIT_BYTES, shareBytes: UNIT_BYTES, failedCount: 0, failed: [] };
+    }
     return { files: 2 * units.length - failed.length, bytes: UNIT_BYTES * units.length, failedCount: failed.length, failed: failed.slice(0, 20) };
   };
   const finish = async ({ manifest }: MoveRequest): Promise<MoveAnswer> => ({
     ...answerOf(Array.from({ length: manifest.units ?? 0 }, (_, unit) => unit)),
     moved: { ...manifest, prefix: `${manifest.prefix}moved/` },
   });
+  const tell = async (unit: number, progressTo: string | undefined): Promise<void> => {
+    if (progressTo === undefined) return;
+    const transfer = Context.current().client.workflow.getHandle(progressTo);
+    for (const progress of standIns.tells.filter((each) => each.unit === unit)) await transfer.signal(signalNames.unitProgress, progress);
+  };
+  const passGate = async (unit: number): Promise<void> => {
+    const context = Context.current();
+    const beat = setInterval(() => context.heartbeat({ unit, doneFiles: 1, doneBytes: UNIT_BYTES / 2, bytesPerSecond: 7 }), 100);
+    const cancelled = context.cancelled.catch((reason: unknown) => {
+      throw standIns.left && reason instanceof CancelledFailure ? new CancelledFailure(reason.message, [{ whole: standIns.left }]) : reason;
+    });
+    await Promise.race([standIns.gate(unit), cancelled]).finally(() => clearInterval(beat));
+  };
   return {
     listTransfer: async ({ name }: { name: string }) => manifestOf(standIns.units, `manifests/${name}/`),
-    moveUnit: async ({ unit }: UnitRequest): Promise<UnitAnswer> => {
+    moveUnit: async ({ unit, progressTo }: UnitRequest): Promise<UnitAnswer> => {
       standIns.begun.push(unit);
+      await tell(unit, progressTo);
       atOnce += 1;
       standIns.mostAtOnce = Math.max(standIns.mostAtOnce, atOnce);
-      const context = Context.current();
-      const beat = setInterval(() => context.heartbeat({ unit, doneFiles: 1, doneBytes: UNIT_BYTES / 2, bytesPerSecond: 7 }), 100);
       try {
-        await Promise.race([standIns.gate(unit), context.cancelled]);
+        await passGate(unit);
         return answerOf([unit]);
       } finally {
         atOnce -= 1;
-        clearInterval(beat);
       }
     },
-    moveWhole: finish,
+    moveWhole: async (request: MoveRequest): Promise<MoveAnswer> => {
+      standIns.begun.push(0);
+      await tell(0, request.progressTo);
+      await passGate(0);
+      return await finish(request);
+    },
     finishMove: finish,
-    abandonMove: async ({ manifest }: MoveRequest): Promise<number> => {
+    abandonMove: async ({ manifest }: MoveRequest): Promise<AbandonAnswer> => {
       standIns.abandoned.push(manifest.prefix);
       return standIns.abandon();
     },

@@ -69,7 +69,7 @@ function answerOfKilled(error: unknown): string {
   throw error;
 }
 
-async function ensureStrace(): Promise<string> {
+export async function ensureStrace(): Promise<string> {
   const found = await whichExecutable('strace');
   if (found) return found;
   await installDebian(['strace'], logToStandardError);

@@ -8,6 +8,7 @@ import { createFileEndpoint } from '../../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
+import type { S3StoreOptions } from '../../drivers/object-store/s3-client.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { startTestGateway } from './s3-gateway.ts';
 import { publish } from './transfer-content.ts';
@@ -17,7 +18,7 @@ export type Kind = 'object' | 'elsewhere' | 'file';
 export interface Place {
   readonly endpoint: Endpoint;
   /** Where the endpoint is one of objects: below the prefix. */
-  readonly objects?: { readonly store: ObjectStore; readonly bucket: string; readonly prefix: string };
+  readonly objects?: { readonly store: ObjectStore; readonly bucket: string; readonly prefix: string; readonly options: S3StoreOptions };
   readonly onDisk: string;
 }
 export interface Places {
@@ -41,10 +42,10 @@ export async function startPlaces(): Promise<Places> {
       serial += 1;
       const name = `set-${serial}`;
       if (kind !== 'file') {
-        const { store, root } = kind === 'object' ? gateway : other;
+        const { store, root, options } = kind === 'object' ? gateway : other;
         return {
           endpoint: createObjectEndpoint(store, 'data', name),
-          objects: { store, bucket: 'data', prefix: `${name}/` },
+          objects: { store, bucket: 'data', prefix: `${name}/`, options },
           onDisk: join(root, 'data', name),
         };
       }

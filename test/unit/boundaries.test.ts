@@ -17,7 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: ['model', 'client', 'drivers', 'dev', 'activities'],
 };
 /** Bytes and ports meet here: drivers may use the data path's checksums, layouts and lanes, never its engines. */
-const driverUses = /^datapath\/(transfer\/(crc32c|lanes)|erasure\/layout)\.ts$/;
+const driverUses = /^datapath\/(transfer\/(crc32c|foreign-checksum|lanes)|erasure\/layout)\.ts$/;
 
 interface Import {
   readonly from: string;

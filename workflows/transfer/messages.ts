@@ -9,7 +9,7 @@ import { isTransferEnd, type RateAnswer, SetRateSchema, type TransferStatus } fr
 import { accept } from '../accept.ts';
 import { inTurn } from '../in-turn.ts';
 import { activities } from '../presets.ts';
-import { show, statusOf, type TransferDesk, type TransferRecord } from './state.ts';
+import { now, show, statusOf, type TransferDesk, type TransferRecord } from './state.ts';
 
 const setRate = defineUpdate<RateAnswer, [unknown]>(updateNames.setRate);
 const unitProgress = defineSignal<[UnitProgress]>(signalNames.unitProgress);
@@ -21,6 +21,7 @@ export function setHandlers(record: TransferRecord, desk: TransferDesk): void {
     // One that is done may still be telling.
     if (!desk.flying.has(progress.unit)) return;
     desk.flying.set(progress.unit, progress);
+    desk.toldAt = now();
     show(record, desk);
   });
   setHandler(

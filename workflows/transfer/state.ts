@@ -5,11 +5,11 @@ import { shortLocation } from '../../model/location.ts';
 import type { ManifestRef } from '../../model/manifest.ts';
 import { etaSeconds, type Reason } from '../../model/readiness.ts';
 import { phaseAttribute, tenantAttribute } from '../../model/search-attributes.ts';
-import type { MoveRequest, UnitAnswer, UnitProgress } from '../../model/transfer.ts';
+import type { Counts, Foreseen, MoveRequest, UnitAnswer, UnitProgress } from '../../model/transfer.ts';
 import { renderTransfer } from '../../model/transfer-details.ts';
 import { type AdHocTransfer, isTransferEnd, type TransferState, type TransferStatus } from '../../model/transfer-input.ts';
 import { newTurns, type Turns } from '../in-turn.ts';
-import { newWindow, type WindowState } from '../moving.ts';
+import { type Left, newWindow, type WindowState } from '../moving.ts';
 
 export interface TransferRecord {
   readonly request: AdHocTransfer;
@@ -20,21 +20,28 @@ export interface TransferRecord {
   endedAt?: string;
   opened?: OpenedTransfer;
   manifest?: ManifestRef;
+  /** Of a plan. */
+  foreseen?: Foreseen;
   window: WindowState;
   /** Of the whole transfer; null where it has none. */
   limit: number | null;
+  /** What is whole at the target of a transfer that was cancelled or failed, as far as it is known. */
+  stays?: Counts;
   /** The whole of it, once it is finished. */
   answer?: UnitAnswer;
   moved?: ManifestRef;
   reason?: Reason;
 }
 
-/** What belongs to one run only: units under way, as they last told, and changes of the rate. */
+/** What belongs to one run only: units under way, as they last told, those that were stopped, and changes of the rate. */
 export interface TransferDesk extends Turns {
   readonly flying: Map<number, UnitProgress>;
+  readonly stopped: Map<number, Left>;
+  /** When a unit last told, as an ISO instant. */
+  toldAt?: string;
 }
 
-export const newDesk = (): TransferDesk => ({ flying: new Map(), ...newTurns() });
+export const newDesk = (): TransferDesk => ({ flying: new Map(), stopped: new Map(), ...newTurns() });
 
 export const now = (): string => new Date(Date.now()).toISOString();
 
@@ -65,12 +72,13 @@ export function moveRequest(record: TransferRecord, manifest: ManifestRef): Move
 export function statusOf(record: TransferRecord, desk: TransferDesk): TransferStatus {
   const { request, manifest, window, moved, endedAt, reason } = record;
   const flying = record.answer ? [] : [...desk.flying.values()];
-  const base = record.answer ?? window;
+  const base = { ...(record.answer ?? window), ...record.stays };
   const sum = (field: 'doneFiles' | 'doneBytes' | 'bytesPerSecond') => flying.reduce((total, unit) => total + unit[field], 0);
   const doneBytes = base.bytes + sum('doneBytes');
-  const bytesPerSecond = record.state === 'moving' ? sum('bytesPerSecond') || averageRate(record, doneBytes) : 0;
+  const isMoving = record.state === 'moving' && record.limit !== 0;
+  const bytesPerSecond = !isMoving ? 0 : desk.toldAt === undefined ? averageRate(record, doneBytes) : sum('bytesPerSecond');
   const progress = { files: manifest?.files ?? 0, bytes: manifest?.bytes ?? 0, doneFiles: base.files + sum('doneFiles'), doneBytes, bytesPerSecond };
-  const eta = record.state === 'moving' ? etaSeconds(progress) : undefined;
+  const eta = isMoving ? etaSeconds(progress) : undefined;
   return {
     workflowId: workflowInfo().workflowId,
     transferId: request.transferId,
@@ -81,6 +89,7 @@ export function statusOf(record: TransferRecord, desk: TransferDesk): TransferSt
     settledFiles: base.files,
     settledBytes: base.bytes,
     ...(eta === undefined ? {} : { etaSeconds: eta }),
+    ...(record.state === 'moving' && desk.toldAt !== undefined ? { heardAt: desk.toldAt } : {}),
     units: manifest?.units ?? 0,
     doneUnits: Math.max(0, window.nextUnit - desk.flying.size),
     lanes: lanesOf(record),
@@ -95,8 +104,11 @@ export function statusOf(record: TransferRecord, desk: TransferDesk): TransferSt
   };
 }
 
+/** From less, a rate is a guess. */
+const KNOWN_AFTER_SECONDS = 10;
+
 /** Where no unit has told its own yet. */
-function averageRate({ movingSince, limit }: TransferRecord, doneBytes: number): number {
+function averageRate({ movingSince }: TransferRecord, doneBytes: number): number {
   const seconds = movingSince === undefined ? 0 : (Date.now() - Date.parse(movingSince)) / 1000;
-  return limit === 0 || seconds < 1 ? 0 : Math.round(doneBytes / seconds);
+  return seconds < KNOWN_AFTER_SECONDS ? 0 : Math.round(doneBytes / seconds);
 }

@@ -1,5 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Penstock } from '../../../client/penstock.ts';
 import { type AdHocTransfer, MAX_LANES, TransferRequestSchema } from '../../../model/transfer-input.ts';
+import { CliError } from '../../cli-error.ts';
 import { addCommand, type CommandAnswer, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { parseDuration } from '../../input/duration.ts';
@@ -19,6 +21,7 @@ interface StartOptions {
   rate?: number | null;
   lanes: number;
   tenant?: string;
+  allowEmpty?: true;
   dryRun?: true;
   wait?: true;
   timeout?: number;
@@ -28,7 +31,7 @@ export function addStartCommand(parent: Command, run: Run): void {
   addCommand(parent, 'start', {
     summary: 'Move everything below one place to another, verified, and resumed from what is there already',
     details:
-      'Nothing is removed at either end. Entries that cannot be moved do not hold up the others: the transfer is then partial, and --wait exits with 7. Started again under the same --id it attaches; after a cancel or a failure it goes on from what has arrived',
+      'Nothing is removed at either end. Entries that cannot be moved do not hold up the others: the transfer is then partial, and --wait exits with 7. Started again under the same --id it attaches while it runs, and goes on from what has arrived after a cancel or a failure; once it is complete or partial, nothing is moved under that --id any more, exit code 9. What is to be moved every night needs another --id each time, or none',
     examples: [
       'penstock transfer start warm:team-a/data/ cold:team-a/data/ --id spring-cleaning --wait',
       'penstock transfer start old-nas:projects/2019/ warm:team-a/2019/ --exclude tmp/ --rate 200MB/s',
@@ -44,13 +47,17 @@ export function addStartCommand(parent: Command, run: Run): void {
     .option('--replace', 'replace what lies at the target with other content; else such an entry is not moved, and told as a Conflict')
     .option('--no-attributes', 'leave permission bits, extended attributes and objects’ metadata behind')
     .addOption(
-      new Option('--symlinks <policy>', 'what symbolic links of a directory tree are')
+      new Option(
+        '--symlinks <policy>',
+        'symbolic links of a directory tree: keep moves them as links, follow moves what they lead to inside the source, skip leaves them out, refuse tells each as not moved',
+      )
         .choices(TransferRequestSchema.shape.symlinks.unwrap().options)
         .default('keep'),
     )
     .option('--rate <rate>', `limit of the whole transfer: ${RATE_ABOUT}`, parseRate)
     .addOption(new Option('--lanes <number>', `units of work at once, up to ${MAX_LANES}`).argParser(parseLanes).default(4))
     .option('--tenant <tenant>', 'whose work it is: a search attribute, and a share of the workers')
+    .option('--allow-empty', 'a source prefix without objects is moved as what it is, nothing; else it is taken for a mistyped one, NotFound')
     .option('--dry-run', 'list the source and plan as the transfer would, and move nothing')
     .option('--wait', 'wait until it is over, with progress on stderr, and answer its result')
     .option('--timeout <duration>', 'give up waiting after so long, such as 30m; the transfer goes on', parseDuration)
@@ -59,7 +66,7 @@ export function addStartCommand(parent: Command, run: Run): void {
 
 async function start(session: Session, source: string, target: string, options: StartOptions): Promise<CommandAnswer> {
   const site = await session.site();
-  const { exclude, attributes, symlinks, lanes, tenant, rate } = options;
+  const { exclude, attributes, symlinks, lanes, tenant, allowEmpty, rate } = options;
   const request = acceptInput(TransferRequestSchema, {
     transferId: options.id ?? newName('t', session.io.now()),
     source: parseLocation(source, site),
@@ -70,6 +77,7 @@ async function start(session: Session, source: string, target: string, options: 
     symlinks,
     lanes,
     ...(tenant === undefined ? {} : { tenant }),
+    ...(allowEmpty ? { allowEmpty } : {}),
     ...(rate === undefined || rate === null ? {} : { bytesPerSecond: rate }),
   });
   const { transferId } = request;
@@ -79,6 +87,7 @@ async function start(session: Session, source: string, target: string, options: 
     return { data: plan, text: planText(request, plan) };
   }
   const submission = await penstock.transfers.start(request);
+  if (submission.endedAt !== undefined) throw await alreadyOver(penstock, transferId, submission.endedAt);
   const done = submission.attached ? 'attached to' : 'started';
   if (!options.wait) {
     const facts = [
@@ -91,6 +100,16 @@ async function start(session: Session, source: string, target: string, options: 
   session.note(`${done} ${submission.workflowId}`);
   const result = await waitForTransfer(session, penstock, transferId, options.timeout);
   return { data: { transferId, ...result }, text: resultText(transferId, result), exit: result.state === 'partial' ? 'partial' : 'ok' };
+}
+
+/** An answer like that of a fresh one would say every night that all is well. */
+async function alreadyOver(penstock: Penstock, transferId: string, endedAt: string): Promise<CliError> {
+  const { state } = await penstock.transfers.wait(transferId);
+  return new CliError(
+    'alreadyOver',
+    `transfer ${transferId} ended at ${endedAt} as ${state}; nothing was moved now. Start it under another --id, or leave --id out. How it ended: \`penstock transfer status ${transferId}\`.`,
+    { type: 'AlreadyOver' },
+  );
 }
 
 const collect = (value: string, before: string[]): string[] => [...before, value];

@@ -152,8 +152,8 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
     left -= target.length;
   }
 
-  function beginBody(exchange: Exchange, { status, length }: AnswerHead, first: Buffer): void {
-    const { drain, into, seen } = exchange;
+  function beginBody(exchange: Exchange, { status, headers, length }: AnswerHead, first: Buffer): void {
+    const { drain, into, told, seen } = exchange;
     const isIntended = into !== undefined && isContent(status);
     if (length === 'chunked') {
       if (isIntended) throw new UnusualAnswer('a chunked body');
@@ -166,6 +166,7 @@ export function openConnection(endpoint: RawEndpoint, onClose: () => void): Conn
       finish(bytes);
       return;
     }
+    if (isIntended) told?.(headers);
     if (!isIntended && bytes > MAX_TEXT_BYTES) throw new UnusualAnswer('too long a text');
     if (first.length > bytes) throw new UnusualAnswer('bytes behind its end');
     left = bytes;

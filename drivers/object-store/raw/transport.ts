@@ -25,6 +25,8 @@ export interface RawRequest {
   readonly body?: Buffer | PartBody;
   readonly into?: Buffer;
   readonly drain?: Drain;
+  /** Hears the head that goes before it. */
+  readonly told?: (headers: RawAnswer['headers']) => void;
   /** Sees each piece of it as it comes. */
   readonly seen?: (piece: Buffer) => void;
   readonly signal?: AbortSignal | undefined;
@@ -83,6 +85,7 @@ export function createRawTransport(endpoint: RawEndpoint, identity: RawIdentity,
       body: blocks ?? (Buffer.isBuffer(body) && body.length > 0 ? body : undefined),
       into: request.into,
       drain: request.drain,
+      told: request.told,
       seen: request.seen,
     };
   };

@@ -14,6 +14,8 @@ export interface WireRequest {
   readonly into?: Buffer | undefined;
   /** Takes each buffer that is full, so that the body may be longer than `into`. */
   readonly drain?: Drain | undefined;
+  /** Hears the head that goes before it. */
+  readonly told?: ((headers: RawAnswer['headers']) => void) | undefined;
   /** Sees each piece of it as it comes, while it is still in the processor's cache. */
   readonly seen?: ((piece: Buffer) => void) | undefined;
 }

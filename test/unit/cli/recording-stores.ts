@@ -142,6 +142,7 @@ function recordingFiles(name: string, note: Note): FileStore {
     stat: async () => undefined,
     listDirectories: async () => [],
     hasDirectory: async () => false,
+    statDirectory: async () => undefined,
     openFile: async (path) => ({
       facts: { ...facts, path },
       read: async () => undefined,

@@ -22,6 +22,7 @@ export interface World {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
   readonly hasColor?: boolean;
+  readonly onInterrupt?: NonNullable<Io['onInterrupt']>;
 }
 
 export async function penstock(parameters: readonly string[], world: World = {}): Promise<Ran> {
@@ -41,6 +42,7 @@ export async function penstock(parameters: readonly string[], world: World = {})
     openStores: () => (world.stores ? Promise.resolve(world.stores) : Promise.reject(new Error('the test opened stores'))),
     now: () => NOW,
     delay: virtualClock(),
+    ...(world.onInterrupt ? { onInterrupt: world.onInterrupt } : {}),
   };
   const code = await runCli(parameters, io);
   return { code, stdout, stderr };
@@ -63,7 +65,7 @@ function fakePenstock(known: Partial<Penstock>): Penstock {
     list: unexpected,
     wait: unexpected,
     transfers: { start: unexpected, plan: unexpected, status: unexpected, setRate: unexpected, cancel: unexpected, list: unexpected, wait: unexpected },
-    checks: { start: unexpected, status: unexpected, wait: unexpected },
+    checks: { start: unexpected, status: unexpected, cancel: unexpected, wait: unexpected },
     limits: { set: unexpected, show: unexpected },
     erasure: {
       scrub: { start: unexpected, status: unexpected, setRate: unexpected, pause: unexpected, resume: unexpected, stop: unexpected },

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal } from '../../../client/refusal.ts';
-import { noCounts } from '../../../model/check.ts';
 import type { TransferResult, TransferStatus } from '../../../model/transfer-input.ts';
 import { penstock, recorder } from './support.ts';
 
@@ -74,6 +73,40 @@ test('a place that cannot be is refused before anything is asked, naming what is
   assert.equal((await penstock(['transfer', 'start', 'warm:a/', 'cold:a/', '--lanes', '33'])).code, 2);
 });
 
+test('a name that is over is no fresh success: it says when and how it ended, and exits with 9', async () => {
+  const endedAt = '2026-11-20T03:00:00.000Z';
+  const start = () => Promise.resolve({ workflowId: 'transfer/t', runId: 'run', attached: true, endedAt });
+  for (const state of ['complete', 'partial'] as const) {
+    const world = { penstock: { transfers: { ...transfers, start, wait: () => Promise.resolve({ ...result, state, failedCount: 1, failed }) } } };
+    for (const wait of [[], ['--wait']]) {
+      const ran = await penstock(['transfer', 'start', 'warm:a/', 'cold:a/', '--id', 't', ...wait], world);
+      assert.deepEqual([ran.code, ran.stdout], [9, '']);
+      assert.match(
+        ran.stderr,
+        new RegExp(`^AlreadyOver: transfer t ended at ${endedAt} as ${state}; nothing was moved now. Start it under another --id, or leave --id out`),
+      );
+      assert.ok(!ran.stderr.includes('no right to read it'), 'the failures are of then');
+    }
+  }
+});
+
+test('attached to one that is under way, start waits for it as for its own', async () => {
+  const start = () => Promise.resolve({ workflowId: 'transfer/t', runId: 'run', attached: true });
+  const world = { penstock: { transfers: { ...transfers, start, status: () => Promise.resolve(status), wait: () => Promise.resolve(result) } } };
+  const ran = await penstock(['transfer', 'start', 'warm:a/', 'cold:a/', '--id', 't', '--wait'], world);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.match(ran.stderr, /^attached to transfer\/t\n/);
+});
+
+test('a source that may be empty is said to be so; no other request is changed by that', async () => {
+  const { ask, asked } = recorder({ workflowId: 'transfer/t', runId: 'run', attached: false });
+  const world = { penstock: { transfers: { ...transfers, start: ask } } };
+  await penstock(['transfer', 'start', 'warm:a/inbox/', 'cold:a/', '--allow-empty'], world);
+  await penstock(['transfer', 'start', 'warm:a/inbox/', 'cold:a/'], world);
+  assert.partialDeepStrictEqual(asked[0], { allowEmpty: true });
+  assert.ok(!JSON.stringify(asked[1]).includes('allowEmpty'), 'its digest is that of before the option was there');
+});
+
 test('a dry run plans and starts nothing', async () => {
   const { ask, asked } = recorder({ ...result, state: 'planned' as const, units: 40, lanes: 4 });
   const ran = await penstock(['transfer', 'start', 'warm:team-a/data/', 'cold:team-a/data/', '--dry-run'], {
@@ -84,12 +117,20 @@ test('a dry run plans and starts nothing', async () => {
   assert.match(ran.stdout, /would move +3 files, 3\.0 MB.*\nfrom +warm:team-a\/data\/\n[\s\S]*units +40, 4 at once/);
 });
 
+test('a dry run names what cannot be moved, as far as a list can tell', async () => {
+  const foreseen = { count: 6, first: failed };
+  const { stdout } = await penstock(['transfer', 'start', 'warm:a/', 'cold:a/', '--dry-run'], {
+    penstock: { transfers: { ...transfers, plan: () => Promise.resolve({ ...result, state: 'planned' as const, foreseen }) } },
+  });
+  assert.match(stdout, /cannot be moved +6 of these, as far as a list can tell\n[\s\S]*b\\u001b\[31m +Denied +no right to read it/);
+});
+
 test('waiting shows progress on stderr, and an exit code of its own where some entries were not moved', async () => {
   const partial = { ...result, state: 'partial' as const, failedCount: 1, failed };
   const shown = Promise.withResolvers<TransferResult>();
   const show = () => {
     setImmediate(() => shown.resolve(partial));
-    return Promise.resolve(status);
+    return Promise.resolve({ ...status, limit: null });
   };
   const ran = await penstock(['transfer', 'wait', 'transfer/t'], { penstock: { transfers: { ...transfers, status: show, wait: () => shown.promise } } });
   assert.equal(ran.code, 7);
@@ -108,6 +149,24 @@ test('waiting has a way out, and a transfer that failed is told from one that is
     penstock: { transfers: { ...transfers, status: () => Promise.reject(new Refusal('NotFound', 'no such transfer')) } },
   });
   assert.equal(gone.code, 3);
+});
+
+test('left by Ctrl-C while it waits, it says that the transfer goes on and how to end it', async () => {
+  let listeners = 0;
+  const onInterrupt = (leave: () => void) => {
+    listeners += 1;
+    setImmediate(leave);
+    return () => {
+      listeners -= 1;
+    };
+  };
+  const never = new Promise<never>(() => undefined);
+  const left = await penstock(['transfer', 'wait', 't'], {
+    onInterrupt,
+    penstock: { transfers: { ...transfers, status: () => Promise.resolve(status), wait: () => never } },
+  });
+  assert.deepEqual([left.code, left.stdout, listeners], [130, '', 0]);
+  assert.match(left.stderr, /Interrupted: transfer t goes on; `penstock transfer cancel t` ends it, `penstock transfer wait t` waits again\.\n$/);
 });
 
 test('the status says that a transfer is stopped by its limit, and where its lists are', async () => {
@@ -133,36 +192,4 @@ test('limits of stores are set, shown and taken away, and said to be of each pro
   ]);
   assert.equal((await penstock(['limit', 'clear', 'cold'], world)).code, 3);
   assert.equal((await penstock(['limit', 'set', 'attic', '1MB/s'], world)).code, 2);
-});
-
-test('a check takes manifest and target from the transfer, and exits with 8 where they differ', async () => {
-  const start = recorder({ workflowId: 'check/c', runId: 'run', attached: false });
-  const found = {
-    counts: { ...noCounts, same: 2, differing: 1, extra: 1 },
-    lines: ['* b\t1 bytes instead of 2', '- c'],
-    manifest: moved,
-    report: { store: 'warm', bucket: 'penstock-system', key: 'checks/c/report.txt' },
-  };
-  const checks = { start: start.ask, status: () => Promise.resolve(found), wait: () => Promise.resolve(found) };
-  const world = { penstock: { transfers: { ...transfers, status: () => Promise.resolve({ ...status, state: 'complete' as const, moved }) }, checks } };
-  const ran = await penstock(['check', 't', '--read', 'always', '--extra'], world);
-  assert.equal(ran.code, 8, ran.stderr);
-  assert.partialDeepStrictEqual(start.asked.at(-1), {
-    manifest: { store: 'warm', bucket: 'penstock-system', prefix: moved.prefix },
-    target: { store: 'cold', bucket: 'team-a', prefix: 'data/' },
-    read: 'always',
-    extra: true,
-  });
-  assert.match(ran.stdout, /\* b: 1 bytes instead of 2\n- c\n\nall 2: warm:penstock-system\/checks\/c\/report\.txt/);
-  const clean = { ...found, counts: { ...noCounts, same: 3 }, lines: [] };
-  const proven = await penstock(['check', '--manifest', 'warm:penstock-system/m/', '--target', 'cold:team-a/data/'], {
-    penstock: { checks: { ...checks, wait: () => Promise.resolve(clean) } },
-  });
-  assert.equal(proven.code, 0, proven.stderr);
-  assert.equal(
-    (await penstock(['check', 't'], { penstock: { transfers: { ...transfers, status: () => Promise.resolve(status) } } })).code,
-    1,
-    'nothing is on record yet',
-  );
-  assert.equal((await penstock(['check'], world)).code, 2);
 });

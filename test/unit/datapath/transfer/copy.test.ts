@@ -31,6 +31,12 @@ describe('a transfer', () => {
     assert.equal(most, 3);
   });
 
+  it('compares what lies there already in all lanes at once, and waits for none of them', async () => {
+    const [source, target] = [memory(many(50)), memory(many(50))];
+    const { done, failed } = await copy(source, target, await listed(source), { concurrency: 32 });
+    assert.deepEqual([done.length, failed], [50, []]);
+  });
+
   for (const type of ['OutOfSpace', 'IoError'] satisfies ErrorType[]) {
     it(`ends with the target's ${type} once what is in flight is settled, and starts nothing more`, async () => {
       const [source, target] = [memory(many(50)), memory()];

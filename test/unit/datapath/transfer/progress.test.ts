@@ -1,34 +1,61 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { createProgressMeter } from '../../../../datapath/transfer/progress.ts';
+import { createProgressMeter, createRateMeter, type RateMeter } from '../../../../datapath/transfer/progress.ts';
+
+const inKilobytes = (meter: RateMeter): number => Math.round((meter.rate() ?? Number.NaN) / 1000);
 
 it('shows the rate of the last seconds, not of the whole', () => {
   let now = 0;
-  const meter = createProgressMeter({ files: 2, bytes: 1_000_000 }, () => now);
-  for (; now < 60_000; now += 100) meter.addBytes(10);
-  assert.equal(meter.snapshot().bytesPerSecond, 100);
-  for (const end = now + 20_000; now < end; now += 100) meter.addBytes(1000);
-  assert.equal(Math.round(meter.snapshot().bytesPerSecond / 1000), 10);
-  assert.equal(Math.round(meter.etaSeconds() ?? 0), Math.round((1_000_000 - 206_000) / meter.snapshot().bytesPerSecond));
+  const meter = createRateMeter(() => now);
+  for (; now < 60_000; now += 100) meter.add(10);
+  assert.equal(meter.rate(), 100);
+  for (const end = now + 20_000; now < end; now += 100) meter.add(1000);
+  assert.equal(inKilobytes(meter), 10);
 });
 
-it('shows a stall: no rate, no end in sight', () => {
+it('knows no rate in the first three seconds, which begin with a wait', () => {
   let now = 0;
-  const meter = createProgressMeter({ files: 1, bytes: 100 }, () => now);
-  meter.addBytes(50);
+  const meter = createRateMeter(() => now);
   now = 1000;
-  assert.equal(meter.snapshot().bytesPerSecond, 50);
-  now = 60_000;
-  meter.addBytes(0);
-  now = 120_000;
-  assert.equal(meter.snapshot().bytesPerSecond, 0);
-  assert.equal(meter.etaSeconds(), undefined);
+  meter.add(63);
+  assert.equal(meter.rate(), undefined);
+  now = 4000;
+  meter.add(4_000_000);
+  assert.equal(inKilobytes(meter), 1000);
+});
+
+it('falls to nothing ten seconds after the last byte, without being told anything', () => {
+  let now = 0;
+  const meter = createRateMeter(() => now);
+  for (; now < 30_000; now += 100) meter.add(2_000_000);
+  assert.equal(inKilobytes(meter), 20_000);
+  now += 5000;
+  assert.equal(inKilobytes(meter), 10_000);
+  now += 5000;
+  assert.equal(meter.rate(), 0);
+  now += 60_000;
+  assert.equal(meter.rate(), 0);
+});
+
+it('is calm where a low limit lets a span pass every sixteen seconds, and still ends', () => {
+  let now = 0;
+  const meter = createRateMeter(() => now);
+  const shown: number[] = [];
+  for (let span = 0; span < 10; span += 1) {
+    for (const end = now + 16_000; now < end; now += 1000) if (span > 4) shown.push(inKilobytes(meter));
+    meter.add(16_000_000);
+  }
+  assert.ok(Math.min(...shown) > 700 && Math.max(...shown) < 1350, `${Math.min(...shown)} to ${Math.max(...shown)}`);
+  now += 60_000;
+  assert.equal(meter.rate(), 0);
 });
 
 it('takes back the bytes of an entry that failed', () => {
-  const meter = createProgressMeter({ files: 1, bytes: 100 }, () => 0);
+  let now = 0;
+  const meter = createProgressMeter({ files: 1, bytes: 100 }, () => now);
   meter.addBytes(70);
   meter.addBytes(-70);
   meter.addFile();
+  now = 3000;
   assert.deepEqual(meter.snapshot(), { files: 1, bytes: 100, doneFiles: 1, doneBytes: 0, bytesPerSecond: 0 });
 });

@@ -1,33 +1,35 @@
 import { type Command, Option } from 'commander';
-import type { Penstock } from '../../client/penstock.ts';
-import { CheckRequestSchema, differences } from '../../model/check.ts';
-import type { Location } from '../../model/location.ts';
-import { MAX_LANES } from '../../model/transfer-input.ts';
-import { CliError } from '../cli-error.ts';
-import { addCommand, type CommandAnswer, type Run } from '../command.ts';
-import { acceptInput } from '../input/accept.ts';
-import { parseDuration } from '../input/duration.ts';
-import { LOCATION_ABOUT, parseLocation, reparseLocation } from '../input/location.ts';
-import { newName, TRANSFER_EXPECTED, transferName } from '../input/transfer-name.ts';
-import type { Session } from '../session.ts';
-import { checkText } from '../views/transfer.ts';
-import { waitForCheck } from '../wait-for-transfer.ts';
+import type { Penstock } from '../../../client/penstock.ts';
+import { CheckRequestSchema, differences } from '../../../model/check.ts';
+import type { Location } from '../../../model/location.ts';
+import { MAX_LANES } from '../../../model/transfer-input.ts';
+import { CliError } from '../../cli-error.ts';
+import { addCommand, type CommandAnswer, type Run } from '../../command.ts';
+import { acceptInput } from '../../input/accept.ts';
+import { parseDuration } from '../../input/duration.ts';
+import { LOCATION_ABOUT, parseLocation, reparseLocation } from '../../input/location.ts';
+import { wholeNumber } from '../../input/number.ts';
+import { newName, TRANSFER_EXPECTED, transferName } from '../../input/transfer-name.ts';
+import type { Session } from '../../session.ts';
+import { checkText } from '../../views/check.ts';
+import { waitForCheck } from '../../wait-for-transfer.ts';
 
 interface CheckOptions {
   manifest?: string;
   target?: string;
   read: 'where-needed' | 'always';
   extra?: true;
-  lanes: string;
+  lanes: number;
   id?: string;
   timeout?: number;
 }
 
-export function addCheckCommand(program: Command, run: Run): void {
-  addCommand(program, 'check', {
+/** The command itself; others that steer a check are below it. */
+export function addCheckStart(program: Command, run: Run): Command {
+  return addCommand(program, 'check', {
     summary: 'Hold a target to what was moved there: entries that are missing, different, unreadable or extra',
     details:
-      'Marked as rclone check --combined marks them: = the same, + missing at the target, - extra at the target, * different, ! unreadable. All are counted, the first ones shown, and the full list is written beside the records of Penstock. Exit code 8 where there are differences. Moves and mends nothing',
+      'Marked as rclone check --combined marks them: = the same, + missing at the target, - extra at the target, * different, ! unreadable. All are counted, the first ones shown, and `penstock check report` prints the full list. Exit code 8 where there are differences; 7 where there are none, but some entries of the transfer were not moved, and so not checked. Moves and mends nothing. A transfer whose name is that of a command below `check` is named transfer/NAME',
     examples: [
       'penstock check spring-cleaning',
       'penstock check spring-cleaning --read always --extra',
@@ -43,7 +45,7 @@ export function addCheckCommand(program: Command, run: Run): void {
         .default('where-needed'),
     )
     .option('--extra', 'also find what lies at the target and was not moved there')
-    .option('--lanes <number>', `parts at once, up to ${MAX_LANES}`, '4')
+    .addOption(new Option('--lanes <number>', `parts at once, up to ${MAX_LANES}`).argParser(wholeNumber(1, MAX_LANES)).default(4))
     .option('--id <name>', 'names the check; made up where absent')
     .option('--timeout <duration>', 'give up waiting after so long, such as 30m; the check goes on', parseDuration)
     .action((transfer: string | undefined, options: CheckOptions, command: Command) => run(command, (session) => check(session, transfer, options)));
@@ -60,12 +62,26 @@ async function check(session: Session, transfer: string | undefined, options: Ch
     ...places,
     read: options.read,
     extra: options.extra ?? false,
-    lanes: Number(options.lanes),
+    lanes: options.lanes,
   });
-  const { workflowId } = await penstock.checks.start(request);
-  session.note(`started ${workflowId}`);
-  const result = await waitForCheck(session, penstock, request.checkId, options.timeout);
-  return { data: result, text: checkText(result), exit: differences(result.counts) > 0 ? 'differences' : 'ok' };
+  const { workflowId, attached, endedAt } = await penstock.checks.start(request);
+  if (endedAt !== undefined) throw alreadyOver(request.checkId, endedAt);
+  session.note(`${attached ? 'attached to' : 'started'} ${workflowId}`);
+  return await answerOf(session, penstock, request.checkId, options.timeout);
+}
+
+/** An old answer would say that all is well now. */
+const alreadyOver = (checkId: string, endedAt: string): CliError =>
+  new CliError(
+    'alreadyOver',
+    `check ${checkId} ended at ${endedAt}; nothing was checked now. Start it under another --id, or leave --id out. What it found: \`penstock check wait ${checkId}\`.`,
+    { type: 'AlreadyOver' },
+  );
+
+export async function answerOf(session: Session, penstock: Penstock, checkId: string, timeoutMs: number | undefined): Promise<CommandAnswer> {
+  const result = await waitForCheck(session, penstock, checkId, timeoutMs);
+  const exit = differences(result.counts) > 0 ? 'differences' : result.notMoved ? 'partial' : 'ok';
+  return { data: { checkId, ...result }, text: checkText(checkId, result), exit };
 }
 
 type Places = { readonly manifest: Location; readonly target: Location };
