@@ -11,6 +11,7 @@ import {
   addCheckAnswers,
   addCounts,
   type CheckAnswer,
+  CheckCountsSchema,
   type CheckPart,
   type CheckRequest,
   type CheckResult,
@@ -53,18 +54,7 @@ export interface CheckReportRequest {
   readonly records: string;
 }
 
-const CountSchema = z.int().nonnegative();
-const PageRecordSchema = z.strictObject({
-  counts: z.strictObject({
-    same: CountSchema,
-    sameSize: CountSchema,
-    missing: CountSchema,
-    extra: CountSchema,
-    differing: CountSchema,
-    unreadable: CountSchema,
-  } satisfies Record<(typeof checkKinds)[number], typeof CountSchema>),
-  lines: z.array(z.string()),
-});
+const PageRecordSchema = z.strictObject({ counts: CheckCountsSchema, lines: z.array(z.string()) });
 type PageRecord = z.output<typeof PageRecordSchema>;
 
 export type CheckActivities = ReturnType<typeof createCheckActivities>;

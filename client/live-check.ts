@@ -1,19 +1,11 @@
 /** Heartbeats of a check's parts, merged into the workflow's own answer, which counts only parts that are done. */
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
-import * as z from 'zod';
-import { addCounts, type CheckCounts, type CheckProgress, type CheckStatus, type checkKinds, checkWorkflowId, compared, noCounts } from '../model/check.ts';
+import { addCounts, type CheckCounts, CheckCountsSchema, type CheckProgress, type CheckStatus, checkWorkflowId, compared, noCounts } from '../model/check.ts';
+import { heartbeatOf } from './pending-activities.ts';
 import { toRefusal } from './refusal.ts';
 
-const CountSchema = z.number();
-const BeatSchema = z.object({
-  same: CountSchema,
-  sameSize: CountSchema,
-  missing: CountSchema,
-  extra: CountSchema,
-  differing: CountSchema,
-  unreadable: CountSchema,
-} satisfies Record<(typeof checkKinds)[number], typeof CountSchema>);
+/** More may be told beside the counts. */
+const BeatSchema = CheckCountsSchema.strip();
 
 export async function withLiveCheck(client: Client, checkId: string, progress: CheckProgress): Promise<CheckStatus> {
   const { state, beats } = await seen(client, checkWorkflowId(checkId));
@@ -32,10 +24,7 @@ interface Seen {
 async function seen(client: Client, workflowId: string): Promise<Seen> {
   try {
     const { raw, status } = await client.workflow.getHandle(workflowId).describe();
-    const beats = (raw.pendingActivities ?? []).map((activity) => {
-      const payload = activity.heartbeatDetails?.payloads?.[0];
-      return BeatSchema.safeParse(payload ? defaultPayloadConverter.fromPayload(payload) : undefined).data ?? noCounts;
-    });
+    const beats = (raw.pendingActivities ?? []).map((pending) => BeatSchema.safeParse(heartbeatOf(pending)).data ?? noCounts);
     return { state: stateOf(status.name), beats };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw toRefusal(error, workflowId);

@@ -1,9 +1,9 @@
 /** Heartbeats of the moving activities, merged into the workflow's own answer: history pays for few reports, this is free. */
-import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import * as z from 'zod';
 import { etaSeconds, type Readiness, readinessOf } from '../model/readiness.ts';
 import type { TransferStatus } from '../model/transfer-input.ts';
+import { heartbeatOf, millisecondsOf, type PendingActivity, typeOf } from './pending-activities.ts';
 
 const HeartbeatSchema = z.object({
   doneFiles: z.number(),
@@ -93,7 +93,7 @@ const WITH_CHILDREN = { children: 32 } as const;
 async function movers(client: Client, workflowId: string, { children }: { readonly children: number } = { children: 0 }): Promise<Mover[]> {
   try {
     const { raw } = await client.workflow.getHandle(workflowId).describe();
-    const own = (raw.pendingActivities ?? []).filter(({ activityType }) => MOVING.has(activityType?.name ?? '')).map(moverOf);
+    const own = (raw.pendingActivities ?? []).filter((pending) => MOVING.has(typeOf(pending))).map(moverOf);
     const childIds = (raw.pendingChildren ?? []).slice(0, children).flatMap((child) => (child.workflowId ? [child.workflowId] : []));
     return [...own, ...(await Promise.all(childIds.map((childId) => movers(client, childId)))).flat()];
   } catch (error) {
@@ -105,15 +105,10 @@ async function movers(client: Client, workflowId: string, { children }: { readon
 /** The last is of workflows begun before 0.2. */
 const MOVING: ReadonlySet<string> = new Set(['moveUnit', 'moveWhole', 'finishMove', 'transferSegment']);
 
-type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
-
-function moverOf({ heartbeatDetails, lastHeartbeatTime, lastStartedTime, scheduledTime }: PendingActivity): Mover {
-  const payload = heartbeatDetails?.payloads?.[0];
-  const parsed = HeartbeatSchema.safeParse(payload ? defaultPayloadConverter.fromPayload(payload) : undefined);
+function moverOf(pending: PendingActivity): Mover {
+  const { lastHeartbeatTime, lastStartedTime, scheduledTime } = pending;
+  const parsed = HeartbeatSchema.safeParse(heartbeatOf(pending));
   const [beatAtMs, startedAtMs, scheduledAtMs = 0] = [lastHeartbeatTime, lastStartedTime, scheduledTime].map(millisecondsOf);
   const heard = [beatAtMs, startedAtMs].filter((each) => each !== undefined);
   return { beat: parsed.data, beatAtMs, isBegun: startedAtMs !== undefined, heardAtMs: heard.length > 0 ? Math.max(...heard) : scheduledAtMs };
 }
-
-type Instant = PendingActivity['lastHeartbeatTime'];
-const millisecondsOf = (instant: Instant): number | undefined => (instant ? Number(instant.seconds) * 1000 + Number(instant.nanos ?? 0) / 1e6 : undefined);

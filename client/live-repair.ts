@@ -1,6 +1,5 @@
 /** What units and listings under way have done, and what holds them up, merged into the repair's own answer: it learns of a unit when that is over, which takes minutes. */
-import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import {
   activeMilliseconds,
   addRepairs,
@@ -15,6 +14,7 @@ import {
   type RepairStatus,
   repairEta,
 } from '../model/repair.ts';
+import { heartbeatOf, millisecondsOf, type PendingActivity, typeOf } from './pending-activities.ts';
 
 /** What the server knows of an activity under way. */
 export interface RepairActivity {
@@ -72,13 +72,10 @@ function listingOf(told: unknown, listing: RackListing): RackListing {
   return parsed.success && parsed.data.rack === listing.rack ? parsed.data : listing;
 }
 
-type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
-
 function activityOf(pending: PendingActivity): RepairActivity {
-  const type = pending.activityType?.name ?? '';
-  const payload = pending.heartbeatDetails?.payloads?.[0];
+  const type = typeOf(pending);
   const heldUp = heldUpOf(type, pending);
-  return { type, ...(payload ? { told: defaultPayloadConverter.fromPayload(payload) } : {}), ...(heldUp ? { heldUp } : {}) };
+  return { type, told: heartbeatOf(pending), ...(heldUp ? { heldUp } : {}) };
 }
 
 const WORKS: Readonly<Record<string, string>> = {
@@ -92,8 +89,7 @@ const WORKS: Readonly<Record<string, string>> = {
 
 function heldUpOf(type: string, { lastFailure, attempt, nextAttemptScheduleTime }: PendingActivity): HeldUp | undefined {
   if (!lastFailure) return undefined;
-  const next = nextAttemptScheduleTime;
-  const nextMs = next ? Number(next.seconds) * 1000 + Number(next.nanos ?? 0) / 1e6 : undefined;
+  const nextMs = millisecondsOf(nextAttemptScheduleTime);
   const problem = lastFailure.message || lastFailure.cause?.message || 'no reason was given';
   return { what: WORKS[type] ?? type, attempt: attempt ?? 1, problem, ...(nextMs === undefined ? {} : { nextTryAt: new Date(nextMs).toISOString() }) };
 }

@@ -1,7 +1,7 @@
 /** The last heartbeat of a scrub's segment, and why its attempts fail, merged into the workflow's own answer, which is told of a segment at its end. */
-import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { SCRUB_WORKFLOW_ID, ScrubProgressSchema, type ScrubStatus, type ScrubTrouble } from '../model/scrub.ts';
+import { heartbeatOf, type PendingActivity, typeOf } from './pending-activities.ts';
 
 export async function withLiveScrub(client: Client, status: ScrubStatus): Promise<ScrubStatus> {
   const known = ScrubProgressSchema.safeParse(status.progress).data ?? status.progress;
@@ -9,19 +9,17 @@ export async function withLiveScrub(client: Client, status: ScrubStatus): Promis
   if (!status.running) return told;
   const [pending] = await pendingActivities(client);
   if (!pending) return told;
-  const beat = ScrubProgressSchema.safeParse(detailsOf(pending)).data;
+  const beat = ScrubProgressSchema.safeParse(heartbeatOf(pending)).data;
   const isNews = beat !== undefined && (known === undefined || (beat.scrubId === known.scrubId && beat.updatedAt > known.updatedAt));
   const trouble = troubleOf(pending);
   return { ...told, ...(isNews ? { progress: beat } : {}), ...(trouble ? { trouble } : {}) };
 }
 
-type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
-
 /** The one that reads, or the one that looks where to begin. */
 async function pendingActivities(client: Client): Promise<PendingActivity[]> {
   try {
     const { raw } = await client.workflow.getHandle(SCRUB_WORKFLOW_ID).describe();
-    return (raw.pendingActivities ?? []).filter(({ activityType }) => READING.has(activityType?.name ?? ''));
+    return (raw.pendingActivities ?? []).filter((pending) => READING.has(typeOf(pending)));
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return [];
     throw error;
@@ -29,11 +27,6 @@ async function pendingActivities(client: Client): Promise<PendingActivity[]> {
 }
 
 const READING: ReadonlySet<string> = new Set(['scrubSegment', 'openScrub']);
-
-function detailsOf({ heartbeatDetails }: PendingActivity): unknown {
-  const payload = heartbeatDetails?.payloads?.[0];
-  return payload ? defaultPayloadConverter.fromPayload(payload) : undefined;
-}
 
 function troubleOf({ lastFailure, attempt, nextAttemptScheduleTime, state }: PendingActivity): ScrubTrouble | undefined {
   const message = lastFailure?.message;

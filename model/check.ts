@@ -28,6 +28,15 @@ export const checkSymbols = { same: '=', sameSize: '=', missing: '+', extra: '-'
 export type CheckKind = keyof typeof checkSymbols;
 export const checkKinds = ['same', 'sameSize', 'missing', 'extra', 'differing', 'unreadable'] as const satisfies readonly CheckKind[];
 export type CheckCounts = Readonly<Record<CheckKind, number>>;
+const CountSchema = z.int().nonnegative();
+export const CheckCountsSchema = z.strictObject({
+  same: CountSchema,
+  sameSize: CountSchema,
+  missing: CountSchema,
+  extra: CountSchema,
+  differing: CountSchema,
+  unreadable: CountSchema,
+} satisfies Record<CheckKind, typeof CountSchema>);
 
 export const noCounts: CheckCounts = { same: 0, sameSize: 0, missing: 0, extra: 0, differing: 0, unreadable: 0 };
 
