@@ -120,7 +120,13 @@ export const BLOCK_BYTES = 4 * 2 ** 20;
 /** What is asked of an object store at once: a smaller range costs the store nearly as much. */
 export const SPAN_BYTES = 8 * 2 ** 20;
 
-/** What a file takes of an object in one request: by spans it would cost the store a fifth more, and a failed part is still soon repeated. */
+/**
+ * So much is read or written of an object in one request, in blocks. Whole objects come dearer in ranges, for a gateway gives only whole files to the kernel to send, and in parts, for it joins
+ * them by copying; and a failed request of this size is soon repeated.
+ */
+export const ONE_REQUEST_BYTES = 64 * 2 ** 20;
+
+/** What a file takes of a larger object in one request: by spans it would cost the store a fifth more. */
 export const STREAMED_PART_BYTES = 2 * SPAN_BYTES;
 
 export type PartContent = { readonly buffer: Buffer; readonly crc32c: string } | PartBody;

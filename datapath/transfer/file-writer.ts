@@ -4,7 +4,7 @@ import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c, type Piece } from './crc32c-combine.ts';
-import { BLOCK_BYTES, type CreateOptions, type EntryWriter, type PartReceipt, STREAMED_PART_BYTES } from './endpoint.ts';
+import { BLOCK_BYTES, type CreateOptions, type EntryWriter, ONE_REQUEST_BYTES, type PartReceipt, STREAMED_PART_BYTES } from './endpoint.ts';
 import { type FilePlace, isDirectory } from './file-endpoint.ts';
 import { type FileReader, isFileReader, isInFileStore, openFileEntry, whyLeadsOut } from './file-reader.ts';
 import { OtherContent } from './other-content.ts';
@@ -30,7 +30,7 @@ export async function createFileEntry(place: FilePlace, entry: ManifestEntry, op
   const file = await (options.session ? begun.catch(orLost) : begun);
   const source = options.source && isFileReader(options.source) ? options.source : undefined;
   // As the source is best read; every worker of one entry has the same kind of source.
-  const partBytes = options.source?.readBlocks ? STREAMED_PART_BYTES : (options.source?.spanBytes ?? BLOCK_BYTES);
+  const partBytes = options.source?.readBlocks ? streamedPartBytes(entry.bytes) : (options.source?.spanBytes ?? BLOCK_BYTES);
   return {
     partBytes,
     keepsHoles: true,
@@ -61,6 +61,8 @@ export async function createFileEntry(place: FilePlace, entry: ManifestEntry, op
     abandon: () => file.abandon(),
   };
 }
+
+const streamedPartBytes = (bytes: number): number => (bytes <= ONE_REQUEST_BYTES ? ONE_REQUEST_BYTES : STREAMED_PART_BYTES);
 
 /** Nothing passed here to be checked, so both sides are read: what the kernel wrote against what it was to write. */
 async function copyBlock(

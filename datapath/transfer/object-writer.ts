@@ -3,15 +3,13 @@ import type { CopySource, ObjectStore, Upload, UploadedPart } from '../../driver
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
-import type { CreateOptions, EntryReader, EntryWriter, PartReceipt } from './endpoint.ts';
+import { type CreateOptions, type EntryReader, type EntryWriter, ONE_REQUEST_BYTES, type PartReceipt } from './endpoint.ts';
 import { copiedWhole, MAX_COPY_BYTES } from './object-copy.ts';
 import { type ObjectPlace, WEAK_ETAG } from './object-endpoint.ts';
 import { metadataOf } from './object-metadata.ts';
 import { publish, type Target, writeOptions } from './object-publish.ts';
 import { isObjectReader } from './object-reader.ts';
 
-/** So much goes in one request, in blocks: a store that joins parts writes their content twice, and a failed request of this size is soon repeated. */
-const ONE_REQUEST_BYTES = 64 * 2 ** 20;
 /** A copied part costs a request and no memory: 5 TiB are then 5,120. */
 const COPIED_PART_BYTES = 2 ** 30;
 

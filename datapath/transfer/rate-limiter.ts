@@ -2,7 +2,7 @@
 
 /** What the bucket holds, at an instant. Pure, so that its arithmetic can be tried without waiting. */
 export interface Bucket {
-  /** May be negative: whoever is first takes its bytes as soon as the bucket is not in debt, so that no chunk is too large to pass. */
+  /** May be negative: whoever is first takes a slice as soon as the bucket is not in debt, so that none is too large to pass. */
   readonly tokens: number;
   readonly atMs: number;
   /** Bytes per second; 0 stops, Infinity does not limit. */
@@ -25,6 +25,10 @@ export function waitMs(bucket: Bucket): number {
   if (bucket.rate <= 0) return Infinity;
   return bucket.tokens >= 0 ? 0 : Math.ceil((-bucket.tokens * 1000) / bucket.rate);
 }
+
+/** What is paid of a large piece before another queue has its turn, in time of the rate, but no fewer bytes than this: whoever asks for small pieces one by one would miss most of his turns. */
+const SLICE_SECONDS = 0.02;
+const SMALLEST_SLICE_BYTES = 64 * 1024;
 
 export interface RateLimiter {
   /** Resolves once the bytes may pass; rejects with the signal's reason. */
@@ -56,7 +60,7 @@ const MAX_SLEEP_MS = 60_000;
 
 /**
  * A limiter whose bytes are shared fairly: every queue with somebody in it gets as many as any other, however many wait in each and however large their pieces are. Start-time
- * fair queueing (Goyal, Vin and Cheng, 1996): a queue's clock runs by the bytes it was given, the one furthest behind is next, and to have been away earns nothing.
+ * fair queueing (Goyal, Vin and Cheng, 1996) of slices: a queue's clock runs by the bytes it was given, the one furthest behind is next, and to have been away earns nothing.
  */
 export interface FairLimiter {
   /** Of one bucket with all others; the same key is the same queue. */
@@ -67,7 +71,8 @@ export interface FairLimiter {
 }
 
 interface Waiter {
-  readonly bytes: number;
+  /** Not paid yet. */
+  bytes: number;
   readonly pass: () => void;
 }
 interface Queue {
@@ -100,10 +105,13 @@ export function createFairLimiter(bytesPerSecond: number, clock: LimiterClock = 
         return;
       }
       const { queue, waiter } = first;
-      queue.waiters.delete(waiter);
+      const slice = Math.min(waiter.bytes, Math.max(SMALLEST_SLICE_BYTES, bucket.rate * SLICE_SECONDS));
       clockOfAll = queue.clock;
-      queue.clock += waiter.bytes;
-      if (bucket.rate !== Infinity) bucket = { ...bucket, tokens: bucket.tokens - waiter.bytes };
+      queue.clock += slice;
+      if (bucket.rate !== Infinity) bucket = { ...bucket, tokens: bucket.tokens - slice };
+      waiter.bytes -= slice;
+      if (waiter.bytes > 0) continue;
+      queue.waiters.delete(waiter);
       waiter.pass();
     }
   };

@@ -5,7 +5,7 @@ import { contentOf, drawsOf } from './fault-proxy-random.ts';
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 const LARGEST_BYTES = 20 * MIB;
-const MOST_ENTRIES = 7;
+const MOST_ENTRIES = 12;
 const BLOCK_BYTES = 8 * MIB;
 
 /** Mostly small; sometimes around a block's end, where parts begin, and sometimes of several. */

@@ -57,7 +57,7 @@ describe('the bucket', () => {
 });
 
 describe('the limiter', () => {
-  it('lets through what the rate allows and one request more, whatever the sizes', async () => {
+  it('lets through what the rate allows and one slice more, whatever the sizes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1000, max: 1e9 }),
@@ -72,7 +72,7 @@ describe('the limiter', () => {
             }),
           );
           await clock.advance(1000);
-          assert.ok(passed <= rate * 1.1 + Math.max(...sizes));
+          assert.ok(passed <= rate * 1.1 + Math.max(65_536, rate * 0.02));
           await clock.advance((sizes.reduce((sum, bytes) => sum + bytes, 0) / rate) * 1000 + 100 * sizes.length);
           await Promise.all(waiting);
         },
@@ -109,7 +109,7 @@ describe('the limiter', () => {
   it('a faster rate shortens the wait of those who wait already', async () => {
     const clock = fakeClock();
     const limiter = createRateLimiter(1, clock);
-    await limiter.take(1_000_000);
+    await limiter.take(60_000);
     let passed = false;
     void limiter.take(1).then(() => {
       passed = true;
@@ -215,6 +215,28 @@ describe('a limiter with queues', () => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  it('gives small pieces that come one by one their part beside large ones, though they are away between them', async () => {
+    const clock = fakeClock();
+    const rate = 4 * 2 ** 20;
+    const limiter = createFairLimiter(rate, clock);
+    const ending = new AbortController();
+    const passed = { large: 0, small: 0 };
+    const stream = async (key: 'large' | 'small', bytes: number, awayMs: number): Promise<void> => {
+      while (!ending.signal.aborted) {
+        await limiter.queue(key).take(bytes, ending.signal);
+        passed[key] += bytes;
+        await new Promise<void>((resolve) => clock.after(awayMs, resolve));
+      }
+    };
+    for (let lane = 0; lane < 4; lane += 1) void stream('large', 4 * 2 ** 20, 1).catch(() => undefined);
+    // By themselves these could have 0.39 of the rate.
+    for (let lane = 0; lane < 8; lane += 1) void stream('small', 4096, 20).catch(() => undefined);
+    await clock.advance(20_000);
+    ending.abort();
+    assert.ok(passed.small >= 0.15 * rate * 20, JSON.stringify(passed));
+    assert.ok(passed.small + passed.large >= 0.9 * rate * 20, JSON.stringify(passed));
   });
 
   it('owes nothing to whoever was away', async () => {
