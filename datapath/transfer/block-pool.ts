@@ -2,10 +2,11 @@
  * The memory of transfers: buffers in powers of two from 4 KiB to a span, lent and given back, never more than the budget in all. Whoever comes when nothing is free waits
  * in line, which is the back-pressure between reading and writing.
  */
+import { allocateAlignedNow, findAddressOf, PAGE_BYTES } from '../native/aligned.ts';
 import { SPAN_BYTES } from './endpoint.ts';
 
 export interface Lease {
-  /** Of exactly the asked size; what it holds before it is filled is somebody else's. */
+  /** Of exactly the asked size, at the begin of a page; what it holds before it is filled is somebody else's. */
   readonly buffer: Buffer;
   release(): void;
 }
@@ -26,6 +27,7 @@ export function createBlockPool(budgetBytes: number): BlockPool {
   const free = new Map<number, Buffer[]>();
   const waiting = new Set<Waiter>();
   let heldBytes = 0; // lent and free together
+  let isReady = false;
 
   const take = (bytes: number): Lease | undefined => {
     const size = sizeClass(bytes);
@@ -38,7 +40,7 @@ export function createBlockPool(budgetBytes: number): BlockPool {
     }
     if (heldBytes + size > budgetBytes) return undefined;
     heldBytes += size;
-    return Buffer.allocUnsafeSlow(size);
+    return allocateAlignedNow(size, PAGE_BYTES);
   };
   const lend = (whole: Buffer, bytes: number): Lease => {
     let isLent = true;
@@ -65,11 +67,15 @@ export function createBlockPool(budgetBytes: number): BlockPool {
   };
 
   return {
-    borrow(bytes, signal) {
-      if (bytes > SPAN_BYTES) return Promise.reject(new RangeError(`a buffer has at most ${SPAN_BYTES} bytes, not ${bytes}`));
+    async borrow(bytes, signal) {
+      if (!isReady) {
+        await findAddressOf();
+        isReady = true;
+      }
+      if (bytes > SPAN_BYTES) throw new RangeError(`a buffer has at most ${SPAN_BYTES} bytes, not ${bytes}`);
       const lease = waiting.size === 0 ? take(bytes) : undefined;
-      if (lease) return Promise.resolve(lease);
-      return new Promise((resolve, reject) => {
+      if (lease) return lease;
+      return await new Promise((resolve, reject) => {
         const giveUp = () => {
           waiting.delete(waiter);
           reject(signal?.reason instanceof Error ? signal.reason : new DOMException('The transfer was cancelled.', 'AbortError'));

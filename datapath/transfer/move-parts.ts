@@ -2,7 +2,7 @@
 import type { BlockPool } from './block-pool.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c } from './crc32c-combine.ts';
-import { BLOCK_BYTES, type EntryReader, type EntryWriter, type PartReceipt } from './endpoint.ts';
+import type { EntryReader, EntryWriter, PartReceipt } from './endpoint.ts';
 import { createForeignMeter, type ForeignChecksum, foreignOf, isCombined } from './foreign-checksum.ts';
 import { combineForeign } from './foreign-combine.ts';
 import { inLanes } from './lanes.ts';
@@ -148,8 +148,7 @@ async function moveBlocks(context: MoveContext, reader: EntryReader, writer: Ent
   const { number, bytes } = part;
   const algorithm = await foreignOfParts(context, reader, bytes);
   const meter = algorithm && createForeignMeter(algorithm);
-  // Where a length of buffer costs no request, a short one stays in the processor's cache until it is written.
-  const { buffer, release } = await context.pool.borrow(reader.readBlocks ? BLOCK_BYTES : reader.spanBytes, context.signal);
+  const { buffer, release } = await context.pool.borrow(reader.spanBytes, context.signal);
   // A store may answer before it has taken everything: what is still being read into the buffer is called off, and waited for, before the buffer is anybody else's.
   const ended = new AbortController();
   const signal = context.signal ? AbortSignal.any([context.signal, ended.signal]) : ended.signal;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { address } from 'koffi';
 import { createBlockPool, type Lease } from '../../../../datapath/transfer/block-pool.ts';
 import { BLOCK_BYTES } from '../../../../datapath/transfer/endpoint.ts';
 
@@ -31,6 +32,14 @@ test('lends buffers of the asked size, never more than the budget at once, and s
     }),
     { numRuns: 30 },
   );
+});
+
+test('lends what begins at a page, for others are copied to slowly', async () => {
+  const pool = createBlockPool(4 * BLOCK_BYTES);
+  for (const bytes of [1, 70_000, BLOCK_BYTES]) {
+    const { buffer } = await pool.borrow(bytes);
+    assert.equal(Number(address(buffer) % 4096n), 0);
+  }
 });
 
 test('lets go of whoever no longer waits', async () => {
