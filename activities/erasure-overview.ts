@@ -1,8 +1,10 @@
 /** How the erasure set fares, from its racks and from Penstock's records: what `penstock erasure status` shows, with Temporal gone too. */
 import { objectsPlacedOn } from '../datapath/erasure/placed-on.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import type { GivenUpObjects } from '../model/given-up.ts';
 import type { RepairDue } from '../model/repair.ts';
 import type { ScrubProgress } from '../model/scrub.ts';
+import { givenUpObjects } from './given-up.ts';
 import { firstRepairs } from './repair-queue.ts';
 import { readScrubProgress } from './scrub-progress.ts';
 
@@ -21,18 +23,23 @@ export interface ErasureOverview {
   readonly scrub?: ScrubProgress;
   readonly repairsDue: RepairDue;
   readonly repairsPutOff: number;
+  /** Absent where nothing was. */
+  readonly givenUp?: GivenUpObjects;
 }
 
 const ANSWER_LIMIT_MS = 5_000;
 
 export async function erasureOverview(stores: Stores): Promise<ErasureOverview> {
-  const [racks, scrub, { due, laterObjects }] = await Promise.all([
-    Promise.all(stores.shardRacks.map(overviewOf)),
+  const [racks, scrub, { due, laterObjects }, givenUp] = await Promise.all([
+    racksOverview(stores),
     readScrubProgress(stores),
     firstRepairs(stores, 0),
+    givenUpObjects(stores),
   ]);
-  return { racks, ...(scrub ? { scrub } : {}), repairsDue: due, repairsPutOff: laterObjects };
+  return { racks, ...(scrub ? { scrub } : {}), repairsDue: due, repairsPutOff: laterObjects, ...(givenUp.objects > 0 ? { givenUp } : {}) };
 }
+
+export const racksOverview = ({ shardRacks }: Pick<Stores, 'shardRacks'>): Promise<RackOverview[]> => Promise.all(shardRacks.map(overviewOf));
 
 async function overviewOf(rack: Stores['shardRacks'][number]): Promise<RackOverview> {
   const { id, room, closed } = rack;

@@ -1,5 +1,4 @@
 /** The records of what is to be repaired: small objects in the warm store whose names are in the order of danger. Written twice, a record is the same. */
-import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import type { EndangeredObject } from '../datapath/erasure/endangered.ts';
 import type { Stores } from '../drivers/open-site.ts';
@@ -9,7 +8,7 @@ import { formatIssues, parseInput } from '../model/issues.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { signalNames, workflowTypes } from '../model/messages.ts';
 import {
-  mergeSuspects,
+  mergeFindings,
   parseRepairName,
   REPAIR_LATER,
   REPAIR_QUEUE,
@@ -19,22 +18,44 @@ import {
   RepairRecordSchema,
   repairName,
 } from '../model/repair.ts';
+import { digestOfKey, isGivenUp } from './given-up.ts';
+import { jsonOf, namesUnder } from './system-records.ts';
 
 /** Names are counted up to here: a hundred listings. */
 const MOST_COUNTED = 100_000;
 
-/** What was suspected of the object before, under the same name, is still suspected. */
-export async function queueRepair(stores: Pick<Stores, 'warm'>, { key, margin, storedBytes, suspects }: EndangeredObject): Promise<void> {
-  const found: RepairRecord = { key, margin, storedBytes, foundAt: new Date().toISOString(), suspects: [...suspects] };
+/**
+ * What was suspected of the object before, under the same name, is still suspected. What cannot be read and was given up is not queued.
+ * @param forRacks the racks whose drains want it, where nothing was found to be wrong
+ */
+export async function queueRepair(
+  stores: Pick<Stores, 'warm'>,
+  { key, margin, storedBytes, suspects }: EndangeredObject,
+  forRacks?: readonly string[],
+): Promise<void> {
+  if (margin < 0 && (await isGivenUp(stores, key))) return;
+  const found: RepairRecord = {
+    key,
+    margin,
+    storedBytes,
+    foundAt: new Date().toISOString(),
+    suspects: [...suspects],
+    ...(forRacks ? { forRacks: [...forRacks] } : {}),
+  };
   const standing = await recordOrNone(stores, nameOf(found));
-  await writeRecord(stores, nameOf(found), standing ? { ...found, suspects: mergeSuspects(found.suspects, standing.suspects) } : found);
+  await writeRecord(stores, nameOf(found), standing ? merged(found, standing) : found);
+}
+
+/** The first one, due for what both are due for. */
+function merged({ forRacks, ...record }: RepairRecord, other: RepairRecord): RepairRecord {
+  return { ...record, ...mergeFindings({ suspects: record.suspects, forRacks }, other) };
 }
 
 const writeRecord = ({ warm }: Pick<Stores, 'warm'>, name: string, record: RepairRecord): Promise<unknown> =>
   warm.writeBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name, bodyOf(record), { contentType: 'application/json' });
 
 /** Undefined also where it is no record: a plan takes it up as it is, and its unit puts it aside. */
-async function recordOrNone(stores: Pick<Stores, 'warm'>, name: string, prefix = REPAIR_QUEUE): Promise<RepairRecord | undefined> {
+export async function recordOrNone(stores: Pick<Stores, 'warm'>, name: string, prefix = REPAIR_QUEUE): Promise<RepairRecord | undefined> {
   try {
     return await readRecord(stores, prefix + name);
   } catch (error) {
@@ -90,27 +111,18 @@ async function readRecord({ warm }: Pick<Stores, 'warm'>, key: string): Promise<
   });
 }
 
-function jsonOf(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
 /** Unless the object was found again meanwhile, under the same name: that finding is not done. */
 export async function repairDone(stores: Pick<Stores, 'warm'>, name: string, { foundAt }: RepairRecord): Promise<void> {
   const standing = await readRepair(stores, name);
   if (standing?.foundAt === foundAt) await stores.warm.remove(SYSTEM_BUCKET, REPAIR_QUEUE + name);
 }
 
-/** Out of the way of others until racks or space are back. */
+/** Out of the way of others until racks or space are back; for good, where it was given up meanwhile. */
 export async function postponeRepair(stores: Pick<Stores, 'warm'>, name: string, record: RepairRecord, problem: string): Promise<void> {
+  if (await isGivenUp(stores, record.key)) return await repairDone(stores, name, record);
   const before = await recordOrNone(stores, nameOf(record), REPAIR_LATER);
-  const suspects = before ? mergeSuspects(record.suspects, before.suspects) : record.suspects;
-  await stores.warm.writeBytes(SYSTEM_BUCKET, REPAIR_LATER + nameOf(record), bodyOf({ ...record, suspects, problem: problem.slice(0, 2_000) }), {
-    contentType: 'application/json',
-  });
+  const putOff = { ...(before ? merged(record, before) : record), problem: problem.slice(0, 2_000) };
+  await stores.warm.writeBytes(SYSTEM_BUCKET, REPAIR_LATER + nameOf(record), bodyOf(putOff), { contentType: 'application/json' });
   await repairDone(stores, name, record);
 }
 
@@ -128,13 +140,26 @@ export async function requeueRepairs(stores: Pick<Stores, 'warm'>, signal: Abort
   for await (const name of namesUnder(warm, REPAIR_LATER)) {
     signal.throwIfAborted();
     const [standing, later] = [await recordOrNone(stores, name), await recordOrNone(stores, name, REPAIR_LATER)];
-    if (standing && later) await writeRecord(stores, name, { ...standing, suspects: mergeSuspects(standing.suspects, later.suspects) });
+    if (standing && later) await writeRecord(stores, name, merged(standing, later));
     else
       await warm.writeBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name, await warm.readBytes(SYSTEM_BUCKET, REPAIR_LATER + name), { contentType: 'application/json' });
     await warm.remove(SYSTEM_BUCKET, REPAIR_LATER + name);
     moved++;
   }
   return moved;
+}
+
+/** All records of the object, at whatever margin it was found. @returns how many */
+export async function dropRepairs({ warm }: Pick<Stores, 'warm'>, key: string): Promise<number> {
+  const keyDigest = digestOfKey(key);
+  let dropped = 0;
+  for (const prefix of [REPAIR_QUEUE, REPAIR_LATER])
+    for await (const name of namesUnder(warm, prefix)) {
+      if (parseRepairName(name)?.keyDigest !== keyDigest) continue;
+      await warm.remove(SYSTEM_BUCKET, prefix + name);
+      dropped++;
+    }
+  return dropped;
 }
 
 export interface QueuedRepairs {
@@ -161,7 +186,7 @@ export async function planQueue(stores: Pick<Stores, 'warm'>, most: number, sign
 async function joinRecords(stores: Pick<Stores, 'warm'>, kept: string, repeated: string): Promise<void> {
   const [worst, other] = [await recordOrNone(stores, kept), await recordOrNone(stores, repeated)];
   if (!worst || !other) return;
-  await writeRecord(stores, kept, { ...worst, suspects: mergeSuspects(worst.suspects, other.suspects) });
+  await writeRecord(stores, kept, merged(worst, other));
   await repairDone(stores, repeated, other);
 }
 
@@ -196,14 +221,5 @@ async function countLater(warm: Stores['warm']): Promise<number> {
   return objects.size;
 }
 
-export async function* namesUnder(warm: Stores['warm'], prefix: string): AsyncGenerator<string> {
-  for (let after: string | undefined; ; ) {
-    const page = await warm.list(SYSTEM_BUCKET, prefix, after === undefined ? {} : { after });
-    for (const { key } of page.entries) yield key.slice(prefix.length);
-    if (page.next === undefined) return;
-    after = page.next;
-  }
-}
-
-const nameOf = (record: RepairRecord): string => repairName(record, createHash('sha256').update(record.key).digest('hex'));
+const nameOf = (record: RepairRecord): string => repairName(record, digestOfKey(record.key));
 const bodyOf = (record: RepairRecord): Buffer => Buffer.from(JSON.stringify(record));

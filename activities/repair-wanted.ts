@@ -6,7 +6,7 @@ import { absent } from '../model/errors.ts';
 import { parseInput } from '../model/issues.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { furtherListing, mergeWanted, type RackListing, RackListingSchema, REPAIR_CLAIMS, REPAIR_RACKS, type WantedRepairs } from '../model/repair.ts';
-import { namesUnder } from './repair-queue.ts';
+import { jsonOf, namesUnder } from './system-records.ts';
 
 type Records = Pick<Stores, 'warm'>;
 
@@ -29,7 +29,7 @@ export const listingOver = async ({ warm }: Records, rack: string): Promise<void
 
 export const claimOver = async ({ warm }: Records, prefix: string): Promise<void> => void (await warm.remove(SYSTEM_BUCKET, claimKey(prefix)));
 
-async function readWanted({ warm }: Records): Promise<WantedRepairs> {
+export async function readWanted({ warm }: Records): Promise<WantedRepairs> {
   const listings: RackListing[] = [];
   for await (const name of namesUnder(warm, REPAIR_RACKS)) {
     const parsed = parseInput(RackListingSchema, await read(warm, REPAIR_RACKS + name));
@@ -47,11 +47,7 @@ async function readWanted({ warm }: Records): Promise<WantedRepairs> {
 
 async function read(warm: Stores['warm'], key: string): Promise<unknown> {
   const body = await warm.readBytes(SYSTEM_BUCKET, key).catch(absent);
-  try {
-    return body && JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
+  return body && jsonOf(body);
 }
 
 async function write({ warm }: Records, key: string, value: object): Promise<void> {

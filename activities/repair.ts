@@ -9,8 +9,10 @@ import { PenstockError } from '../model/errors.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import {
   addRepairs,
+  type CallOffRack,
   noRepairs,
   parseRepairName,
+  type RackCalledOff,
   type RackListing,
   RackListingSchema,
   REPAIR_LIMIT_KEY,
@@ -23,6 +25,7 @@ import {
 import { youngLine } from '../model/scrub.ts';
 import { effect, type Run } from './effect.ts';
 import { createLimitWatch } from './limits.ts';
+import { callOffRack } from './repair-call-off.ts';
 import { planQueue, postponeRepair, putAside, queueRepair, readRepair, repairDone, requeueRepairs } from './repair-queue.ts';
 import { claimOver, keepListing, keepWanted, listingOver } from './repair-wanted.ts';
 
@@ -109,7 +112,7 @@ export function createRepairActivities(stores: Stores) {
         try {
           for await (const object of objectsPlacedOn({ racks, prefix: '', after: listing.after, signal: run.signal }, [listing.rack])) {
             const { key, margin, storedBytes, isConcerned } = object;
-            if (isConcerned) await queueRepair(stores, { key, margin, storedBytes, suspects: [] });
+            if (isConcerned) await queueRepair(stores, { key, margin, storedBytes, suspects: [] }, [listing.rack]);
             listing = {
               rack: listing.rack,
               after: key,
@@ -125,6 +128,9 @@ export function createRepairActivities(stores: Stores) {
           await (isOver ? listingOver(stores, listing.rack) : keepListing(stores, listing));
         }
       }),
+
+    /** Drops the rack's listing, and what is due for nothing else. */
+    callOffRack: ({ rack }: CallOffRack): Promise<RackCalledOff> => effect((run) => callOffRack(stores, rack, run.signal)),
 
     requeueRepairs: (): Promise<number> => effect((run) => requeueRepairs(stores, run.signal)),
 

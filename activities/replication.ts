@@ -38,12 +38,23 @@ export function createReplicationActivities(stores: Stores) {
           to: await stores.replicaRacks(to, within),
           prefix,
           after,
-          // An attempt that was killed may have written what nobody has read back.
-          verifyExisting: verify === 'all' || run.superseded.length > 0,
+          existing: existingBy(verify, run.superseded.length > 0),
           limitMilliseconds: PART_MS,
           signal: run.signal,
           onProgress: run.report,
         }),
       ),
   };
+}
+
+/** An attempt that was killed may have written what nobody has read back. */
+function existingBy(verify: ReplicateRequest['verify'], isRepeated: boolean): 'believe' | 'verify' | 'mend' {
+  switch (verify) {
+    case 'mend':
+      return 'mend';
+    case 'all':
+      return 'verify';
+    case 'copied':
+      return isRepeated ? 'verify' : 'believe';
+  }
 }

@@ -1,25 +1,16 @@
 /** Reads the erasure set back, a segment of time an activity; what it finds is on record before its place is. */
 import { Context } from '@temporalio/activity';
-import { sweepAbandonedShards } from '../datapath/erasure/abandoned.ts';
-import { scrubErasureObjects } from '../datapath/erasure/scrub.ts';
+import type { ScrubbedObject } from '../datapath/erasure/scrub.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { hoursAt } from '../model/hours.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { REPAIR_LIMIT_KEY } from '../model/repair.ts';
-import {
-  newScrub,
-  SCRUB_LIMIT_KEY,
-  type ScrubProgress,
-  ScrubProgressSchema,
-  type ScrubRequest,
-  withLines,
-  withObject,
-  withoutWait,
-  youngLine,
-} from '../model/scrub.ts';
+import { newScrub, SCRUB_LIMIT_KEY, type ScrubProgress, ScrubProgressSchema, type ScrubRequest, withoutWait } from '../model/scrub.ts';
+import type { RateAnswer } from '../model/transfer-input.ts';
 import { effect } from './effect.ts';
 import { createLimitWatch, writeLimit } from './limits.ts';
 import { queueRepair, wakeRepair } from './repair-queue.ts';
+import { readObjects, readUnseenAgain, type Segment, sweepShards } from './scrub-phases.ts';
 import { readScrubProgress, writeScrubProgress } from './scrub-progress.ts';
 
 export interface OpenedScrub {
@@ -36,14 +27,15 @@ export interface ScrubSegment {
 export interface SetErasureLimit {
   readonly what: 'scrub' | 'repair';
   readonly bytesPerSecond: number | null;
+  /** Nobody named a limit: that of the site's policy, where it has one, in place of the one given. */
+  readonly isByPolicy?: boolean;
 }
-
-const HOUR_MS = 3_600_000;
 
 export type ScrubActivities = ReturnType<typeof createScrubActivities>;
 
-export function createScrubActivities(stores: Stores) {
-  const { site, warm, shardRacks: racks } = stores;
+/** @param wake the repair, once a segment at most */
+export function createScrubActivities(stores: Stores, wake: () => Promise<void> = wakeRepair) {
+  const { site, warm } = stores;
   const watch = createLimitWatch(stores);
 
   return {
@@ -74,54 +66,39 @@ export function createScrubActivities(stores: Stores) {
           run.report(progress);
         };
         run.report(progress);
+        let isQueued = false;
         try {
           if (!isOpen) {
             progress = { ...progress, opensAt: new Date(changesAt).toISOString() };
             return progress;
           }
-          if (progress.state === 'reading') {
-            const pace = (bytes: number) => limiter.take(bytes, run.signal);
-            let isOver = true;
-            for await (const object of scrubErasureObjects({ racks, prefix: '', after: progress.after, signal: run.signal, pace })) {
-              if (object.problems.length > 0) await queueRepair(stores, object);
-              step(withObject(progress, object));
-              isOver = Date.now() < endsAt;
-              if (!isOver) break;
-            }
-            if (isOver) {
-              const { after: _, ...whole } = progress;
-              step({ ...whole, state: 'sweeping' });
-            }
-          }
-          const olderThanMilliseconds = Date.now() - site.policies.sweepAfterHours * HOUR_MS;
-          while (progress.state === 'sweeping' && Date.now() < endsAt) {
-            const page = await sweepAbandonedShards({ racks, prefix: '', after: progress.after, olderThanMilliseconds, signal: run.signal });
-            const { after: _, ...whole } = progress;
-            step({
-              ...whole,
-              ...(page.next === undefined ? { state: 'complete' } : { after: page.next }),
-              shardsRemoved: progress.shardsRemoved + page.shardsRemoved,
-              unclaimedCount: progress.unclaimedCount + page.unclaimed.length + page.young.length,
-              lines: withLines(progress.lines, [
-                ...page.unclaimed.map(
-                  ({ key }) => `${key}: its shards are there, its manifests are not; \`penstock erasure repair start --claim\` makes them anew`,
-                ),
-                ...page.young.map((write) => youngLine(write, site.policies.sweepAfterHours)),
-                ...page.postponed.map((line) => `not swept: ${line}`),
-              ]),
-            });
-          }
+          const pace = (bytes: number) => limiter.take(bytes, run.signal);
+          const queue = async (object: ScrubbedObject): Promise<void> => {
+            isQueued = true;
+            await queueRepair(stores, object);
+          };
+          const segment: Segment = { stores, run, endsAt, pace, queue, progress: () => progress, step };
+          if (progress.state === 'reading') await readObjects(segment);
+          if (progress.state === 'rereading') await readUnseenAgain(segment);
+          if (progress.state === 'sweeping') await sweepShards(segment);
           return progress;
         } finally {
           active.end();
           done();
           await writeScrubProgress(stores, progress);
-          if (progress.damagedObjects > given.damagedObjects) await wakeRepair();
+          // Also for what an attempt queued that was lost before it came here.
+          if (isQueued || progress.damagedObjects > given.damagedObjects) await wake();
         }
       }),
 
-    setErasureLimit: ({ what, bytesPerSecond }: SetErasureLimit): Promise<void> =>
-      effect(() => writeLimit(stores, what === 'scrub' ? SCRUB_LIMIT_KEY : REPAIR_LIMIT_KEY, bytesPerSecond)),
+    /** Answers what it is now; nothing did in histories of workers before 0.3. */
+    setErasureLimit: ({ what, bytesPerSecond: given, isByPolicy }: SetErasureLimit): Promise<RateAnswer | undefined> =>
+      effect(async () => {
+        const { scrubRate, repairRate = null } = site.policies;
+        const bytesPerSecond = isByPolicy ? { scrub: scrubRate, repair: repairRate }[what] : given;
+        await writeLimit(stores, what === 'scrub' ? SCRUB_LIMIT_KEY : REPAIR_LIMIT_KEY, bytesPerSecond);
+        return { bytesPerSecond };
+      }),
   };
 
   /** An attempt that was lost told its place in its last heartbeat: all before it is on record. */

@@ -3,7 +3,7 @@ import { type Client, WithStartWorkflowOperation, WorkflowFailedError } from '@t
 import type * as z from 'zod';
 import { CONTROL_QUEUE } from '../model/identifiers.ts';
 import { queryNames, updateNames, workflowTypes } from '../model/messages.ts';
-import { REPAIR_WORKFLOW_ID, type RepairInput, RepairRequestSchema, type RepairStatus } from '../model/repair.ts';
+import { type CallOffRack, type RackCalledOff, REPAIR_WORKFLOW_ID, type RepairInput, RepairRequestSchema, type RepairStatus } from '../model/repair.ts';
 import { SCRUB_WORKFLOW_ID, type ScrubInput, ScrubRequestSchema, type ScrubStatus } from '../model/scrub.ts';
 import type { RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
 import { accepted, ask, sendUpdate } from './calls.ts';
@@ -36,6 +36,8 @@ export interface ErasureCalls {
   readonly repair: Steered<RepairStatus> & {
     /** Starts the repair, or gives the one under way more to do. */
     start(input: RepairInput): Promise<RepairStatus>;
+    /** Ends the listing of a rack whose drain is not wanted, and drops what is due for nothing else. Refusal NotFound where no repair is under way. */
+    callOffRack(input: CallOffRack): Promise<RackCalledOff>;
   };
 }
 
@@ -64,6 +66,7 @@ function repairCalls(client: Client): ErasureCalls['repair'] {
   return {
     ...calls,
     status: async () => withLiveRepair(client, await calls.status()),
+    callOffRack: (input) => told(REPAIR_WORKFLOW_ID, sendUpdate<RackCalledOff>(client.workflow.getHandle(REPAIR_WORKFLOW_ID), updateNames.callOffRack, input)),
     async start(input) {
       const { bytesPerSecond } = accepted(RepairRequestSchema, input);
       const status = await startRepair(client, input);

@@ -25,6 +25,7 @@ export const updateNames = {
   pause: 'pause',
   resume: 'resume',
   repairMore: 'repairMore',
+  callOffRack: 'callOffRack',
 } as const;
 
 export const queryNames = { status: 'status', readiness: 'readiness', transferStatus: 'transferStatus', storeLimits: 'storeLimits' } as const;

@@ -17,10 +17,22 @@ export const RepairRequestSchema = z.strictObject({
   racks: z.array(IdentifierSchema).max(32).default([]).describe('Racks lost for good: every object that had a shard there is repaired, most endangered first'),
   claim: z.string().max(900).optional().describe('Also make manifests anew, from their shards, for objects under this prefix that have none left'),
   lanes: z.int().min(1).max(MAX_LANES).optional().describe('Units of work at once; as before where absent, 4 to begin with'),
-  bytesPerSecond: BandwidthSchema.nullable().optional().describe('Limit of what is read from racks, null for none; as before where absent, none to begin with'),
+  bytesPerSecond: BandwidthSchema.nullable()
+    .optional()
+    .describe('Limit of what is read from racks, null for none; as before where absent, the policy repairRate to begin with'),
 });
 export type RepairInput = z.input<typeof RepairRequestSchema>;
 export type RepairRequest = z.output<typeof RepairRequestSchema>;
+
+export const CallOffRackSchema = z.strictObject({ rack: IdentifierSchema.describe('A rack whose drain was begun and is not wanted any more') });
+export type CallOffRack = z.input<typeof CallOffRackSchema>;
+export interface RackCalledOff {
+  readonly rack: string;
+  /** How far its listing had come; absent where none was under way or on record. */
+  readonly listing?: RackListing;
+  /** Not due any more: nothing else than the drain wanted their repair. */
+  readonly droppedObjects: number;
+}
 
 export const RepairRecordSchema = z.strictObject({
   key: z.string(),
@@ -29,6 +41,8 @@ export const RepairRecordSchema = z.strictObject({
   storedBytes: z.int().nonnegative(),
   foundAt: z.iso.datetime(),
   suspects: z.array(z.strictObject({ index: z.int(), rack: z.string(), repairId: z.string().optional(), state: z.enum(['rotten', 'lost']) })),
+  /** It is due for drains of these racks and for nothing else; absent where anybody found something wrong. */
+  forRacks: z.array(z.string()).optional(),
   /** Why it was put off. */
   problem: z.string().optional(),
 });
@@ -43,6 +57,13 @@ export function mergeSuspects(one: RepairRecord['suspects'], other: RepairRecord
   }
   return [...merged.values()];
 }
+
+/** Of two records of one object: what both together are due for. */
+export function mergeFindings(one: Finding, other: Finding): Finding {
+  const suspects = mergeSuspects(one.suspects, other.suspects);
+  return one.forRacks && other.forRacks ? { suspects, forRacks: [...new Set([...one.forRacks, ...other.forRacks])] } : { suspects };
+}
+type Finding = Pick<RepairRecord, 'suspects' | 'forRacks'>;
 
 /** Fewest surviving shards first: "13" for a margin of -1. The size stands in the name, so that a listing tells how much is due. */
 export const repairName = ({ margin, storedBytes }: Pick<RepairRecord, 'margin' | 'storedBytes'>, keyDigest: string): string =>

@@ -14,10 +14,10 @@ export const ReplicateRequestSchema = z.strictObject({
   prefix: z.string().max(900).default('').describe('Of the keys of the objects that are copied; empty for all'),
   within: z.array(JurisdictionSchema).min(1).optional().describe('Countries in which these objects may lie, where they are fewer than the site allows'),
   verify: z
-    .enum(['copied', 'all'])
+    .enum(['copied', 'all', 'mend'])
     .default('copied')
     .describe(
-      'copied reads back what this copying wrote; all also what lay there already, which otherwise is known by its manifest and the lengths of its shards',
+      'copied reads back what this copying wrote; all also what lay there already, which otherwise is known by its manifest and the lengths of its shards; mend does the same, and makes whole what is lost or rotten there',
     ),
 });
 export type ReplicateInput = z.input<typeof ReplicateRequestSchema>;
@@ -43,6 +43,8 @@ export interface ReplicationCounts {
   readonly copied: number;
   /** Were there with equal content. */
   readonly existed: number;
+  /** Of these, so many had shards rebuilt there. Absent in histories of workers before 0.3. */
+  readonly mended?: number;
   /** Of content, copied and existed. */
   readonly bytes: number;
   /** The lowest number of racks that a copy may still lose; undefined before the first. */
@@ -60,6 +62,7 @@ export function addReplications(one: ReplicationCounts, other: ReplicationCounts
   return {
     copied: one.copied + other.copied,
     existed: one.existed + other.existed,
+    ...(one.mended || other.mended ? { mended: (one.mended ?? 0) + (other.mended ?? 0) } : {}),
     bytes: one.bytes + other.bytes,
     notCopiedCount: one.notCopiedCount + other.notCopiedCount,
     notCopied: [...one.notCopied, ...other.notCopied].slice(0, NOT_COPIED_SHOWN),

@@ -6,6 +6,8 @@ import { BandwidthSchema } from './quantity.ts';
 export const SCRUB_WORKFLOW_ID = 'scrub';
 export const SCRUB_PROGRESS_KEY = 'erasure/scrub.json';
 export const SCRUB_LIMIT_KEY = 'limits/scrub.json';
+/** Objects that were not seen whole, a record each, until they are read again at the end. */
+export const SCRUB_UNSEEN = 'erasure/scrub-unseen/';
 
 export const ScrubRequestSchema = z.strictObject({
   anew: z.boolean().default(false).describe('Begin at the first object, also where an earlier scrub was stopped on its way'),
@@ -25,8 +27,8 @@ export type ByClass = Readonly<z.output<typeof ByClassSchema>>;
 
 export const ScrubProgressSchema = z.strictObject({
   scrubId: z.string(),
-  /** reading: objects. sweeping: names of shards, for what nobody will finish. */
-  state: z.enum(['reading', 'sweeping', 'complete']),
+  /** reading: objects. rereading: those whose racks did not all answer then. sweeping: names of shards, for what nobody will finish. */
+  state: z.enum(['reading', 'rereading', 'sweeping', 'complete']),
   startedAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
   /** The last key that was read; in `sweeping` the last name. Absent at the beginning. */
@@ -153,6 +155,41 @@ export function withObject(progress: ScrubProgress, { key, storedBytes, margin, 
     lines: isDamaged ? withLines(progress.lines, [`${key}: ${problems.slice(0, 3).join('; ')}`]) : progress.lines,
   };
 }
+
+/** Of an object as it was counted when not all of it was seen. */
+export const UnseenObjectSchema = z.strictObject({
+  scrubId: z.string(),
+  key: z.string(),
+  margin: z.int(),
+  isDamaged: z.boolean(),
+  /** Racks that did not answer; empty where it could not be looked at, at all. */
+  racks: z.array(z.string()),
+});
+export type UnseenObject = z.output<typeof UnseenObjectSchema>;
+
+const oneLess = (byMargin: ByMargin, margin: number): ByMargin => {
+  const { [margin]: objects = 0, ...others } = byMargin;
+  return objects > 1 ? { ...others, [margin]: objects - 1 } : others;
+};
+
+/** The same object read once more, or gone: it is counted as it is now, in the place of what was counted then. */
+export function withObjectAgain(progress: ScrubProgress, then: UnseenObject, now: ScrubFinding | undefined): ScrubProgress {
+  const objectClass = objectClassOf(then.key);
+  const without: ScrubProgress = {
+    ...progress,
+    objects: progress.objects - 1,
+    byMargin: oneLess(progress.byMargin, then.margin),
+    byClass: { ...progress.byClass, [objectClass]: oneLess(progress.byClass[objectClass] ?? {}, then.margin) },
+    unseenByMargin: oneLess(progress.unseenByMargin, then.margin),
+    damagedObjects: progress.damagedObjects - (then.isDamaged ? 1 : 0),
+  };
+  if (!now) return without;
+  const { after: _, ...counted } = withObject(without, { ...now, storedBytes: 0 });
+  return counted;
+}
+
+export const unseenObjects = ({ unseenByMargin }: Pick<ScrubProgress, 'unseenByMargin'>): number =>
+  Object.values(unseenByMargin).reduce((sum, objects) => sum + objects, 0);
 
 /** Of a whole set of shards that is too young to be claimed: a write may be under way. */
 export const youngLine = ({ key, beganAtMilliseconds }: { key: string; beganAtMilliseconds: number }, sweepAfterHours: number): string =>

@@ -102,6 +102,9 @@ export const PoliciesSchema = z.strictObject({
   ),
   scrubRate: BandwidthSchema.default(200_000_000).describe('What a scrub of the erasure set may read from its racks, all of them together'),
   scrubHours: HoursOfDaySchema.optional().describe('When a scrub may read, every day; outside of it, it waits at its place. At all hours where absent'),
+  repairRate: BandwidthSchema.optional().describe(
+    'What a repair of the erasure set may read from its racks, all lanes together, until `penstock erasure repair rate` says otherwise. No limit where absent',
+  ),
   eventsPerRun: z
     .int()
     .min(50)

@@ -34,7 +34,7 @@ export async function workerPlans(role: Role, stores: Stores): Promise<WorkerPla
 
 async function controlPlan(stores: Stores): Promise<WorkerPlan> {
   const { openScrub, setErasureLimit } = createScrubActivities(stores);
-  const { planRepairs, requeueRepairs } = createRepairActivities(stores);
+  const { planRepairs, requeueRepairs, callOffRack } = createRepairActivities(stores);
   return {
     taskQueue: CONTROL_QUEUE,
     workflowBundle: await bundleWorkflows(),
@@ -50,6 +50,7 @@ async function controlPlan(stores: Stores): Promise<WorkerPlan> {
       setErasureLimit,
       planRepairs,
       requeueRepairs,
+      callOffRack,
     },
     maxConcurrentActivityTaskExecutions: 100, // management calls and waits: they hold no memory to speak of
     maxCachedWorkflows: 500,

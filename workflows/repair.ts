@@ -22,7 +22,9 @@ import { queryNames, signalNames, updateNames } from '../model/messages.ts';
 import { formatBandwidth } from '../model/quantity.ts';
 import {
   addRepairs,
+  CallOffRackSchema,
   isFurther,
+  type RackCalledOff,
   REPAIR_WORKFLOW_ID,
   type RepairRequest,
   RepairRequestSchema,
@@ -36,12 +38,14 @@ import { allOrNone } from './deadline.ts';
 import { inTurn, newTurns } from './in-turn.ts';
 import { historyIsFull, slide, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
+import { callOff, listingNow, type RackWork } from './repair/call-off.ts';
 import { clock, countUnit, DEFAULT_LANES, isPast, newState, type RepairState, show, statusOf, take, takePlan } from './repair/state.ts';
 
 const LISTING_SECONDS = 300;
 
 const status = defineQuery<RepairStatus>(queryNames.status);
 const more = defineUpdate<RepairStatus, [unknown]>(updateNames.repairMore);
+const callOffRack = defineUpdate<RackCalledOff, [unknown]>(updateNames.callOffRack);
 const queued = defineSignal(signalNames.repairsQueued);
 const setRate = defineUpdate<RateAnswer, [unknown]>(updateNames.setRate);
 const pause = defineUpdate<RepairStatus>(updateNames.pause);
@@ -56,12 +60,8 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
   let isRepairing = false;
   const isFull = () => historyIsFull(state.eventsPerRun);
   const turns = newTurns();
-  const limit = (bytesPerSecond: number | null) =>
-    activities<ScrubActivities>('control', {
-      queue: CONTROL_QUEUE,
-      summary: bytesPerSecond === null ? 'take the limit away' : `limit to ${formatBandwidth(bytesPerSecond)}`,
-    }).setErasureLimit({ what: 'repair', bytesPerSecond });
-  const steer = async (change: () => Promise<void>): Promise<void> => {
+  const underWay: RackWork = { isPlanning: false, callingOff: 0 };
+  const steer = async (change: () => Promise<unknown>): Promise<void> => {
     await inTurn(turns, change);
     show(state);
   };
@@ -80,6 +80,17 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
       return statusOf(state);
     },
     { validator: (wanted) => void accept(RepairRequestSchema, wanted) },
+  );
+  setHandler(
+    callOffRack,
+    async (wanted) => {
+      const request = accept(CallOffRackSchema, wanted);
+      const called = await callOff(state, underWay, request.rack, () => call(`call off the drain of ${request.rack}`, CONTROL_QUEUE).callOffRack(request));
+      // What was planned is not all due any more.
+      woken = true;
+      return called;
+    },
+    { validator: (wanted) => void accept(CallOffRackSchema, wanted) },
   );
   setHandler(
     setRate,
@@ -109,7 +120,11 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
   if (state !== carried) {
     take(state, request);
     // What an earlier one was limited to, or paused at, is still on record.
-    await steer(() => limit(state.bytesPerSecond));
+    await steer(async () => {
+      const set = await limit(state.bytesPerSecond, request.bytesPerSecond === undefined);
+      // Workers before 0.3 answer nothing, and know no policy.
+      if (set) state.bytesPerSecond = set.bytesPerSecond;
+    });
   }
   try {
     for (;;) {
@@ -117,11 +132,16 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
       // Whoever queues something meanwhile says so each time, and a pause may last for weeks.
       await condition(() => !state.paused || isFull());
       if (isFull()) break;
+      if (underWay.callingOff > 0) await condition(() => underWay.callingOff === 0);
+      woken = false;
+      underWay.isPlanning = true;
       const plan = await call('look what is due', CONTROL_QUEUE).planRepairs(wantedOf(state));
+      underWay.isPlanning = false;
+      // Who has said so since then may have queued what this plan has not seen. Runs begun before 0.3 forgot it.
+      if (woken && !patched('repair-keeps-wakes')) woken = false;
       takePlan(state, plan);
       show(state);
       if (isFull()) break;
-      woken = false;
       const isDue = plan.units.length > 0 || state.listings.length > 0 || state.claims.length > 0;
       if (state.laterObjects > 0 && (state.isRetryWanted || (!isDue && isPast(state.retryAtMilliseconds)))) {
         Object.assign(state, { vainRounds: state.isRetryWanted ? 0 : state.vainRounds + 1, retryAtMilliseconds: null, isRetryWanted: false });
@@ -133,7 +153,7 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
         const before = state.counts;
         isRepairing = plan.units.length > 0;
         clock(state, isRepairing && !state.paused);
-        await allOrNone([() => repairPlanned(state, plan, isFull), () => listRacks(state, plan), () => claim(state, plan)]);
+        await allOrNone([() => repairPlanned(state, plan, isFull), () => listRacks(state, plan, underWay), () => claim(state, plan)]);
         isRepairing = false;
         clock(state, false);
         if (isFurther(before, state.counts)) state.vainRounds = 0;
@@ -157,6 +177,20 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
     if (isCancellation(error)) await keepWanted(state);
     throw error;
   }
+}
+
+/** By the site's policy where nobody named a limit. */
+function limit(bytesPerSecond: number | null, isByPolicy = false): Promise<RateAnswer | undefined> {
+  const summary = isByPolicy
+    ? "limit as the site's policy says"
+    : bytesPerSecond === null
+      ? 'take the limit away'
+      : `limit to ${formatBandwidth(bytesPerSecond)}`;
+  return activities<ScrubActivities>('control', { queue: CONTROL_QUEUE, summary }).setErasureLimit({
+    what: 'repair',
+    bytesPerSecond,
+    ...(isByPolicy ? { isByPolicy } : {}),
+  });
 }
 
 const wantedOf = ({ listings, claims }: RepairState): WantedRepairs => ({ listings, claims });
@@ -195,11 +229,14 @@ async function repairPlanned(state: RepairState, { units, heartbeatSeconds }: Re
 }
 
 /** A piece of the first one, so that repairs of what is known already go on beside it. */
-async function listRacks(state: RepairState, { heartbeatSeconds }: RepairPlan): Promise<void> {
+async function listRacks(state: RepairState, { heartbeatSeconds }: RepairPlan, underWay: RackWork): Promise<void> {
   const [listing] = state.listings;
   if (!listing) return;
   const summary = `find what had shards on ${listing.rack}, ${listing.concernedObjects} objects so far`;
-  const listed = await call(summary, ERASURE_QUEUE, heartbeatSeconds).listLostRack({ listing, seconds: LISTING_SECONDS });
+  const listed = await listingNow(underWay, listing.rack, () =>
+    call(summary, ERASURE_QUEUE, heartbeatSeconds).listLostRack({ listing, seconds: LISTING_SECONDS }),
+  );
+  if (!listed) return;
   const others = state.listings.filter(({ rack }) => rack !== listing.rack);
   state.listings = listed.isOver ? others : [listed.listing, ...others];
 }

@@ -73,10 +73,10 @@ async function copyAll(request: ReplicateRequest, record: ReplicationRecord): Pr
 const allowed = (within: ReplicateRequest['within']) => (within === undefined ? {} : { within });
 
 function show({ to, prefix }: ReplicateRequest, { counts, after }: ReplicationRecord): void {
-  const { copied, existed, bytes, leastMargin, notCopied, notCopiedCount } = counts;
+  const { copied, existed, mended, bytes, leastMargin, notCopied, notCopiedCount } = counts;
   setCurrentDetails(
     [
-      `**${copied} copied to ${to}**, ${existed} were there, ${formatBytes(bytes)} in all`,
+      `**${copied} copied to ${to}**, ${existed} were there${mended ? ` (${mended} mended)` : ''}, ${formatBytes(bytes)} in all`,
       '',
       `- objects under ${JSON.stringify(prefix)}${after === undefined ? '' : `, up to ${JSON.stringify(after)}`}`,
       ...(leastMargin === undefined ? [] : [`- every copy may lose ${leastMargin} racks`]),

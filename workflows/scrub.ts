@@ -145,7 +145,9 @@ async function readOn(record: ScrubRecord, seconds: number): Promise<boolean> {
     await condition(() => !record.paused);
     const { state, after } = record.progress;
     const where = after === undefined ? 'from the beginning' : `from behind ${after}`;
-    const summary = state === 'reading' ? `read objects ${where}` : `collect what nobody will finish, ${where}`;
+    const summary = { reading: `read objects ${where}`, rereading: 'read again what was not seen', sweeping: `collect what nobody will finish, ${where}` }[
+      state
+    ];
     const segment = activities<ScrubActivities>('waiting', { queue: ERASURE_QUEUE, summary, heartbeatSeconds });
     try {
       record.progress = await segment.scrubSegment({ progress: record.progress, seconds });

@@ -15,6 +15,7 @@ import {
 } from '../../model/scrub.ts';
 import { escapeLine } from '../output/escape.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
+import { givenUpBlock } from './given-up.ts';
 import { dueText, etaText } from './repair.ts';
 import { rateText } from './transfer.ts';
 
@@ -22,7 +23,7 @@ import { rateText } from './transfer.ts';
 export type KnownScrub = ScrubStatus | null | undefined;
 
 export function overviewText(
-  { racks, scrub: onRecord, repairsDue, repairsPutOff }: ErasureOverview,
+  { racks, scrub: onRecord, repairsDue, repairsPutOff, givenUp }: ErasureOverview,
   repair: RepairStatus | undefined,
   now: Date,
   known?: KnownScrub,
@@ -46,9 +47,11 @@ export function overviewText(
     // On record until the next segment is over, also where its hours have begun meanwhile.
     ['window', mayWait && scrub?.opensAt !== undefined && Date.parse(scrub.opensAt) > now.getTime() ? windowText(scrub) : undefined],
     ['repairs due', `${dueText(repairsDue)}${repair?.running ? `, ${repair.counts.repairedObjects} repaired${etaText(repair)}` : ''}`],
+    ['repair limit', repair?.running && repair.bytesPerSecond !== null ? rateText(repair.bytesPerSecond) : undefined],
     ['put off', repairsPutOff > 0 ? `${repairsPutOff} objects, until racks or space are back` : undefined],
   ]);
-  return [table, ...(scrub ? marginsText(scrub, racks.filter(({ reachable }) => !reachable).length) : []), facts].join('\n\n');
+  const silentRacks = racks.filter(({ reachable }) => !reachable).length;
+  return [table, ...(scrub ? marginsText(scrub, silentRacks) : []), facts, ...(givenUp ? [givenUpBlock(givenUp)] : [])].join('\n\n');
 }
 
 function overviewScrub(scrub: ScrubProgress | undefined, known: KnownScrub): string {

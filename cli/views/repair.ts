@@ -1,6 +1,6 @@
 /** A repair of the erasure set as people read it. */
 import { formatBytes, formatSeconds } from '../../model/quantity.ts';
-import type { HeldUp, RepairDue, RepairStatus } from '../../model/repair.ts';
+import type { HeldUp, RackCalledOff, RepairDue, RepairStatus } from '../../model/repair.ts';
 import { escapeLine } from '../output/escape.ts';
 import { renderFacts } from '../output/table.ts';
 import { rateText } from './transfer.ts';
@@ -14,7 +14,8 @@ export function repairText(status: RepairStatus): string {
     ['done', `${objectsText(counts.repairedObjects)} repaired, ${counts.soundObjects} needed nothing`],
     ['rebuilt', `${counts.rebuiltShards} ${counts.rebuiltShards === 1 ? 'shard' : 'shards'}, ${formatBytes(counts.rebuiltBytes)}`],
     ['manifests', counts.claimedObjects > 0 ? `made anew for ${objectsText(counts.claimedObjects)}` : undefined],
-    ['limit', rateText(bytesPerSecond)],
+    // The site's policy is asked before anything else is done.
+    ['limit', status.running && status.state === 'planning' && bytesPerSecond === null ? undefined : rateText(bytesPerSecond)],
     ...listings.map(
       ({ rack, listedObjects, concernedObjects }) => ['listing', `${rack}: ${concernedObjects} of ${objectsText(listedObjects)} had a shard there`] as const,
     ),
@@ -22,6 +23,13 @@ export function repairText(status: RepairStatus): string {
   ]);
   return [facts, ...(counts.lines.length === 0 ? [] : [counts.lines.map(escapeLine).join('\n')])].join('\n\n');
 }
+
+export const calledOffText = ({ rack, listing, droppedObjects }: RackCalledOff): string =>
+  renderFacts([
+    ['called off', `the drain of ${rack}`],
+    ['listing', listing && `ended at ${listing.concernedObjects} of ${objectsText(listing.listedObjects)}`],
+    ['dropped', `${objectsText(droppedObjects)} that nothing else wanted repaired`],
+  ]);
 
 export const dueText = ({ objects, storedBytes, isMore }: RepairDue): string =>
   objects === 0 ? 'none' : `${isMore ? `${objects} or more objects` : objectsText(objects)}, ${formatBytes(storedBytes)} of shards`;

@@ -2,10 +2,10 @@ import { formatBytes } from '../../model/quantity.ts';
 import type { ReplicationCounts } from '../../model/replication.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
 
-export function replicationText(to: string, { copied, existed, bytes, leastMargin, notCopied, notCopiedCount }: ReplicationCounts): string {
+export function replicationText(to: string, { copied, existed, mended, bytes, leastMargin, notCopied, notCopiedCount }: ReplicationCounts): string {
   const facts = renderFacts([
     ['copied', `${copied} objects to ${to}, read back there`],
-    ['were there', `${existed} objects with equal content`],
+    ['were there', `${existed} objects with equal content${mended ? `, ${mended} of them mended` : ''}`],
     ['content', formatBytes(bytes)],
     ['margin', leastMargin === undefined ? undefined : `every copy may lose ${leastMargin} racks`],
     ['not copied', notCopiedCount > 0 ? `${notCopiedCount} objects` : undefined],

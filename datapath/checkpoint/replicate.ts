@@ -4,7 +4,7 @@ import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { addReplications, noReplication, type ReplicationCounts } from '../../model/replication.ts';
 import { listErasureObjects } from '../erasure/index.ts';
-import { replicateErasureObject } from '../erasure/replicate.ts';
+import { type ReplicateErasureObject, replicateErasureObject } from '../erasure/replicate.ts';
 import { inLanes } from '../transfer/lanes.ts';
 import { readDrainedRecord, unitsOf } from './drained.ts';
 
@@ -17,7 +17,7 @@ export interface ReplicatePart {
   readonly prefix: string;
   /** The last key of the part before. */
   readonly after?: string | undefined;
-  readonly verifyExisting: boolean;
+  readonly existing: ReplicateErasureObject['existing'];
   /** No object is begun after so long; at least one is. */
   readonly limitMilliseconds: number;
   readonly signal: AbortSignal;
@@ -55,7 +55,7 @@ interface Copier {
   counts(): ReplicationCounts;
 }
 
-function copier({ from, to, verifyExisting, signal, onProgress }: ReplicatePart): Copier {
+function copier({ from, to, existing, signal, onProgress }: ReplicatePart): Copier {
   const done = new Set<string>();
   let counts = noReplication;
   const add = (more: Partial<ReplicationCounts>) => {
@@ -67,9 +67,9 @@ function copier({ from, to, verifyExisting, signal, onProgress }: ReplicatePart)
 
   async function one(key: string): Promise<boolean> {
     try {
-      const { outcome, bytes, margin } = await replicateErasureObject({ from, to, key, verifyExisting, signal });
+      const { outcome, bytes, margin } = await replicateErasureObject({ from, to, key, existing, signal });
       if (outcome === 'gone') return false;
-      add({ [outcome]: 1, bytes, leastMargin: margin });
+      add({ ...(outcome === 'mended' ? { existed: 1, mended: 1 } : { [outcome]: 1 }), bytes, leastMargin: margin });
     } catch (error) {
       if (!(error instanceof PenstockError) || error.errorClass !== 'fatal') throw error;
       refuse(key, error);

@@ -111,15 +111,20 @@ async function restoreAll({ name, pack }: PackUnit, request: RestoreFiles, scope
     writes = [];
     pendingBytes = 0;
   };
-  for await (const { member, content: bytes } of splitPack(content, pack)) {
-    const written = limit(() => target.write(`${directory}/${member.name}`, bytes, writeOptions(member.file, request, scope)));
-    // Its failure is reported when the window is settled.
-    written.catch(() => undefined);
-    writes.push(written);
-    pendingBytes += bytes.length;
-    if (pendingBytes >= WINDOW_BYTES || writes.length >= WINDOW_FILES) await settle();
+  try {
+    for await (const { member, content: bytes } of splitPack(content, pack)) {
+      const written = limit(() => target.write(`${directory}/${member.name}`, bytes, writeOptions(member.file, request, scope)));
+      // Its failure is reported when the window is settled.
+      written.catch(() => undefined);
+      writes.push(written);
+      pendingBytes += bytes.length;
+      if (pendingBytes >= WINDOW_BYTES || writes.length >= WINDOW_FILES) await settle();
+    }
+    await settle();
+  } finally {
+    // Also where the pack cannot be read to its end: nothing is written behind the error.
+    await Promise.allSettled(writes);
   }
-  await settle();
   return findings;
 }
 

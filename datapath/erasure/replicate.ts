@@ -6,8 +6,9 @@ import { MANIFEST_COPIES, newWriteId, PARITY_SHARDS } from './layout.ts';
 import { type ErasureManifest, sameContent } from './manifest.ts';
 import { findManifest, standingOf } from './manifest-copies.ts';
 import { defaultPatience, type Patience } from './patience.ts';
-import { readErasureObject } from './reader.ts';
+import { readErasureBlocks, readErasureObject } from './reader.ts';
 import { removeErasureObject } from './remove.ts';
+import { repairErasureObject } from './repair.ts';
 import { verifyErasureObject } from './verify.ts';
 import { writeErasureObject } from './writer.ts';
 
@@ -15,8 +16,8 @@ export interface ReplicateErasureObject {
   readonly from: readonly RackStore[];
   readonly to: readonly RackStore[];
   readonly key: string;
-  /** Also read back what lies there already. */
-  readonly verifyExisting?: boolean | undefined;
+  /** Also read back what lies there already. mend: and make whole what is not, from its own shards, or anew from here. */
+  readonly existing?: 'believe' | 'verify' | 'mend' | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly patience?: Patience | undefined;
   readonly codec?: CodecPool | undefined;
@@ -24,8 +25,8 @@ export interface ReplicateErasureObject {
   readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 export interface ReplicatedErasureObject {
-  /** gone: it is no longer here, and nothing was done. */
-  readonly outcome: 'copied' | 'existed' | 'gone';
+  /** mended: it was there, and shards of it were rebuilt there. gone: it is no longer here, and nothing was done. */
+  readonly outcome: 'copied' | 'existed' | 'mended' | 'gone';
   readonly bytes: number;
   /** Racks that the copy may lose. */
   readonly margin: number;
@@ -44,8 +45,8 @@ export async function replicateErasureObject(request: ReplicateErasureObject): P
   const source = await findManifest(from, key, { patience, signal });
   if (!source) return { outcome: 'gone', bytes: 0, margin: 0 };
   const { bytes } = source.manifest;
-  const margin = await existingMargin(request, source.manifest);
-  if (margin !== undefined) return { outcome: 'existed', bytes, margin };
+  const existing = await existingCopy(request, source.manifest);
+  if (existing) return { ...existing, bytes };
 
   const { content, manifest } = await readErasureObject({ racks: from, key, signal, patience, codec: request.codec });
   const written = await writeErasureObject({
@@ -64,15 +65,44 @@ export async function replicateErasureObject(request: ReplicateErasureObject): P
   return { outcome: outcome === 'written' ? 'copied' : 'existed', bytes: manifest.bytes, margin: await demandSound(request, manifest, outcome === 'written') };
 }
 
+type ExistingCopy = Pick<ReplicatedErasureObject, 'outcome' | 'margin'>;
+
 /** Undefined where there is no whole copy with a whole commit: then it is written, or its commit completed. */
-async function existingMargin(request: ReplicateErasureObject, source: ErasureManifest): Promise<number | undefined> {
-  const { to, key, signal, patience = defaultPatience, verifyExisting = false } = request;
+async function existingCopy(request: ReplicateErasureObject, source: ErasureManifest): Promise<ExistingCopy | undefined> {
+  const { to, key, signal, patience = defaultPatience, existing = 'believe' } = request;
   const there = await findManifest(to, key, { patience, signal });
   if (!there || there.holders.length < MANIFEST_COPIES || !sameContent(there.manifest, source)) return undefined;
   const standing = await standingOf(there.manifest, to, { patience, signal });
   if (standing.state !== 'restorable') return undefined;
-  if (verifyExisting) return await demandSound(request, source, false);
-  return PARITY_SHARDS - standing.missing.length;
+  if (existing === 'mend') return await mended(request, source);
+  const margin = existing === 'verify' ? await demandSound(request, source, false) : PARITY_SHARDS - standing.missing.length;
+  return { outcome: 'existed', margin };
+}
+
+/** Undefined where nothing can be read of it there any more: it was removed there, once it was read to its end here. */
+async function mended(request: ReplicateErasureObject, source: ErasureManifest): Promise<ExistingCopy | undefined> {
+  const { from, to: racks, key, signal, patience, codec } = request;
+  const facts = await verifyErasureObject({ racks, key, signal, patience, codec });
+  if (facts.ok && facts.margin === PARITY_SHARDS) return { outcome: 'existed', margin: facts.margin };
+  if (facts.digestMatches) {
+    const isSuspect = ({ index }: { readonly index: number }) => facts.shards.some((shard) => shard.index === index && shard.state === 'rotten');
+    const suspects = facts.manifest.shards.filter(isSuspect).map((shard) => ({ ...shard, state: 'rotten' as const }));
+    const { outcome } = await repairErasureObject({ racks, key, suspects, signal, patience, codec });
+    return { outcome: outcome === 'sound' ? 'existed' : 'mended', margin: await demandSound(request, source, false) };
+  }
+  const unsure = facts.shards.filter(({ isUnseen, state }) => isUnseen || state === 'interrupted');
+  if (unsure.length > 0)
+    throw new PenstockError(
+      'StoreUnavailable',
+      `the copy of ${JSON.stringify(key)} cannot be read, and not all of it was seen: ${unsure.map(({ rack }) => rack).join(', ')}.`,
+      {
+        nextStep: 'It is read again until these racks answer, for they may have what is missing.',
+      },
+    );
+  const { blocks } = await readErasureBlocks({ racks: from, key, signal, patience, codec });
+  for await (const _block of blocks) signal?.throwIfAborted();
+  await removeErasureObject({ racks, key, signal, patience });
+  return undefined;
 }
 
 /** @returns the margin */
@@ -84,7 +114,7 @@ async function demandSound(request: ReplicateErasureObject, source: ErasureManif
   const found = `the copy of ${JSON.stringify(key)} has a margin of ${margin} lost racks, ${LEAST_MARGIN} are needed: ${unsound.join(', ')}.`;
   const isRotten = !digestMatches || shards.some(({ state }) => state === 'rotten');
   if (!isRotten) throw new PenstockError('StoreUnavailable', found, { nextStep: 'It is read again until the racks answer, or were repaired.' });
-  if (!isOurs) throw new PenstockError('CorruptSource', found, { nextStep: 'Repair it at its own site, or remove it there and copy again.' });
+  if (!isOurs) throw new PenstockError('CorruptSource', found, { nextStep: 'Repair it at its own site, or copy with `--verify mend`.' });
   // Left there, it would pass for a good one at the next look.
   await removeErasureObject({ racks, key, signal, patience });
   throw new PenstockError('StoreUnavailable', found, { nextStep: 'It was taken away again and is written anew.' });

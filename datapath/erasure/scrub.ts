@@ -30,8 +30,12 @@ export interface ScrubbedObject extends EndangeredObject {
   readonly bytes: number;
   /** One line for each thing that is wrong. */
   readonly problems: readonly string[];
+  /** To its last byte, and it is what its digest says. */
+  readonly isReadable: boolean;
   /** Whose racks did not answer: they are missing in the margin, and may be sound. */
   readonly unseenShards: number;
+  /** Their racks; none are known where the object could not be looked at. */
+  readonly unseenRacks: readonly string[];
 }
 
 /** In the order of their manifests' names, from behind `after`. Memory: one stripe. StoreUnavailable where too many racks are silent to list. */
@@ -62,21 +66,27 @@ export async function scrubErasureObject(request: Omit<ScrubErasureObjects, 'pre
       ...latest.filter((copy) => copy.state === 'present' && attemptOf(copy.manifest) !== attemptOf(manifest)),
     ].map(({ rack }) => `${rack.id} holds a manifest of another attempt`);
     const problems = [...problemsOf(facts, Math.min(facts.manifestCopies, firstCopies)), ...strays];
+    const unseen = facts.shards.filter(({ isUnseen }) => isUnseen);
     // Also cells that did not come at first count against the margin.
     return {
       ...endangered(manifest, facts.shards),
       margin: facts.margin,
       bytes: manifest.bytes,
+      isReadable: facts.digestMatches,
       problems,
-      unseenShards: facts.shards.filter(({ isUnseen }) => isUnseen).length,
+      unseenShards: unseen.length,
+      unseenRacks: unseen.flatMap(({ rack }) => rack ?? []),
     };
   } catch (error) {
     if (isType(error, 'NotFound')) return undefined;
     // It cannot be read until this is over, and must not hold up the others.
-    if (error instanceof ContestedManifest) return { key, storedBytes: 0, margin: -1, suspects: [], bytes: 0, problems: [error.message], unseenShards: 0 };
+    if (error instanceof ContestedManifest)
+      return { key, storedBytes: 0, margin: -1, suspects: [], bytes: 0, isReadable: false, problems: [error.message], ...allSeen };
     throw error;
   }
 }
+
+const allSeen = { unseenShards: 0, unseenRacks: [] };
 
 function problemsOf({ shards, digestMatches, margin }: ErasureVerification, manifestCopies: number): string[] {
   return [

@@ -22,7 +22,7 @@ export function createSlabPool(cellBytes: number, limit: number, onShort: () => 
   let out = 0;
   const takeExtra = (): ArrayBuffer => {
     out++;
-    return free.pop() ?? Buffer.allocUnsafeSlow(TOTAL_SHARDS * cellBytes).buffer;
+    return free.pop() ?? atPage(TOTAL_SHARDS * cellBytes);
   };
   const serve = (): void => {
     while (out < limit) {
@@ -52,3 +52,13 @@ export function createSlabPool(cellBytes: number, limit: number, onShort: () => 
     isShort: () => waiting.length > 0,
   };
 }
+
+/** Of less, a mapping of its own costs more than the copying. */
+const WORTH_PAGES_BYTES = 2 ** 20;
+
+/**
+ * V8 gives memory that may change its size whole pages; any other begins 16 bytes behind one, where the kernel copies slowly (datapath/native/aligned.ts). An ArrayBuffer, unlike a
+ * view into one, can go to a thread by itself.
+ */
+const atPage = (bytes: number): ArrayBuffer =>
+  bytes < WORTH_PAGES_BYTES ? Buffer.allocUnsafeSlow(bytes).buffer : new ArrayBuffer(bytes, { maxByteLength: bytes });

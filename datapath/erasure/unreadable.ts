@@ -16,7 +16,9 @@ export async function asUnreadable(request: ScrubErasureObjects, key: string, er
     storedBytes: 0,
     margin: -DATA_SHARDS,
     suspects: [],
+    isReadable: false,
     problems: [`it cannot be looked at: ${messageOf(error)}`],
     unseenShards: DATA_SHARDS,
+    unseenRacks: [],
   };
 }

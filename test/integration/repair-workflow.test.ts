@@ -2,18 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { ListedRack, ListLostRackRequest, RepairPlan, RepairUnitRequest } from '../../activities/repair.ts';
+import type { ListedRack, ListLostRackRequest, RepairPlan } from '../../activities/repair.ts';
 import { queryNames, signalNames, updateNames } from '../../model/messages.ts';
-import {
-  mergeWanted,
-  noRepairs,
-  REPAIR_WORKFLOW_ID,
-  type RepairCounts,
-  type RepairInput,
-  type RepairStatus,
-  repairName,
-  type WantedRepairs,
-} from '../../model/repair.ts';
+import { mergeWanted, type RepairInput, type RepairStatus, repairName, type WantedRepairs } from '../../model/repair.ts';
+import { beginRepair, standInRepairs } from '../support/stand-in-repairs.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -26,47 +18,8 @@ describe('a repair', { concurrency: false }, () => {
   });
   after(() => environment.teardown());
 
-  /** Records as the object store has them: due, and put off. */
-  function queues() {
-    const due = new Set<string>();
-    const later = new Set<string>();
-    const triedAt: number[] = [];
-    const fate = new Map<string, 'repaired' | 'put off'>();
-    const activities = {
-      setErasureLimit: async () => undefined,
-      planRepairs: async (): Promise<RepairPlan> => ({
-        units: [...due].map((name) => [name]),
-        due: { objects: due.size, storedBytes: due.size * 1000, isMore: false },
-        laterObjects: later.size,
-        heartbeatSeconds: 30,
-        eventsPerRun: 2000,
-      }),
-      requeueRepairs: async (): Promise<number> => {
-        triedAt.push(await environment.currentTimeMs());
-        for (const name of later) due.add(name);
-        later.clear();
-        return due.size;
-      },
-      repairUnit: async ({ names }: RepairUnitRequest): Promise<RepairCounts> => {
-        let repaired = 0;
-        for (const name of names) {
-          due.delete(name);
-          if (fate.get(name) === 'repaired') repaired++;
-          else later.add(name);
-        }
-        return { ...noRepairs, repairedObjects: repaired, postponedObjects: names.length - repaired, doneBytes: 1000 * repaired };
-      },
-    };
-    const { setErasureLimit, planRepairs, requeueRepairs, repairUnit } = activities;
-    return { due, later, triedAt, fate, byQueue: { control: { setErasureLimit, planRepairs, requeueRepairs }, erasure: { repairUnit } } };
-  }
-  const begin = (input: RepairInput = {}) =>
-    environment.client.workflow.start('repair', {
-      workflowId: REPAIR_WORKFLOW_ID,
-      taskQueue: 'control',
-      args: [input],
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-    });
+  const queues = () => standInRepairs(environment);
+  const begin = (input: RepairInput = {}) => beginRepair(environment, input);
   const minutesBetween = (instants: readonly number[]) => instants.slice(1).map((at, index) => Math.round((at - (instants[index] ?? 0)) / MINUTE_MS));
 
   test('waits twice as long each time for what cannot be repaired, up to an hour', async () => {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addGroup, type Run } from '../../command.ts';
+import { addGiveUpCommand } from './give-up.ts';
 import { addRepairCommands } from './repair.ts';
 import { addReplicateCommand } from './replicate.ts';
 import { addScrubCommands } from './scrub.ts';
@@ -14,6 +15,7 @@ export function addErasureCommands(program: Command, run: Run): void {
   addWhereCommand(erasure, run);
   addScrubCommands(erasure, run);
   addRepairCommands(erasure, run);
+  addGiveUpCommand(erasure, run);
   addReplicateCommand(erasure, run);
   addSimulateCommand(erasure, run);
 }

@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { objectsOnRack } from '../../../activities/erasure-overview.ts';
+import { callOffRack } from '../../../activities/repair-call-off.ts';
+import { Refusal } from '../../../client/refusal.ts';
 import { formatBytes } from '../../../model/quantity.ts';
-import { RepairRequestSchema } from '../../../model/repair.ts';
+import { CallOffRackSchema, RepairRequestSchema } from '../../../model/repair.ts';
 import { MAX_LANES } from '../../../model/transfer-input.ts';
 import { CliError } from '../../cli-error.ts';
 import { addCommand, addGroup, type CommandAnswer, type Run } from '../../command.ts';
@@ -9,7 +11,7 @@ import { acceptInput } from '../../input/accept.ts';
 import { parseRate, RATE_ABOUT } from '../../input/location.ts';
 import { renderTable } from '../../output/table.ts';
 import type { Session } from '../../session.ts';
-import { repairText } from '../../views/repair.ts';
+import { calledOffText, repairText } from '../../views/repair.ts';
 import { addSteering } from './steering.ts';
 
 interface StartOptions {
@@ -37,11 +39,19 @@ export function addRepairCommands(parent: Command, run: Run): void {
     .addOption(new Option('--lanes <number>', `units of work at once, up to ${MAX_LANES}; as before where absent, 4 to begin with`).argParser(parseLanes))
     .option(
       '--rate <rate>',
-      `limit of what is read from the racks, for all lanes together: ${RATE_ABOUT}; as before where absent, none to begin with`,
+      `limit of what is read from the racks, for all lanes together: ${RATE_ABOUT}; as before where absent, the policy repairRate to begin with`,
       (text) => parseRate(text) ?? 'none',
     )
     .option('--dry-run', 'with --rack: count the objects that had a shard there, and repair nothing')
     .action((options: StartOptions, command: Command) => run(command, (session) => start(session, options)));
+  addCommand(repair, 'call-off', {
+    summary: 'Call off the drain of a rack that was begun with `repair start --rack` and is not wanted',
+    details:
+      'Ends its listing, and drops what is due for this drain and nothing else; what a scrub or a reader found stays due. What was rebuilt stays rebuilt. Works also while the repair is stopped. Exit code 3 where no drain of the rack is on record',
+    examples: ['penstock erasure repair call-off r07'],
+  })
+    .argument('<rack>', 'as it was given to `repair start --rack`')
+    .action((rack: string, _options: unknown, command: Command) => run(command, (session) => callOff(session, rack)));
   addSteering(repair, run, { name: 'repair', calls: (penstock) => penstock.erasure.repair, text: repairText });
 }
 
@@ -68,6 +78,20 @@ async function start(session: Session, { rack: racks, claim, lanes, rate, dryRun
   }
   const status = await (await session.penstock()).erasure.repair.start(request);
   return { data: status, text: repairText(status) };
+}
+
+async function callOff(session: Session, rack: string): Promise<CommandAnswer> {
+  const request = acceptInput(CallOffRackSchema, { rack });
+  const called = await (await session.penstock()).erasure.repair.callOffRack(request).catch(async (error: unknown) => {
+    // None is under way: what a stopped one left is on record.
+    if (error instanceof Refusal && error.type === 'NotFound') return await callOffRack(await session.stores(), rack);
+    throw error;
+  });
+  if (!called.listing && called.droppedObjects === 0)
+    throw new CliError('notFound', `no drain of ${JSON.stringify(rack)} is on record. \`penstock erasure repair status\` shows what is being listed.`, {
+      type: 'NotFound',
+    });
+  return { data: called, text: calledOffText(called) };
 }
 
 const collect = (value: string, before: string[]): string[] => [...before, value];

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { requireReplica } from '../../../model/erasure-set.ts';
-import { ReplicateRequestSchema } from '../../../model/replication.ts';
+import { type ReplicateRequest, ReplicateRequestSchema } from '../../../model/replication.ts';
 import { addCommand, type CommandAnswer, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { parseDuration } from '../../input/duration.ts';
@@ -13,7 +13,7 @@ interface ReplicateOptions {
   to: string;
   prefix: string;
   within?: string;
-  verify: 'copied' | 'all';
+  verify: ReplicateRequest['verify'];
   id?: string;
   timeout?: number;
 }
@@ -29,7 +29,12 @@ export function addReplicateCommand(parent: Command, run: Run): void {
     .option('--prefix <prefix>', 'only objects whose keys begin so', '')
     .option('--within <countries>', 'countries in which these objects may lie, where they are fewer than the site allows: two-letter codes, with commas')
     .addOption(
-      new Option('--verify <what>', 'copied: read back what is written now; all: also what lay there already').choices(['copied', 'all']).default('copied'),
+      new Option(
+        '--verify <what>',
+        'copied: read back what is written now; all: also what lay there already; mend: all, and make whole what is lost or rotten there',
+      )
+        .choices(['copied', 'all', 'mend'])
+        .default('copied'),
     )
     .option('--id <name>', 'names the copying; made up where absent')
     .option('--timeout <duration>', 'give up waiting after so long, such as 30m; the copying goes on', parseDuration)

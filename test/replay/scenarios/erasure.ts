@@ -179,3 +179,58 @@ export const repairContinued: Scenario = {
     await save('repair/continued-cancelled', 'repair', { when: closed });
   },
 };
+
+/** Told that more is due while it looks what is due: it looks again. */
+export const repairWoken: Scenario = {
+  site: 'usual',
+  saves: ['repair/woken-while-planning'],
+  async run(site, save) {
+    const { repair } = site.penstock.erasure;
+    await writeObjects(site, 2);
+    for (const rack of HALF) await loseShards(site, rack);
+    await repair.start({ racks: ['r01'] });
+    await waiting(site);
+    const handle = site.temporal.workflow.getHandle('repair');
+    await eventually('a word to come while it looks', async () => {
+      for (let wake = 0; wake < WAKES; wake++) await handle.signal(signalNames.repairsQueued);
+      return isPatched(await eventsOf(site.temporal, 'repair'), 'repair-keeps-wakes') || undefined;
+    });
+    await save('repair/woken-while-planning', 'repair', { when: (events) => isPatched(events, 'repair-keeps-wakes') });
+    await repair.stop();
+  },
+};
+
+const isPatched = (events: readonly HistoryEvent[], patch: string): boolean =>
+  events.some(({ markerRecordedEventAttributes: marker }) =>
+    Buffer.from(marker?.details?.['patch-data']?.payloads?.[0]?.data ?? [])
+      .toString('utf8')
+      .includes(patch),
+  );
+
+/** Drains that are not wanted: one that waits for its turn, and one that is being listed. */
+export const repairCalledOff: Scenario = {
+  site: 'usual',
+  saves: ['repair/called-off', 'repair/listing-called-off'],
+  async run(site, save) {
+    const { repair } = site.penstock.erasure;
+    await writeObjects(site, 60);
+    for (const rack of HALF) await loseShards(site, rack);
+    await repair.start({ racks: ['r01'] });
+    await waiting(site);
+    await repair.pause();
+    await repair.start({ racks: ['r02'] });
+    await repair.callOffRack({ rack: 'r02' });
+    await save('repair/called-off', 'repair', { when: (events) => scheduled(events, 'callOffRack').length === 1 });
+    await repair.resume();
+    for (const rack of HALF.slice(2)) {
+      const listings = async () => scheduled(await eventsOf(site.temporal, 'repair'), 'listLostRack').length;
+      const before = await listings();
+      await repair.start({ racks: [rack] });
+      await eventually('it to be listed', async () => ((await listings()) > before ? true : undefined));
+      await repair.callOffRack({ rack });
+      if ((await eventsOf(site.temporal, 'repair')).some((event) => event.activityTaskCancelRequestedEventAttributes)) break;
+    }
+    await save('repair/listing-called-off', 'repair', { when: (events) => events.some((event) => event.activityTaskCancelRequestedEventAttributes) });
+    await repair.stop();
+  },
+};

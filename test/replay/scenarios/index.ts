@@ -2,7 +2,7 @@
 import type { Scenario } from '../scenario.ts';
 import { copies } from './copies.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
-import { repairContinued, repairPutOff, repairStopped, scrubAndRepair, scrubContinued, scrubInItsHours } from './erasure.ts';
+import { repairCalledOff, repairContinued, repairPutOff, repairStopped, repairWoken, scrubAndRepair, scrubContinued, scrubInItsHours } from './erasure.ts';
 import { continuedAsNew, earlyStart, fullTier, lapsedPin, refusedFloor, workersKilled } from './rough.ts';
 import { adHoc, inUnits, verifiedInParts } from './transfers.ts';
 import { retention, wholeLife } from './whole-life.ts';
@@ -33,4 +33,6 @@ export const scenarios: readonly Scenario[] = [
   repairPutOff,
   repairStopped,
   repairContinued,
+  repairWoken,
+  repairCalledOff,
 ];

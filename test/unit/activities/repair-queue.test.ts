@@ -1,6 +1,7 @@
 /** The records of what is to be repaired, in a store in memory: what is found again is kept, what is no record stands in nobody's way. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { callOffRack } from '../../../activities/repair-call-off.ts';
 import {
   firstRepairs,
   planQueue,
@@ -14,36 +15,17 @@ import {
 } from '../../../activities/repair-queue.ts';
 import { claimOver, keepListing, keepWanted, listingOver } from '../../../activities/repair-wanted.ts';
 import type { Stores } from '../../../drivers/open-site.ts';
-import { loadSiteFile } from '../../../drivers/site-file.ts';
-import { PenstockError } from '../../../model/errors.ts';
 import { REPAIR_LATER, REPAIR_QUEUE, REPAIR_RACKS } from '../../../model/repair.ts';
-import { recordingStores } from '../cli/recording-stores.ts';
-import { siteFile } from '../cli/support.ts';
+import { type RecordsInMemory, recordsInMemory } from './records-in-memory.ts';
 
 const FOUND = { key: 'a/b', margin: 3, storedBytes: 1000, suspects: [] };
 
 describe('records of repairs', () => {
   let objects: Map<string, Buffer>;
   let stores: Stores;
-  const names = (prefix: string) => [...objects.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+  let names: RecordsInMemory['names'];
   beforeEach(async () => {
-    objects = new Map();
-    const { stores: silent } = recordingStores(await loadSiteFile(siteFile));
-    const warm: Stores['warm'] = {
-      ...silent.warm,
-      readBytes: async (_bucket, key) => objects.get(key) ?? Promise.reject(new PenstockError('NotFound', key)),
-      writeBytes: async (bucket, key, body, options) => {
-        assert.ok(Buffer.isBuffer(body));
-        objects.set(key, body);
-        return await silent.warm.writeBytes(bucket, key, body, options);
-      },
-      remove: async (_bucket, key) => void objects.delete(key),
-      list: async (_bucket, prefix) => {
-        const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
-        return { next: undefined, entries: keys.map((key) => ({ key, bytes: 0, etag: '', modifiedAt: '' })) };
-      },
-    };
-    stores = { ...silent, warm };
+    ({ objects, stores, names } = await recordsInMemory());
   });
 
   it('stay where the object was found again while it was repaired, or put off', async (context) => {
@@ -63,6 +45,14 @@ describe('records of repairs', () => {
     await repairDone(stores, name, standing);
     assert.deepEqual(names(REPAIR_QUEUE), []);
   });
+
+  async function recordOf(key: string) {
+    for (const name of names(REPAIR_QUEUE)) {
+      const record = await readRepair(stores, name);
+      if (record?.key === key) return { name, record };
+    }
+    return assert.fail(`${key} is not queued`);
+  }
 
   const signal = new AbortController().signal;
   const rotten = { index: 3, rack: 'r07', state: 'rotten' } as const;
@@ -109,6 +99,30 @@ describe('records of repairs', () => {
     for (const rack of ['r01', 'r02']) await listingOver(stores, rack);
     await claimOver(stores, 'acme/');
     assert.deepEqual([await keepWanted(stores, { listings: [], claims: [] }), objects.size], [{ listings: [], claims: [] }, 0]);
+  });
+
+  it('of a drain that is called off go, but not those that a scrub or another drain wants', async () => {
+    const key = (name: string, forRacks?: string[]) => queueRepair(stores, { ...FOUND, key: name }, forRacks);
+    await keepListing(stores, { rack: 'r01', after: 'k', listedObjects: 10, concernedObjects: 4 });
+    await keepListing(stores, { rack: 'r02', listedObjects: 3, concernedObjects: 3 });
+    await key('by the drain', ['r01']);
+    await key('by the drain, put off', ['r01']);
+    const putOff = await recordOf('by the drain, put off');
+    await postponeRepair(stores, putOff.name, putOff.record, 'no rack');
+    await key('by both drains', ['r01']);
+    await key('by both drains', ['r02']);
+    await key('by the scrub, then by the drain');
+    await key('by the scrub, then by the drain', ['r01']);
+    await key('by the drain, then by the scrub', ['r01']);
+    await queueRepair(stores, { ...FOUND, key: 'by the drain, then by the scrub', suspects: [rotten] });
+
+    const called = await callOffRack(stores, 'r01');
+    assert.deepEqual(called, { rack: 'r01', listing: { rack: 'r01', after: 'k', listedObjects: 10, concernedObjects: 4 }, droppedObjects: 2 });
+    assert.deepEqual([names(REPAIR_RACKS), names(REPAIR_LATER)], [['r02.json'], []]);
+    const left = await Promise.all(names(REPAIR_QUEUE).map(async (name) => (await readRepair(stores, name))?.key));
+    assert.deepEqual(left.sort(), ['by both drains', 'by the drain, then by the scrub', 'by the scrub, then by the drain']);
+    assert.deepEqual(await callOffRack(stores, 'r01'), { rack: 'r01', droppedObjects: 0 }, 'repeated, it finds nothing');
+    assert.equal((await callOffRack(stores, 'r02')).droppedObjects, 1, 'and the other one lets go of the last');
   });
 
   it('that are none are told as such, and put aside as they are', async () => {

@@ -3,13 +3,9 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createScrubActivities, type OpenedScrub } from '../../../activities/scrub.ts';
-import type { Stores } from '../../../drivers/open-site.ts';
-import { loadSiteFile } from '../../../drivers/site-file.ts';
-import { PenstockError } from '../../../model/errors.ts';
 import { newScrub, SCRUB_PROGRESS_KEY, type ScrubProgress, ScrubProgressSchema } from '../../../model/scrub.ts';
-import { recordingStores } from '../cli/recording-stores.ts';
-import { siteFile } from '../cli/support.ts';
 import { type MemoryRack, memorySite, noise, write } from '../datapath/erasure/support.ts';
+import { recordsInMemory } from './records-in-memory.ts';
 
 const SEGMENT_SECONDS = 3600;
 const begun = newScrub('id', '2026-11-21T08:00:00.000Z', undefined);
@@ -23,20 +19,11 @@ describe('a segment of a scrub', () => {
     new MockActivityEnvironment({ attempt: 1 }).run(activities.scrubSegment, { progress, seconds: SEGMENT_SECONDS });
   beforeEach(async () => {
     racks = memorySite();
-    records = new Map();
     for (const key of ['a', 'b', 'c']) await write(racks, key, noise(5_000, 1));
-    const site = await loadSiteFile(siteFile);
-    const { stores } = recordingStores({ ...site, policies: { ...site.policies, scrubHours: { from: '22:00', to: '06:00', timeZone: 'UTC' } } });
-    const warm: Stores['warm'] = {
-      ...stores.warm,
-      readBytes: async (_bucket, key) => records.get(key) ?? Promise.reject(new PenstockError('NotFound', key)),
-      writeBytes: async (bucket, key, body, options) => {
-        assert.ok(Buffer.isBuffer(body));
-        records.set(key, body);
-        return await stores.warm.writeBytes(bucket, key, body, options);
-      },
-    };
-    activities = createScrubActivities({ ...stores, warm, shardRacks: racks });
+    const { objects, stores } = await recordsInMemory();
+    records = objects;
+    const policies = { ...stores.site.policies, scrubHours: { from: '22:00', to: '06:00', timeZone: 'UTC' } };
+    activities = createScrubActivities({ ...stores, site: { ...stores.site, policies }, shardRacks: racks });
   });
 
   it('reads nothing outside its hours, keeps its place and says on record when they begin', async (context) => {

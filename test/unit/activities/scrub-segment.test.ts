@@ -2,18 +2,17 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { lossOf } from '../../../activities/give-up.ts';
+import { givenUpObjects, recordGivenUp } from '../../../activities/given-up.ts';
 import { createRepairActivities } from '../../../activities/repair.ts';
 import { createScrubActivities } from '../../../activities/scrub.ts';
-import { manifestsOf } from '../../../datapath/erasure/layout.ts';
+import { manifestsOf, shardPrefix } from '../../../datapath/erasure/layout.ts';
 import type { Stores } from '../../../drivers/open-site.ts';
-import { loadSiteFile } from '../../../drivers/site-file.ts';
-import { PenstockError } from '../../../model/errors.ts';
-import type { RepairCounts } from '../../../model/repair.ts';
-import { newScrub, SCRUB_LIMIT_KEY, SCRUB_PROGRESS_KEY, type ScrubProgress, ScrubProgressSchema } from '../../../model/scrub.ts';
+import { REPAIR_QUEUE, type RepairCounts } from '../../../model/repair.ts';
+import { newScrub, SCRUB_LIMIT_KEY, SCRUB_PROGRESS_KEY, SCRUB_UNSEEN, type ScrubProgress, ScrubProgressSchema } from '../../../model/scrub.ts';
 import { eventually } from '../../support/wait.ts';
-import { recordingStores } from '../cli/recording-stores.ts';
-import { siteFile } from '../cli/support.ts';
-import { type MemoryRack, memorySite, noise, write } from '../datapath/erasure/support.ts';
+import { failAll, type MemoryRack, memorySite, noise, write } from '../datapath/erasure/support.ts';
+import { recordsInMemory } from './records-in-memory.ts';
 
 const begun = newScrub('id', '2026-11-21T08:00:00.000Z', undefined);
 
@@ -29,19 +28,10 @@ describe('a segment of a scrub', () => {
   };
   beforeEach(async () => {
     racks = memorySite();
-    records = new Map();
     for (const key of ['a', 'b', 'c']) await write(racks, key, noise(5_000, 1));
-    const { stores: recording } = recordingStores(await loadSiteFile(siteFile));
-    const warm: Stores['warm'] = {
-      ...recording.warm,
-      readBytes: async (_bucket, key) => records.get(key) ?? Promise.reject(new PenstockError('NotFound', key)),
-      writeBytes: async (bucket, key, body, options) => {
-        assert.ok(Buffer.isBuffer(body));
-        records.set(key, body);
-        return await recording.warm.writeBytes(bucket, key, body, options);
-      },
-    };
-    stores = { ...recording, warm, shardRacks: racks };
+    const inMemory = await recordsInMemory();
+    records = inMemory.objects;
+    stores = { ...inMemory.stores, shardRacks: racks };
   });
 
   it('names whole sets of shards that are too young to be claimed, as the claim does', async () => {
@@ -77,5 +67,80 @@ describe('a segment of a scrub', () => {
     const { unseenByMargin: _, activeMilliseconds: __, ...earlier } = begun;
     await segment(earlier as ScrubProgress);
     assert.equal(recorded().objects, 3);
+  });
+
+  it('passes over what was given up, and takes it back once it can be read again', async () => {
+    const shards = racks.flatMap(({ objects }) =>
+      [...objects].filter(([name]) => name.startsWith(shardPrefix('b'))).map(([name, body]) => ({ objects, name, body })),
+    );
+    const away = shards.slice(0, 5);
+    for (const { objects, name } of away) objects.delete(name);
+    await recordGivenUp(stores, { ...(await lossOf(stores, 'b')), givenUpAt: begun.startedAt, by: 'ada', reason: 'fire' });
+    const passed = await segment(begun);
+    assert.deepEqual([passed.byMargin, passed.damagedObjects, passed.lines], [{ '4': 2, '-1': 1 }, 0, []]);
+    assert.deepEqual(
+      [...records.keys()].filter((key) => key.startsWith(REPAIR_QUEUE)),
+      [],
+    );
+
+    for (const { objects, name, body } of away) objects.set(name, body);
+    const back = await segment(newScrub('next', begun.startedAt, undefined));
+    assert.deepEqual([back.byMargin, back.damagedObjects, back.lines], [{ '4': 3 }, 0, ['b: it was given up, and can be read again']]);
+    assert.equal((await givenUpObjects(stores)).objects, 0);
+  });
+
+  const withShardsOf = (key: string) => racks.filter(({ objects }) => [...objects.keys()].some((name) => name.startsWith(shardPrefix(key))));
+  const unseenRecords = () => [...records.keys()].filter((key) => key.startsWith(SCRUB_UNSEEN)).length;
+  /** Its reading, an object a segment, and what goes on behind it. */
+  function scrubWithWakes() {
+    const woken: string[] = [];
+    const { scrubSegment } = createScrubActivities(stores, async () => void woken.push('woken'));
+    const segmentOf = async (progress: ScrubProgress, seconds: number): Promise<ScrubProgress> =>
+      ScrubProgressSchema.parse(await new MockActivityEnvironment({ attempt: 1 }).run(scrubSegment, { progress, seconds }));
+    return {
+      woken,
+      async read(): Promise<ScrubProgress> {
+        let progress = begun;
+        while (progress.state === 'reading') progress = await segmentOf(progress, 0);
+        return progress;
+      },
+      rest: (progress: ScrubProgress) => segmentOf(progress, 3600),
+    };
+  }
+
+  it('reads again at its end what was not seen whole, where the rack answers by then, and counts it once', async () => {
+    const holders = ['a', 'b', 'c'].map(withShardsOf);
+    const [back, away] = racks.filter((rack) => holders.every((each) => each.includes(rack)));
+    assert.ok(back && away, 'two racks have shards of all three');
+    for (const rack of [back, away]) failAll(rack);
+    const { woken, read, rest } = scrubWithWakes();
+    const progress = await read();
+    assert.deepEqual([progress.state, progress.byMargin, progress.unseenByMargin, progress.damagedObjects], ['rereading', { '2': 3 }, { '2': 3 }, 3]);
+    assert.deepEqual([woken.length, unseenRecords()], [3, 3]);
+
+    back.faults.clear();
+    removeManifests('c');
+    const over = await rest(progress);
+    assert.deepEqual([over.state, over.objects, over.byMargin, over.unseenByMargin, over.damagedObjects], ['complete', 2, { '3': 2 }, { '3': 2 }, 2]);
+    assert.deepEqual([over.byClass, unseenRecords(), woken.length], [{ other: { '3': 2 } }, 0, 4]);
+  });
+
+  it('does not read again what lies on racks that are still silent', async () => {
+    const [rack] = withShardsOf('b');
+    assert.ok(rack);
+    failAll(rack);
+    const { read, rest } = scrubWithWakes();
+    const progress = await read();
+    assert.ok(unseenRecords() > 0);
+    let reads = 0;
+    for (const each of racks) {
+      const { readInto } = each;
+      each.readInto = (...request) => {
+        reads++;
+        return readInto(...request);
+      };
+    }
+    const over = await rest(progress);
+    assert.deepEqual([over.state, over.unseenByMargin, reads, unseenRecords()], ['complete', progress.unseenByMargin, 0, 0]);
   });
 });

@@ -4,9 +4,10 @@ import { describe, test } from 'node:test';
 import type { ErasureOverview } from '../../../activities/erasure-overview.ts';
 import { type KnownScrub, overviewText, scrubText } from '../../../cli/views/erasure.ts';
 import { loadSiteFile } from '../../../drivers/site-file.ts';
+import { noRepairs, noTime, type RepairStatus } from '../../../model/repair.ts';
 import { newScrub, type ScrubProgress, type ScrubStatus, withObject } from '../../../model/scrub.ts';
 import { recordingStores } from './recording-stores.ts';
-import { penstock, recorder, siteFile } from './support.ts';
+import { penstock, recorder, siteFile, unpreparedErasure } from './support.ts';
 
 const STARTED = '2026-11-21T08:00:00.000Z';
 const NOW = new Date('2026-11-21T09:00:00.000Z');
@@ -65,6 +66,20 @@ describe('the margins', () => {
   });
 });
 
+test("a repair's limit is shown while it runs, be it a person's or the site's policy", () => {
+  const repair: RepairStatus = {
+    ...{ state: 'repairing', running: true, paused: false, bytesPerSecond: 200_000_000, startedAt: STARTED, counts: noRepairs },
+    ...{ due: { objects: 1, storedBytes: 1, isMore: false }, laterObjects: 0, listings: [], activeTime: noTime },
+  };
+  const of = (known: RepairStatus) => overviewText(overview(complete), known, NOW);
+  assert.match(of(repair), /repair limit +200 MB\/s/);
+  for (const none of [
+    { ...repair, bytesPerSecond: null },
+    { ...repair, running: false },
+  ])
+    assert.doesNotMatch(of(none), /repair limit/);
+});
+
 describe('the scrub', () => {
   const rowOf = (text: string): string => /^scrub +(.*)$/m.exec(text)?.[1] ?? '';
 
@@ -104,20 +119,17 @@ test('scrub stop shows what is on record, where Temporal was not told of all tha
   const { stores } = recordingStores(await loadSiteFile(siteFile));
   const stopped = async (record: ScrubProgress) => {
     const warm = { ...stores.warm, readBytes: () => Promise.resolve(Buffer.from(JSON.stringify(record))) };
-    const scrub = { ...nothing, stop: () => Promise.resolve(status(next, { running: false })) };
-    return (await penstock(['erasure', 'scrub', 'stop'], { stores: { ...stores, warm }, penstock: { erasure: { scrub, repair: nothing } } })).stdout;
+    const scrub = { ...unpreparedErasure, stop: () => Promise.resolve(status(next, { running: false })) };
+    return (await penstock(['erasure', 'scrub', 'stop'], { stores: { ...stores, warm }, penstock: { erasure: { scrub, repair: unpreparedErasure } } })).stdout;
   };
   assert.match(await stopped(recorded), /scrub +stopped\nprogress +reading, 2 objects/);
   assert.match(await stopped({ ...recorded, scrubId: 'another' }), /progress +reading, 0 objects/);
 });
 
-const unexpected = () => Promise.reject(new Error('not asked for'));
-const nothing = { start: unexpected, status: unexpected, setRate: unexpected, pause: unexpected, resume: unexpected, stop: unexpected };
-
 test('scrub start --rate none asks for no limit', async () => {
   const { ask, asked } = recorder({ workflowId: 'scrub', attached: false });
   const ran = await penstock(['erasure', 'scrub', 'start', '--rate', 'none'], {
-    penstock: { erasure: { scrub: { ...nothing, start: ask }, repair: nothing } },
+    penstock: { erasure: { scrub: { ...unpreparedErasure, start: ask }, repair: unpreparedErasure } },
   });
   assert.equal(ran.code, 0, ran.stderr);
   assert.partialDeepStrictEqual(asked.at(-1), { anew: false, bytesPerSecond: null });

@@ -4,13 +4,11 @@ import { overviewText } from '../../../cli/views/erasure.ts';
 import type { ErasureCalls } from '../../../client/erasure.ts';
 import { noRepairs, noTime, type RepairStatus } from '../../../model/repair.ts';
 import { newScrub, type ScrubStatus, withObject } from '../../../model/scrub.ts';
-import { penstock, recorder } from './support.ts';
+import { penstock, recorder, unpreparedErasure } from './support.ts';
 
 const STARTED = '2026-11-21T08:00:00.000Z';
-const unexpected = () => Promise.reject(new Error('not asked for'));
-const nothing = { start: unexpected, status: unexpected, setRate: unexpected, pause: unexpected, resume: unexpected, stop: unexpected };
 const erasure = (more: { scrub?: Partial<ErasureCalls['scrub']>; repair?: Partial<ErasureCalls['repair']> }) => ({
-  penstock: { erasure: { scrub: { ...nothing, ...more.scrub }, repair: { ...nothing, ...more.repair } } },
+  penstock: { erasure: { scrub: { ...unpreparedErasure, ...more.scrub }, repair: { ...unpreparedErasure, ...more.repair } } },
 });
 
 const scrub: ScrubStatus = {
@@ -109,6 +107,7 @@ test('a repair that has just begun does not say that nothing is due, and one tha
   const planning = await shown({ ...repair, state: 'planning', due: nothingYet, listings: [] });
   assert.match(planning, /repair +planning/);
   assert.match(planning, /due +being counted/);
+  assert.doesNotMatch(planning, /limit/, "the site's policy is not known yet");
   const heldUp = { what: 'listing a rack', attempt: 3, problem: 'r02 does not answer\u001b[31m' };
   const waiting = await shown({ ...repair, heldUp: [{ ...heldUp, nextTryAt: '2026-11-21T08:01:00.000Z' }] });
   assert.match(waiting, /held up +listing a rack: r02 does not answer\\u001b\[31m \(attempt 3 begins at 2026-11-21T08:01:00\.000Z\)/);

@@ -48,30 +48,39 @@ export async function penstock(parameters: readonly string[], world: World = {})
   return { code, stdout, stderr };
 }
 
+const unprepared = (): Promise<never> => Promise.reject(new Error('the test asked for a call it did not prepare'));
+
+/** Scrub's and repair's calls, none of them prepared. */
+export const unpreparedErasure = {
+  start: unprepared,
+  status: unprepared,
+  setRate: unprepared,
+  pause: unprepared,
+  resume: unprepared,
+  stop: unprepared,
+  callOffRack: unprepared,
+};
+
 function fakePenstock(known: Partial<Penstock>): Penstock {
-  const unexpected = (): Promise<never> => Promise.reject(new Error('the test asked for a call it did not prepare'));
   return {
-    submit: unexpected,
-    status: unexpected,
-    readiness: unexpected,
-    assignNodes: unexpected,
-    reserveCheckpoint: unexpected,
-    commitCheckpoint: unexpected,
-    restoreCheckpoint: unexpected,
-    finish: unexpected,
-    cancel: unexpected,
-    reschedule: unexpected,
-    extendRetention: unexpected,
-    list: unexpected,
-    wait: unexpected,
-    transfers: { start: unexpected, plan: unexpected, status: unexpected, setRate: unexpected, cancel: unexpected, list: unexpected, wait: unexpected },
-    checks: { start: unexpected, status: unexpected, cancel: unexpected, wait: unexpected },
-    limits: { set: unexpected, show: unexpected },
-    erasure: {
-      scrub: { start: unexpected, status: unexpected, setRate: unexpected, pause: unexpected, resume: unexpected, stop: unexpected },
-      repair: { start: unexpected, status: unexpected, setRate: unexpected, pause: unexpected, resume: unexpected, stop: unexpected },
-    },
-    replications: { start: unexpected, status: unexpected, wait: unexpected },
+    submit: unprepared,
+    status: unprepared,
+    readiness: unprepared,
+    assignNodes: unprepared,
+    reserveCheckpoint: unprepared,
+    commitCheckpoint: unprepared,
+    restoreCheckpoint: unprepared,
+    finish: unprepared,
+    cancel: unprepared,
+    reschedule: unprepared,
+    extendRetention: unprepared,
+    list: unprepared,
+    wait: unprepared,
+    transfers: { start: unprepared, plan: unprepared, status: unprepared, setRate: unprepared, cancel: unprepared, list: unprepared, wait: unprepared },
+    checks: { start: unprepared, status: unprepared, cancel: unprepared, wait: unprepared },
+    limits: { set: unprepared, show: unprepared },
+    erasure: { scrub: unpreparedErasure, repair: unpreparedErasure },
+    replications: { start: unprepared, status: unprepared, wait: unprepared },
     close: () => Promise.resolve(),
     ...known,
   };

@@ -8,13 +8,22 @@ import { failAll, impatient, keysOn, type MemoryRack, memorySite, noise, read, w
 
 const CHECKPOINT = 'acme/vision/a1/checkpoints/c1/';
 const part = (from: readonly MemoryRack[], to: readonly MemoryRack[], more: Partial<ReplicatePart> = {}) =>
-  replicatePart({ from, to, prefix: '', verifyExisting: false, limitMilliseconds: 60_000, signal: new AbortController().signal, ...more });
+  replicatePart({ from, to, prefix: '', existing: 'believe', limitMilliseconds: 60_000, signal: new AbortController().signal, ...more });
 const shardsOf = (racks: readonly MemoryRack[], key: string) => keysOn(racks, `ec/v1/shards/${key}/@`);
 
 function flipped(shard: Buffer | undefined, at: number): Buffer {
   const body = Buffer.from(shard ?? '');
   body[at] = (body[at] ?? 0) ^ 1;
   return body;
+}
+
+/** Of the object's shards there the first ones. */
+function rot(to: readonly MemoryRack[], shards: number): void {
+  for (const name of shardsOf(to, 'object').slice(0, shards)) {
+    const [rack = '', key = ''] = name.split(/:(.*)/s);
+    const { objects } = to.find(({ id }) => id === rack) ?? assert.fail();
+    objects.set(key, flipped(objects.get(key), 5000));
+  }
 }
 
 describe('an object copied to a second set', () => {
@@ -64,21 +73,51 @@ describe('an object copied to a second set', () => {
   it('that rotted there is found where existing ones are read back too, and only there', async () => {
     const [from, to] = [memorySite(), memorySite()];
     await write(from, 'object', noise(100_000));
-    const copy = (verifyExisting: boolean) => replicateErasureObject({ from, to, key: 'object', verifyExisting, patience: impatient });
-    await copy(false);
-    for (const name of shardsOf(to, 'object').slice(0, 3)) {
-      const [rack = '', key = ''] = name.split(/:(.*)/s);
-      const { objects } = to.find(({ id }) => id === rack) ?? assert.fail();
-      objects.set(key, flipped(objects.get(key), 5000));
-    }
-    assert.equal((await copy(false)).outcome, 'existed');
-    await assert.rejects(copy(true), { name: 'CorruptSource', message: /margin of 1 .*Repair it at its own site/ });
+    const copy = (existing: 'believe' | 'verify') => replicateErasureObject({ from, to, key: 'object', existing, patience: impatient });
+    await copy('believe');
+    rot(to, 3);
+    assert.equal((await copy('believe')).outcome, 'existed');
+    await assert.rejects(copy('verify'), { name: 'CorruptSource', message: /margin of 1 .*Repair it at its own site/ });
+  });
+
+  it('that rotted there is mended from its own shards where that is asked, and copied anew where they are too few', async () => {
+    const [from, to] = [memorySite(), memorySite()];
+    const data = noise(100_000);
+    await write(from, 'object', data);
+    const mend = () => replicateErasureObject({ from, to, key: 'object', existing: 'mend', patience: impatient });
+    assert.equal((await mend()).outcome, 'copied');
+    assert.deepEqual(await mend(), { outcome: 'existed', bytes: 100_000, margin: 4 });
+    rot(to, 3);
+    assert.deepEqual(await mend(), { outcome: 'mended', bytes: 100_000, margin: 4 });
+    rot(to, 5);
+    assert.deepEqual(await mend(), { outcome: 'copied', bytes: 100_000, margin: 4 });
+    for (const rack of from) failAll(rack);
+    assert.ok((await read(to, 'object')).equals(data));
+  });
+
+  it('that cannot be read there is not removed while it cannot be read here either, or while racks there are silent', async () => {
+    const [from, to] = [memorySite(), memorySite()];
+    await write(from, 'object', noise(100_000));
+    const mend = () => replicateErasureObject({ from, to, key: 'object', existing: 'mend', patience: impatient });
+    await mend();
+    rot(to, 5);
+    const before = keysOn(to, '').sort();
+    rot(from, 5);
+    await assert.rejects(mend(), { name: 'NotEnoughShards' });
+    assert.deepEqual(keysOn(to, '').sort(), before);
+    rot(from, 5);
+    const silent = to.filter(({ objects }) => [...objects.keys()].some((name) => name.includes('/shards/'))).at(-1);
+    assert.ok(silent);
+    failAll(silent);
+    await assert.rejects(mend(), { name: 'StoreUnavailable', message: /not all of it was seen: r\d\d\./ });
+    silent.faults.clear();
+    assert.deepEqual(keysOn(to, '').sort(), before);
   });
 
   it('that comes back rotten is taken away again, and good the next time; one whose racks fall silent is left and read again', async () => {
     const [from, to] = [memorySite(18), memorySite(18)];
     await write(from, 'object', noise(100_000));
-    const copy = (verifyExisting = false) => replicateErasureObject({ from, to, key: 'object', verifyExisting, patience: impatient });
+    const copy = (existing: 'believe' | 'verify' = 'believe') => replicateErasureObject({ from, to, key: 'object', existing, patience: impatient });
     const bad = to.slice(0, 3);
     // Rotten as soon as the manifest is there: behind what the writer itself reads back.
     for (const rack of to) {
@@ -95,9 +134,9 @@ describe('an object copied to a second set', () => {
     assert.equal((await copy()).outcome, 'copied');
 
     for (const rack of to.slice(0, 3)) failAll(rack);
-    await assert.rejects(copy(true), { name: 'StoreUnavailable', message: /read again until the racks answer/ });
+    await assert.rejects(copy('verify'), { name: 'StoreUnavailable', message: /read again until the racks answer/ });
     for (const rack of to) rack.faults.clear();
-    assert.deepEqual(await copy(true), { outcome: 'existed', bytes: 100_000, margin: 4 });
+    assert.deepEqual(await copy('verify'), { outcome: 'existed', bytes: 100_000, margin: 4 });
   });
 
   it('is nothing where the object went away meanwhile', async () => {
@@ -131,6 +170,16 @@ describe('a prefix copied to a second set', () => {
     await write(to, 'b', noise(500, 2));
     const { copied, notCopiedCount, notCopied } = await part(from, to);
     assert.deepEqual([copied, notCopiedCount, notCopied.map(({ key, type }) => [key, type])], [2, 1, [['b', 'Conflict']]]);
+  });
+
+  it('counts what it mends beside what was there', async () => {
+    const [from, to] = [memorySite(), memorySite()];
+    for (const key of ['object', 'other']) await write(from, key, noise(100_000));
+    const copied = await part(from, to);
+    assert.deepEqual([copied.copied, copied.existed, copied.mended], [2, 0, undefined]);
+    rot(to, 1);
+    const mended = await part(from, to, { existing: 'mend' });
+    assert.deepEqual([mended.copied, mended.existed, mended.mended, mended.leastMargin], [0, 2, 1, 4]);
   });
 
   it('has the record of a checkpoint only once all of it is there', async () => {
