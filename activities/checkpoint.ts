@@ -4,13 +4,16 @@ import { commitCopies, readCommitRecord } from '../datapath/checkpoint/commit.ts
 import { drainFiles, removeDrained, verifyFiles } from '../datapath/checkpoint/drain.ts';
 import { readDrainedRecord } from '../datapath/checkpoint/drained.ts';
 import { restoreFiles } from '../datapath/checkpoint/restore.ts';
+import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { type CheckpointKey, type CheckpointReservation, type CommittedCheckpoint, checkpointPrefix, type RestoreRequest } from '../model/checkpoint.ts';
 import { PenstockError } from '../model/errors.ts';
+import { fabricOfRack } from '../model/fabric.ts';
 import { formatBytes } from '../model/quantity.ts';
-import { effect } from './effect.ts';
+import { effect, type Run } from './effect.ts';
 import { checkpointDirectory } from './places.ts';
 import { reportingDamage } from './repair-queue.ts';
+import { withinDrainWindow } from './windows.ts';
 
 export interface InRack extends CheckpointKey {
   readonly nodeId: string;
@@ -27,6 +30,14 @@ export function createCheckpointActivities(stores: Stores) {
   const copies = (key: InRack) => {
     const directory = checkpointDirectory(key, key.checkpointId);
     return { directory, local: stores.nodeFiles(key.nodeId), rack: stores.rackFiles(key.rackId) };
+  };
+  /** As large as the commit's record says. Without one there is nothing to move, and who was to move it says why. */
+  const inWindow = async (request: InRack, run: Run, work: (limited: { readonly limiter?: RateLimiter }) => Promise<void>): Promise<void> => {
+    const { directory, rack } = copies(request);
+    const fabric = fabricOfRack(stores.site.fabrics, request.rackId);
+    const record = fabric === undefined ? undefined : await readCommitRecord(rack, directory);
+    if (fabric === undefined || !record) await work({});
+    else await withinDrainWindow({ fabric, tenant: request.tenant, record }, run, (limiter) => work({ limiter }));
   };
 
   return {
@@ -66,26 +77,21 @@ export function createCheckpointActivities(stores: Stores) {
         return { checkpointId: record.checkpointId, files: record.files.length, bytes: record.bytes, digest: record.digest, committedAt: record.committedAt };
       }),
 
+    /** Within a window, where the rack drains over a fabric that has a broker; so is the reading back. */
     drainToErasureSet: (request: InRack): Promise<void> =>
-      effect(async (run) => {
+      effect((run) => {
         const { directory, rack } = copies(request);
-        await drainFiles({
-          racks: stores.shardRacks,
-          prefix: checkpointPrefix(request),
-          source: rack,
-          directory,
-          attempt: run.attempt,
-          signal: run.signal,
-          onProgress: run.report,
-        });
+        const drain = { racks: stores.shardRacks, prefix: checkpointPrefix(request), source: rack, directory, attempt: run.attempt, signal: run.signal };
+        return inWindow(request, run, (limited) => drainFiles({ ...drain, onProgress: run.report, ...limited }));
       }),
 
     /** Every shard of every file is read back from its rack before the in-rack copy may go. */
     verifyDrained: (request: InRack): Promise<void> =>
       effect((run) =>
-        reportingDamage(stores, (onDamage) =>
-          verifyFiles({ racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal, onProgress: run.report, onDamage }),
-        ),
+        reportingDamage(stores, (onDamage) => {
+          const drained = { racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal };
+          return inWindow(request, run, (limited) => verifyFiles({ ...drained, onProgress: run.report, onDamage, ...limited }));
+        }),
       ),
 
     releaseRackCopy: (request: InRack): Promise<void> =>

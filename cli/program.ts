@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import type { Run } from './command.ts';
 import { addAllocationCommands } from './commands/allocation/index.ts';
+import { addBrokerCommands } from './commands/broker.ts';
 import { addCheckCommands } from './commands/check/index.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addErasureCommands } from './commands/erasure/index.ts';
@@ -39,6 +40,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
   addTransferCommands(program, run);
   addCheckCommands(program, run);
   addLimitCommands(program, run);
+  addBrokerCommands(program, run);
   addErasureCommands(program, run);
   addSiteCommands(program, run);
   addDoctorCommand(program, run);

@@ -1,5 +1,7 @@
 /** Penstock's public API: what schedulers import. */
 export type { AllocationInput, AllocationRequest } from '../model/allocation.ts';
+export type { LeaseToken, RenewRequest, ReserveInput, Standing } from '../model/broker.ts';
+export type { BrokerOverview } from '../model/broker-overview.ts';
 export type { CheckInput, CheckResult, CheckStatus } from '../model/check.ts';
 export type { CheckpointReservation, CommittedCheckpoint } from '../model/checkpoint.ts';
 export type { AllocationKey } from '../model/identifiers.ts';

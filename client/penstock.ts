@@ -21,6 +21,7 @@ import type { Readiness } from '../model/readiness.ts';
 import type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
 import { retentionWorkflowId } from '../model/retention.ts';
 import type { AllocationStatus } from '../model/status.ts';
+import { type Brokers, brokerCalls } from './brokers.ts';
 import { accepted, ask, resultOf, sendUpdate } from './calls.ts';
 import { type Checks, checkCalls } from './checks.ts';
 import { type ErasureCalls, erasureCalls } from './erasure.ts';
@@ -66,6 +67,8 @@ export interface Penstock {
   /** Of the stores; a transfer's own is set at the transfer. */
   readonly limits: Limits;
   readonly replications: Replications;
+  /** Bandwidth of the site's fabrics. */
+  readonly brokers: Brokers;
   /** Scrub and repair of the erasure set. */
   readonly erasure: ErasureCalls;
   close(): Promise<void>;
@@ -95,6 +98,7 @@ export async function connectPenstock(options: { address: string; namespace?: st
     checks: checkCalls(client),
     limits: limitCalls(client),
     replications: replicationCalls(client),
+    brokers: brokerCalls(client),
     erasure: erasureCalls(client),
     close: () => connection.close(),
   };

@@ -11,6 +11,8 @@ export const errorClasses = {
   SessionLost: 'retryable',
   OutOfSpace: 'waiting',
   FloorUnavailable: 'waiting',
+  /** A broker gives no window now, such as because its queue is full. */
+  WindowUnavailable: 'waiting',
   RestorePending: 'waiting',
   NodeUnavailable: 'fatal',
   NotFound: 'fatal',

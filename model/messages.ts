@@ -9,6 +9,7 @@ export const workflowTypes = {
   sweep: 'sweep',
   scrub: 'scrub',
   repair: 'repair',
+  broker: 'broker',
 } as const;
 
 export const updateNames = {
@@ -26,9 +27,19 @@ export const updateNames = {
   resume: 'resume',
   repairMore: 'repairMore',
   callOffRack: 'callOffRack',
+  reserve: 'reserve',
+  renew: 'renew',
+  release: 'release',
+  brokerState: 'brokerState',
 } as const;
 
-export const queryNames = { status: 'status', readiness: 'readiness', transferStatus: 'transferStatus', storeLimits: 'storeLimits' } as const;
+export const queryNames = {
+  status: 'status',
+  readiness: 'readiness',
+  transferStatus: 'transferStatus',
+  storeLimits: 'storeLimits',
+  brokerState: 'brokerState',
+} as const;
 
 /** Sent by Penstock's own activities and workflows, not by schedulers. */
 export const signalNames = {

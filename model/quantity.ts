@@ -48,6 +48,7 @@ function quantity(parse: (text: string) => number | undefined, expected: string)
 /** The titles name the type where documents show it. */
 export const BytesSchema = quantity(parseBytes, BYTES_EXPECTED).meta({ title: 'size', description: BYTES_EXPECTED });
 export const BandwidthSchema = quantity(parseBandwidth, BANDWIDTH_EXPECTED).meta({ title: 'bandwidth', description: BANDWIDTH_EXPECTED });
+export const SomeBandwidthSchema = BandwidthSchema.refine((rate) => rate > 0, 'more than 0 bytes per second');
 
 /** Decimal units, as drives and the specifications count: 1500000 is "1.5 MB". */
 export function formatBytes(bytes: number): string {

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { ErasureSetSchema, refineErasureSet } from './erasure-set.ts';
+import { refineFabrics, SiteFabricSchema } from './fabric.ts';
 import { HoursOfDaySchema } from './hours.ts';
 import { IdentifierSchema } from './identifiers.ts';
 import { StoreNameSchema } from './location.ts';
@@ -159,12 +160,13 @@ const SiteFieldsSchema = z.strictObject({
     })
     .describe('The storage tiers'),
   erasureSet: ErasureSetSchema.describe('Where drained checkpoints lie'),
+  fabrics: z.record(IdentifierSchema, SiteFabricSchema).default({}).describe('Networks whose bandwidth is granted by a broker, by name; none where absent'),
   rackRoot: z.string().describe('Where movers see the in-rack checkpoint storage, one directory per rack'),
   nodes: z.array(NodeSchema).min(1).describe('The compute nodes that jobs run on'),
   policies: PoliciesSchema.prefault({}).describe('What the site promises and allows'),
 });
 
-export const SiteSchema = SiteFieldsSchema.superRefine(refineErasureSet);
+export const SiteSchema = SiteFieldsSchema.superRefine(refineErasureSet).superRefine(refineFabrics);
 
 export type Site = z.output<typeof SiteSchema>;
 

@@ -2,6 +2,7 @@
 import type { WorkerOptions } from '@temporalio/worker';
 import { createAdHocActivities } from '../activities/ad-hoc.ts';
 import { createAdmissionActivities } from '../activities/admission.ts';
+import { createBrokerActivities } from '../activities/broker.ts';
 import { createCheckActivities } from '../activities/check.ts';
 import { createCheckpointActivities } from '../activities/checkpoint.ts';
 import { createLimitActivities, createLimitWatch } from '../activities/limits.ts';
@@ -45,6 +46,7 @@ async function controlPlan(stores: Stores): Promise<WorkerPlan> {
       ...createReleaseActivities(stores),
       ...createAdHocActivities(stores),
       ...createLimitActivities(stores),
+      ...createBrokerActivities(stores),
       planSweep: createSweepActivities(stores).planSweep,
       openScrub,
       setErasureLimit,

@@ -1,6 +1,7 @@
 /** Every workflow of Penstock; this is what the worker bundles. */
 export { allocation } from './allocation.ts';
 export { archiveLogs } from './archive-logs.ts';
+export { broker } from './broker.ts';
 export { check } from './check.ts';
 export { demote } from './demote.ts';
 export { drainCheckpoint } from './drain-checkpoint.ts';

@@ -55,11 +55,13 @@ function fieldsOf(schema: Node, path: string, optionalPart?: string): Field[] {
     const { items } = child;
     if (isNode(items) && items.properties) return [field, ...fieldsOf(items, `${here}[]`, optionalPart)];
     // A map to one of several kinds: the fields of each, one kind after the other.
-    const kinds = isNode(child.additionalProperties) ? (child.additionalProperties.oneOf ?? []).filter(isNode) : [];
+    const kinds = isNode(child.additionalProperties) ? kindsOf(child.additionalProperties) : [];
     if (kinds.length > 0) return [field, ...kinds.flatMap((kind) => fieldsOf(kind, `${here}.NAME`))];
     return [field, ...fieldsOf(child, here, isRequired || child.default !== undefined ? optionalPart : here)];
   });
 }
+
+const kindsOf = (values: Node): Node[] => (values.oneOf ?? (values.properties ? [values] : [])).filter(isNode);
 
 /** A field that is told by the fields below it. */
 function isBranch(schema: Node): boolean {

@@ -10,6 +10,7 @@ import {
   RescheduleSchema,
   ReserveCheckpointSchema,
 } from '../../model/allocation.ts';
+import { ReleaseSchema, RenewSchema, ReserveSchema } from '../../model/broker.ts';
 import { CheckRequestSchema } from '../../model/check.ts';
 import { SetStoreLimitSchema } from '../../model/limits.ts';
 import { RepairRequestSchema } from '../../model/repair.ts';
@@ -97,6 +98,20 @@ const contract = [
     title: "Set a store's limit",
     description: 'Argument of the update `setStoreLimit` of the workflow `limits`, id `limits`; it answers all limits there are then.',
   },
+  {
+    name: 'reserve-bandwidth',
+    schema: ReserveSchema,
+    title: 'Reserve bandwidth',
+    description:
+      'Argument of the update `reserve` of the workflow `broker`, id `broker/{fabric}`, whose input is the name of the fabric, task queue `control`.',
+  },
+  {
+    name: 'renew-bandwidth',
+    schema: RenewSchema,
+    title: 'Renew a lease of bandwidth',
+    description: 'Argument of the update `renew` of the workflow `broker`; whoever waits asks by it, too.',
+  },
+  { name: 'release-bandwidth', schema: ReleaseSchema, title: 'Release bandwidth', description: 'Argument of the update `release` of the workflow `broker`.' },
   { name: 'site', schema: SiteSchema, title: 'Site', description: 'A site file; docs/configuration.md explains every field.' },
 ] as const;
 

@@ -6,6 +6,7 @@ import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
 import type { DrainedFile, DrainedRecord, PackedRecord } from '../../model/drained-record.ts';
 import { PenstockError } from '../../model/errors.ts';
 import {
+  DATA_SHARDS,
   endangered,
   listErasureObjects,
   MANIFEST_COPIES,
@@ -21,6 +22,7 @@ import {
   writeErasureObject,
 } from '../erasure/index.ts';
 import { inLanes } from '../transfer/lanes.ts';
+import type { RateLimiter } from '../transfer/rate-limiter.ts';
 import { readCommitRecord } from './commit.ts';
 import {
   type DrainedUnit,
@@ -43,7 +45,12 @@ export interface DrainFiles extends InErasureSet, WithProgress {
   readonly source: FileStore;
   readonly directory: string;
   readonly attempt: string;
+  /** What is stored has to pass it, parity and all; no limit where absent. */
+  readonly limiter?: RateLimiter;
 }
+
+/** What a checkpoint of so many bytes is in the erasure set, and on the way to it; what each shard has beside its cells comes on top. */
+export const storedBytes = (bytes: number): number => Math.ceil((bytes * (DATA_SHARDS + PARITY_SHARDS)) / DATA_SHARDS);
 
 /**
  * Every byte is held against the checksum of the commit on its way; the record comes last, for it is what makes a checkpoint, and it alone says what belongs
@@ -133,7 +140,7 @@ function drainedRecord(record: CheckpointRecord, files: readonly MemberFile[], p
 
 async function writeUnit(unit: DrainedUnit, request: Draining, onProgress: (bytes: number) => void): Promise<void> {
   const { racks, prefix, signal } = request;
-  const write = (content: Readable | OpenFile, facts: { bytes: number; crc32c?: string }) =>
+  const write = (content: Readable | Pick<OpenFile, 'read'>, facts: { bytes: number; crc32c?: string }) =>
     writeErasureObject({ racks, key: `${prefix}${unit.name}`, content, ...facts, writeId: newWriteId(), signal, onProgress });
   try {
     if (unit.kind === 'pack') await write(contentOfPack(unit, request), { bytes: unit.pack.bytes });
@@ -152,7 +159,11 @@ function contentOfPack({ pack }: PackUnit, request: Draining): Readable {
   });
 }
 
-async function withFile(file: DrainedFile, { source, directory, signal, scope }: Draining, use: (opened: OpenFile) => Promise<unknown>): Promise<void> {
+async function withFile(
+  file: DrainedFile,
+  { source, directory, signal, scope, limiter }: Draining,
+  use: (opened: Pick<OpenFile, 'read'>) => Promise<unknown>,
+): Promise<void> {
   signal.throwIfAborted();
   const opened = await source.openFile(`${directory}/${file.path}`, { scope });
   try {
@@ -160,7 +171,12 @@ async function withFile(file: DrainedFile, { source, directory, signal, scope }:
     if (bytes !== file.bytes) {
       throw new PenstockError('SourceChanged', `${directory}/${file.path} has ${bytes} bytes where ${file.bytes} were committed.`, { store: source.name });
     }
-    await use(opened);
+    await use({
+      async read(into, position) {
+        await limiter?.take(storedBytes(into.length), signal);
+        await opened.read(into, position);
+      },
+    });
   } finally {
     await opened.close();
   }
@@ -169,8 +185,13 @@ async function withFile(file: DrainedFile, { source, directory, signal, scope }:
 /** Two shards may be missing after a write and wait for repair; a copy with less margin is not one to let go of the source for. */
 const LEAST_MARGIN = 2;
 
+export interface VerifyDrained extends InErasureSet, WithProgress, WithDamage {
+  /** What is read from the racks has to pass it, parity and all; no limit where absent. */
+  readonly limiter?: RateLimiter;
+}
+
 /** Reads every shard of every object back from its rack. StoreUnavailable, which is tried again, where too few shards are sound or manifest copies there; it names the racks. */
-export async function verifyFiles(request: InErasureSet & WithProgress & WithDamage): Promise<void> {
+export async function verifyFiles(request: VerifyDrained): Promise<void> {
   const record = await demandDrainedRecord(request);
   await eachUnit(unitsOf(record), request, async (unit, called, onProgress) => {
     await verifyObject(unit.name, called, onProgress);
@@ -179,9 +200,10 @@ export async function verifyFiles(request: InErasureSet & WithProgress & WithDam
   await verifyObject(COMMIT_RECORD, request);
 }
 
-async function verifyObject(name: string, { racks, prefix, signal, onDamage }: InErasureSet & WithDamage, onProgress?: (bytes: number) => void): Promise<void> {
+async function verifyObject(name: string, { racks, prefix, signal, onDamage, limiter }: VerifyDrained, onProgress?: (bytes: number) => void): Promise<void> {
   const key = `${prefix}${name}`;
-  const { manifest, digestMatches, margin, manifestCopies, shards } = await verifyErasureObject({ racks, key, signal, onProgress });
+  const pace = limiter && ((bytes: number) => limiter.take(bytes, signal));
+  const { manifest, digestMatches, margin, manifestCopies, shards } = await verifyErasureObject({ racks, key, signal, onProgress, pace });
   if (margin < PARITY_SHARDS || manifestCopies < MANIFEST_COPIES) await onDamage?.(endangered(manifest, shards));
   if (digestMatches && margin >= LEAST_MARGIN && manifestCopies >= MANIFEST_COPIES) return;
   const unsound = shards.filter((shard) => shard.state !== 'sound').map((shard) => `${shard.rack ?? 'no rack'} (${shard.message ?? shard.state})`);

@@ -3,7 +3,7 @@
 export { type EndangeredObject, endangered } from './endangered.ts';
 export { findErasureObject } from './find.ts';
 export { type Finding, isRepairDue } from './findings.ts';
-export { MANIFEST_COPIES, newWriteId, PARITY_SHARDS } from './layout.ts';
+export { DATA_SHARDS, MANIFEST_COPIES, newWriteId, PARITY_SHARDS } from './layout.ts';
 export { listErasureObjects } from './list.ts';
 export type { ErasureManifest } from './manifest.ts';
 export type { PackMember } from './pack-format.ts';

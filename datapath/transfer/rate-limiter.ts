@@ -47,7 +47,7 @@ export interface LimiterClock {
   after(milliseconds: number, run: () => void): () => void;
 }
 
-const systemClock: LimiterClock = {
+export const systemClock: LimiterClock = {
   now: () => performance.now(),
   after(milliseconds, run) {
     const timer = setTimeout(run, milliseconds);

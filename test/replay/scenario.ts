@@ -41,6 +41,7 @@ export const sites = {
   byNight: { hot: {}, policies: { scrubHours: hoursSoon() } },
   tiny: { hot: { capacity: '1MB' }, policies: {} },
   copying: { hot: {}, policies: {}, replicas: { bern: secondSet('bern', { checkpoints: true }) } },
+  brokered: { hot: {}, policies: { eventsPerRun: 300 }, fabrics: { storage: { capacity: '1GB/s', leaseSeconds: 2 } } },
 } as const;
 export type SiteName = keyof typeof sites;
 

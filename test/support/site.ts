@@ -27,6 +27,8 @@ export interface TestSiteOptions {
   readonly external?: Settings;
   /** Erasure sets of other sites; relative roots are below the site directory. */
   readonly replicas?: Settings;
+  /** Networks with a broker. */
+  readonly fabrics?: Settings;
   readonly services?: readonly SiteService[];
 }
 
@@ -39,6 +41,7 @@ export async function startTestSite(options: TestSiteOptions = {}): Promise<Test
   config.stores.hot = { ...config.stores.hot, ...options.hot };
   config.stores.external = options.external ?? {};
   config.erasureSet.replicas = options.replicas ?? {};
+  if (options.fabrics) config.fabrics = options.fabrics;
   await writeFile(configFile, stringify(config));
   const running = await startSite({
     configFile,

@@ -1,5 +1,6 @@
 /** Every scenario of the recorder, in the order they run. */
 import type { Scenario } from '../scenario.ts';
+import { brokered } from './broker.ts';
 import { copies } from './copies.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
 import { repairCalledOff, repairContinued, repairPutOff, repairStopped, repairWoken, scrubAndRepair, scrubContinued, scrubInItsHours } from './erasure.ts';
@@ -27,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   inUnits,
   verifiedInParts,
   copies,
+  brokered,
   scrubAndRepair,
   scrubContinued,
   scrubInItsHours,

@@ -80,6 +80,7 @@ function fakePenstock(known: Partial<Penstock>): Penstock {
     checks: { start: unprepared, status: unprepared, cancel: unprepared, wait: unprepared },
     limits: { set: unprepared, show: unprepared },
     erasure: { scrub: unpreparedErasure, repair: unpreparedErasure },
+    brokers: { reserve: unprepared, renew: unprepared, release: unprepared, pause: unprepared, resume: unprepared, show: unprepared },
     replications: { start: unprepared, status: unprepared, wait: unprepared },
     close: () => Promise.resolve(),
     ...known,

@@ -1,35 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createFairLimiter, createRateLimiter, type LimiterClock, refill, waitMs } from '../../../../datapath/transfer/rate-limiter.ts';
-
-/** Time that passes only when told. */
-function fakeClock(): LimiterClock & { advance(milliseconds: number): Promise<void> } {
-  let now = 0;
-  const timers = new Set<{ readonly at: number; readonly run: () => void }>();
-  return {
-    now: () => now,
-    after(milliseconds, run) {
-      const timer = { at: now + milliseconds, run };
-      timers.add(timer);
-      return () => timers.delete(timer);
-    },
-    async advance(milliseconds) {
-      const end = now + milliseconds;
-      for (;;) {
-        const [next] = [...timers].filter((timer) => timer.at <= end).sort((one, other) => one.at - other.at);
-        if (!next) break;
-        timers.delete(next);
-        now = Math.max(now, next.at);
-        next.run();
-        await settle();
-      }
-      now = end;
-      await settle();
-    },
-  };
-}
-const settle = () => new Promise((resolve) => setImmediate(resolve));
+import { createFairLimiter, createRateLimiter, refill, waitMs } from '../../../../datapath/transfer/rate-limiter.ts';
+import { fakeClock } from '../../../support/fake-clock.ts';
 
 describe('the bucket', () => {
   it('never gains more than its rate allows, nor holds more than a burst', () => {
