@@ -1,18 +1,26 @@
 /** Checkpoints: room for them, the two-copy commit, the drain to the erasure set, and the way back. */
 import { join } from 'node:path';
-import { commitCopies, readCommitRecord } from '../datapath/checkpoint/commit.ts';
+import { metricMeter } from '@temporalio/activity';
+import { commitCopies, confirmWritten, readCommitRecord } from '../datapath/checkpoint/commit.ts';
 import { drainFiles, removeDrained, verifyFiles } from '../datapath/checkpoint/drain.ts';
 import { readDrainedRecord } from '../datapath/checkpoint/drained.ts';
 import { restoreFiles } from '../datapath/checkpoint/restore.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { type CheckpointKey, type CheckpointReservation, type CommittedCheckpoint, checkpointPrefix, type RestoreRequest } from '../model/checkpoint.ts';
+import {
+  type CheckpointKey,
+  type CheckpointReservation,
+  type CommittedCheckpoint,
+  checkpointDirectory,
+  checkpointPrefix,
+  type RestoreRequest,
+} from '../model/checkpoint.ts';
 import { PenstockError } from '../model/errors.ts';
 import { fabricOfRack } from '../model/fabric.ts';
 import { formatBytes } from '../model/quantity.ts';
 import { effect, type Run } from './effect.ts';
-import { checkpointDirectory } from './places.ts';
 import { reportingDamage } from './repair-queue.ts';
+import { dropFromRing, findSecond, removeGlobalCopy } from './second-copy.ts';
 import { withinDrainWindow } from './windows.ts';
 
 export interface InRack extends CheckpointKey {
@@ -29,7 +37,7 @@ export type CheckpointActivities = ReturnType<typeof createCheckpointActivities>
 export function createCheckpointActivities(stores: Stores) {
   const copies = (key: InRack) => {
     const directory = checkpointDirectory(key, key.checkpointId);
-    return { directory, local: stores.nodeFiles(key.nodeId), rack: stores.rackFiles(key.rackId) };
+    return { directory, local: stores.nodeFiles(key.nodeId), rack: stores.rackFiles(key.rackId, key.nodeId) };
   };
   /** As large as the commit's record says. Without one there is nothing to move, and who was to move it says why. */
   const inWindow = async (request: InRack, run: Run, work: (limited: { readonly limiter?: RateLimiter }) => Promise<void>): Promise<void> => {
@@ -73,8 +81,14 @@ export function createCheckpointActivities(stores: Stores) {
     commitCheckpoint: (request: InRack): Promise<CommittedCheckpoint> =>
       effect(async (run) => {
         const { directory, local, rack } = copies(request);
-        const record = await commitCopies({ checkpointId: request.checkpointId, directory, local, rack, signal: run.signal, attempt: run.attempt });
-        return { checkpointId: record.checkpointId, files: record.files.length, bytes: record.bytes, digest: record.digest, committedAt: record.committedAt };
+        const { checkpointId } = request;
+        const written = await confirmWritten({ checkpointId, directory, rack, signal: run.signal, findSecond: () => findSecond(stores, request) });
+        const record = written?.record ?? (await commitCopies({ checkpointId, directory, local, rack, signal: run.signal, attempt: run.attempt }));
+        if (written?.copy === 'global') {
+          metricMeter.createCounter('penstock_checkpoints_degraded_total', undefined, 'committed to rack and global tier, for the ring failed').add(1);
+        }
+        const { digest, committedAt, bytes, files } = record;
+        return { checkpointId, files: files.length, bytes, digest, committedAt, ...(written ? { secondCopy: written.copy } : {}) };
       }),
 
     /** Within a window, where the rack drains over a fabric that has a broker; so is the reading back. */
@@ -98,6 +112,7 @@ export function createCheckpointActivities(stores: Stores) {
       effect(async () => {
         const { directory, rack } = copies(request);
         await rack.remove(directory);
+        await removeGlobalCopy(stores, request);
       }),
 
     abandonCheckpoint: (request: InRack): Promise<void> =>
@@ -105,7 +120,9 @@ export function createCheckpointActivities(stores: Stores) {
         const { directory, rack, local } = copies(request);
         await removeDrained({ racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal });
         await rack.remove(directory);
+        await removeGlobalCopy(stores, request);
         await local.remove(directory);
+        await dropFromRing(stores, request, run.attempt);
       }),
 
     /** NotFound where the file asked for is none of the checkpoint. */

@@ -26,9 +26,6 @@ export const networkScratch = (key: AllocationKey, nodeId: string): string => `s
 /** Who holds the space of network scratch; apart from the allocation's pins, for it ends earlier. */
 export const scratchOwner = (key: AllocationKey): string => `${allocationWorkflowId(key)}#scratch`;
 
-/** Both the node's and the rack's copy of a checkpoint lie below this path of their store. */
-export const checkpointDirectory = (key: AllocationKey, checkpointId: string): string => `checkpoints/${within(key)}/${checkpointId}`;
-
 /** @throws PenstockError InvalidInput where the site has no such store for data */
 export function endpointAt(stores: Stores, location: Location, options: FileEndpointOptions = {}): Endpoint {
   const { store, bucket, prefix } = location;

@@ -2,13 +2,22 @@
 import { Context } from '@temporalio/activity';
 import type { HoldingKind } from '../drivers/hot-tier/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { checkpointDirectory, globalCheckpointDirectory } from '../model/checkpoint.ts';
 import { PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
 import { effect } from './effect.ts';
-import { checkpointDirectory, scratchOwner } from './places.ts';
+import { scratchOwner } from './places.ts';
+import { dropFromRing } from './second-copy.ts';
 
 /** Scratch on the hot tier is given back with the nodes, long before the pins of the data. */
 export type ReleasedKind = HoldingKind | 'scratch';
+
+export interface UncommittedCheckpoint {
+  readonly checkpointId: string;
+  readonly rackId: string;
+  /** Absent in histories of before nodes had targets of their own. */
+  readonly nodeId?: string;
+}
 
 export type ReleaseActivities = ReturnType<typeof createReleaseActivities>;
 
@@ -35,9 +44,14 @@ export function createReleaseActivities(stores: Stores) {
       }),
 
     /** A checkpoint that was reserved but never committed is incomplete and must never be offered: its space is freed. */
-    dropUncommitted: ({ checkpoints, ...key }: AllocationKey & { checkpoints: readonly { checkpointId: string; rackId: string }[] }): Promise<void> =>
-      effect(async () => {
-        for (const { checkpointId, rackId } of checkpoints) await stores.rackFiles(rackId).remove(checkpointDirectory(key, checkpointId));
+    dropUncommitted: ({ checkpoints, ...key }: AllocationKey & { checkpoints: readonly UncommittedCheckpoint[] }): Promise<void> =>
+      effect(async (run) => {
+        for (const { checkpointId, rackId, nodeId } of checkpoints) {
+          await stores.rackFiles(rackId, nodeId).remove(checkpointDirectory(key, checkpointId));
+          // What the node's writer may have put beside it.
+          await stores.hotFiles.remove(globalCheckpointDirectory({ ...key, checkpointId }));
+          if (nodeId !== undefined) await dropFromRing(stores, { ...key, checkpointId, nodeId }, run.attempt);
+        }
       }),
   };
 }

@@ -19,9 +19,11 @@ if (!runtime) {
 
 /** Compiled code is kept between runs: half of the time a command takes to start. */
 const compileCache = process.env.NODE_COMPILE_CACHE ?? join(here, '..', 'node_modules', '.cache', 'compile');
+/** Of each write under way one: `checkpoint write` has up to 16 chunks on their way to two stores. It must be known before the process begins. */
+const threads = process.env.UV_THREADPOOL_SIZE ?? (process.argv.includes('checkpoint') ? '32' : undefined);
 const child = spawn(runtime, [join(here, 'main.ts'), ...process.argv.slice(2)], {
   stdio: 'inherit',
-  env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+  env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...(threads ? { UV_THREADPOOL_SIZE: threads } : {}) },
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
   process.on(signal, () => {

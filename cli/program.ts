@@ -4,6 +4,7 @@ import type { Run } from './command.ts';
 import { addAllocationCommands } from './commands/allocation/index.ts';
 import { addBrokerCommands } from './commands/broker.ts';
 import { addCheckCommands } from './commands/check/index.ts';
+import { addNodeCheckpointCommands } from './commands/checkpoint/index.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addErasureCommands } from './commands/erasure/index.ts';
 import { addLimitCommands } from './commands/limit.ts';
@@ -37,6 +38,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
         .join('\n')}`,
     );
   addAllocationCommands(program, run);
+  addNodeCheckpointCommands(program, run);
   addTransferCommands(program, run);
   addCheckCommands(program, run);
   addLimitCommands(program, run);

@@ -1,5 +1,6 @@
 /** A site file's stores, opened: the one place where configuration becomes drivers. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { rackTargetPath } from '../model/commit-path.ts';
 import { ownRackClosure, replicaRackClosure, requireReplica } from '../model/erasure-set.ts';
 import type { ExternalStoreConfig, ReplicaConfig, S3StoreConfig, Site } from '../model/site.ts';
 import type { FileStore } from './file-store/port.ts';
@@ -36,8 +37,8 @@ export interface Stores {
   replicaRacks(name: string, within?: readonly string[]): Promise<readonly RackStore[]>;
   /** The store that holds the racks' buckets. */
   readonly shardObjects: ObjectStore;
-  /** The in-rack checkpoint storage, one directory per rack. */
-  rackFiles(rackId: string): FileStore;
+  /** The in-rack checkpoint storage: the target that the node names, else the rack's directory. */
+  rackFiles(rackId: string, nodeId?: string): FileStore;
   /** A node's own storage. */
   nodeFiles(nodeId: string): FileStore;
 }
@@ -66,7 +67,8 @@ export async function openStores(site: Site): Promise<Stores> {
       createObjectRack({ id: rack.id, room: rack.room, closed: ownRackClosure(site, rack), bucket: rack.bucket, store: shardStore }),
     ),
     replicaRacks: replicaOpener(site),
-    rackFiles: (rackId) => createPosixFileStore({ name: `rack ${rackId}`, root: resolve(site.rackRoot, rackId) }),
+    rackFiles: (rackId, nodeId = '') =>
+      createPosixFileStore({ name: `rack ${rackId}`, root: resolve(rackTargetPath(site, nodeId) ?? join(site.rackRoot, rackId)) }),
     nodeFiles: (nodeId) => createPosixFileStore({ name: `node ${nodeId}`, root: resolve(nodeConfig(site, nodeId).localRoot) }),
   };
 }

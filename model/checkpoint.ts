@@ -22,6 +22,8 @@ export interface CommittedCheckpoint {
   /** Hex SHA-256 over the sorted list of (path, bytes, CRC32C). Both copies have this digest. */
   readonly digest: string;
   readonly committedAt: string;
+  /** Where the copy beside the rack's is, of one that the node's writer committed; `global` is a degraded commit. Absent where the job wrote both itself. */
+  readonly secondCopy?: 'ring' | 'global';
 }
 
 export interface CheckpointStatus {
@@ -46,6 +48,24 @@ export const drainWorkflowId = (key: CheckpointKey): string => `drain/${key.tena
 
 /** Key prefix of a checkpoint in the erasure set; ends with `/`. */
 export const checkpointPrefix = (key: CheckpointKey): string => `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/${key.checkpointId}/`;
+
+/** Both the node's and the rack's copy of a checkpoint lie below this path of their store. */
+export const checkpointDirectory = (key: AllocationKey, checkpointId: string): string => `${checkpointsDirectory(key)}/${checkpointId}`;
+/** The checkpoints of an allocation, a directory each. */
+export const checkpointsDirectory = (key: AllocationKey): string => `checkpoints/${key.tenant}/${key.project}/${key.allocationId}`;
+/** The same below the hot tier's root, whose first directories are the tenants' buckets: where a restore puts a checkpoint, and a degraded commit its second copy. */
+export const globalCheckpointDirectory = (key: CheckpointKey): string => checkpointPrefix(key).slice(0, -1);
+
+/** As the ring names it. */
+export const ringKey = (key: CheckpointKey): string => `${key.tenant}/${key.project}/${key.allocationId}/${key.checkpointId}`;
+/** @throws TypeError where it was not made by {@link ringKey} */
+export function parseRingKey(text: string): CheckpointKey {
+  const [tenant, project, allocationId, checkpointId, ...rest] = text.split('/');
+  if (!tenant || !project || !allocationId || !checkpointId || rest.length > 0) throw new TypeError(`${JSON.stringify(text)} is no key of a checkpoint`);
+  return { tenant, project, allocationId, checkpointId };
+}
+/** A file on the node that says that its ring may let go of a checkpoint that was never drained. */
+export const droppedMarker = (key: CheckpointKey): string => `dropped-checkpoints/${ringKey(key)}`;
 
 /** The record written last: without it a checkpoint does not exist. */
 export const COMMIT_RECORD = 'penstock-commit.json';

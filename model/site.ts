@@ -3,6 +3,7 @@
  * production site is another of the same schema. `embedded` in place of an address means that dev/ starts the part.
  */
 import * as z from 'zod';
+import { CommitPathSchema, RingSchema, refineCommitPath } from './commit-path.ts';
 import { ErasureSetSchema, refineErasureSet } from './erasure-set.ts';
 import { refineFabrics, SiteFabricSchema } from './fabric.ts';
 import { HoursOfDaySchema } from './hours.ts';
@@ -86,6 +87,10 @@ export const NodeSchema = z.strictObject({
   rackId: IdentifierSchema.describe('The rack it stands in; its task queue is rack-{id}'),
   features: z.array(z.string()).default([]).describe('Such as "nvme_scratch"'),
   localRoot: z.string().describe("The node's own storage: scratch, local checkpoint copies, log spool"),
+  ring: RingSchema.optional().describe('Where `penstock checkpoint write` keeps the first copy of checkpoints; absent, the node cannot use it'),
+  rackTarget: IdentifierSchema.optional().describe(
+    "The second copy's store, of checkpoints.targets; one in the node's own rack. Absent: its rack's directory below rackRoot",
+  ),
 });
 
 const HoursSchema = z.number().positive();
@@ -163,10 +168,11 @@ const SiteFieldsSchema = z.strictObject({
   fabrics: z.record(IdentifierSchema, SiteFabricSchema).default({}).describe('Networks whose bandwidth is granted by a broker, by name; none where absent'),
   rackRoot: z.string().describe('Where movers see the in-rack checkpoint storage, one directory per rack'),
   nodes: z.array(NodeSchema).min(1).describe('The compute nodes that jobs run on'),
+  checkpoints: CommitPathSchema.prefault({}).describe('How checkpoints are written while the job waits'),
   policies: PoliciesSchema.prefault({}).describe('What the site promises and allows'),
 });
 
-export const SiteSchema = SiteFieldsSchema.superRefine(refineErasureSet).superRefine(refineFabrics);
+export const SiteSchema = SiteFieldsSchema.superRefine(refineErasureSet).superRefine(refineFabrics).superRefine(refineCommitPath);
 
 export type Site = z.output<typeof SiteSchema>;
 

@@ -1,6 +1,7 @@
 /** Every driver call and move of a lifecycle, in the order in which the workflows make them. Pure; its test runs the real activities beside it. */
-import { checkpointDirectory, networkScratch, nodePlaces } from '../../activities/places.ts';
+import { networkScratch, nodePlaces } from '../../activities/places.ts';
 import type { AllocationRequest } from '../../model/allocation.ts';
+import { checkpointDirectory } from '../../model/checkpoint.ts';
 import { type AllocationKey, allocationPrefix, allocationWorkflowId } from '../../model/identifiers.ts';
 import { OUTPUT_RECORD } from '../../model/output-record.ts';
 import type { AllocationPlan } from '../../model/plan.ts';

@@ -33,16 +33,44 @@ export async function commitCopies(copies: Copies): Promise<CheckpointRecord> {
   if (known) throw incomplete(copies, `${COMMIT_RECORD} in the rack is that of another checkpoint; remove it from what the job copies`);
 
   await Promise.all([local.sync(directory), rack.sync(directory)]);
-  const record: CheckpointRecord = {
-    formatVersion: 1,
-    checkpointId: copies.checkpointId,
-    committedAt: new Date().toISOString(),
-    digest: digestOf(ours),
-    bytes: ours.reduce((sum, file) => sum + file.bytes, 0),
-    files: ours,
-  };
+  const record = recordOf(copies.checkpointId, ours);
   await writeRecord(local, copies, record);
   return writeRecord(rack, copies, record);
+}
+
+export type SecondCopy = 'ring' | 'global';
+export interface WrittenCopies extends Pick<Copies, 'checkpointId' | 'directory' | 'rack' | 'signal'> {
+  /** Where the copy beside the rack's is, with its record; undefined where there is none. */
+  readonly findSecond: () => Promise<{ readonly record: CheckpointRecord; readonly copy: SecondCopy } | undefined>;
+}
+
+/**
+ * Of a checkpoint that the node's writer has committed. The record lies where the job writes, so the rack's copy is read and held to it.
+ * @returns undefined where the writer has not. @throws PenstockError CheckpointIncomplete where the copies are not what the record says
+ */
+export async function confirmWritten(copies: WrittenCopies): Promise<{ readonly record: CheckpointRecord; readonly copy: SecondCopy } | undefined> {
+  const { checkpointId, directory, rack } = copies;
+  const record = await readCommitRecord(rack, directory);
+  const second = record && (await copies.findSecond());
+  if (record?.checkpointId !== checkpointId || second?.record.digest !== record.digest) return undefined;
+  const found = await describe(rack, directory, copies.signal);
+  if (digestOf(found) === record.digest) return { record, copy: second.copy };
+  const difference = firstDifference(record.files, found) ?? 'the record names other files';
+  throw new PenstockError('CheckpointIncomplete', `checkpoint ${checkpointId}: ${difference} (the record of its commit, ${rack.name}).`, {
+    nextStep: 'Write it again under another id.',
+  });
+}
+
+export function recordOf(checkpointId: string, files: readonly CheckpointFile[]): CheckpointRecord {
+  const sorted = files.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  return {
+    formatVersion: 1,
+    checkpointId,
+    committedAt: new Date().toISOString(),
+    digest: digestOf(sorted),
+    bytes: sorted.reduce((sum, file) => sum + file.bytes, 0),
+    files: sorted,
+  };
 }
 
 /** Undefined where the checkpoint was never committed in this store. */
@@ -89,7 +117,11 @@ function incomplete({ checkpointId, local, rack }: Copies, what: string): Pensto
 }
 
 /** Answers the record that stands: ours, or that of an attempt that was faster and saw the same content. */
-async function writeRecord(store: FileStore, { directory, attempt, checkpointId }: Copies, record: CheckpointRecord): Promise<CheckpointRecord> {
+export async function writeRecord(
+  store: FileStore,
+  { directory, attempt, checkpointId }: Pick<Copies, 'directory' | 'attempt' | 'checkpointId'>,
+  record: CheckpointRecord,
+): Promise<CheckpointRecord> {
   try {
     await store.write(`${directory}/${COMMIT_RECORD}`, Buffer.from(JSON.stringify(record)), { attempt });
     return record;

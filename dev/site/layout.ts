@@ -72,7 +72,12 @@ export function withAbsolutePaths(site: Site, layout: SiteLayout): Site {
       ),
     },
     rackRoot: layout.rackRoot,
-    nodes: site.nodes.map((node) => ({ ...node, localRoot: resolve(layout.directory, node.localRoot) })),
+    nodes: site.nodes.map((node) => ({
+      ...node,
+      localRoot: resolve(layout.directory, node.localRoot),
+      ...(node.ring ? { ring: { ...node.ring, path: resolve(layout.directory, node.ring.path) } } : {}),
+    })),
+    checkpoints: { ...site.checkpoints, targets: site.checkpoints.targets.map((target) => ({ ...target, path: resolve(layout.directory, target.path) })) },
   };
 }
 
@@ -98,6 +103,7 @@ export async function createDirectories(site: Site, layout: SiteLayout): Promise
       replica.driver === 'posix' && replica.root.startsWith(`${layout.directory}/`) ? replica.racks.map((rack) => join(replica.root, rack.bucket)) : [],
     ),
     ...site.nodes.map((node) => node.localRoot),
+    ...site.checkpoints.targets.map(({ path }) => path).filter((path) => path.startsWith(`${layout.directory}/`)),
   ];
   for (const directory of directories) await mkdir(directory, { recursive: true });
 }

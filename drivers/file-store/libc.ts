@@ -11,6 +11,9 @@ const SEEK_HOLE = 4;
 /** From linux/fcntl.h. */
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+/** From sys/file.h. */
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 /** linux/limits.h: XATTR_LIST_MAX and XATTR_SIZE_MAX. */
 const XATTR_BYTES = 65_536;
 
@@ -26,6 +29,7 @@ const declarations = {
   fsetxattr: 'int fsetxattr(int, const char *, void *, size_t, int)',
   futimens: 'int futimens(int, void *)',
   utimensat: 'int utimensat(int, const char *, void *, int)',
+  flock: 'int flock(int, int)',
 } as const;
 type Calls = Readonly<Record<keyof typeof declarations, Call>>;
 
@@ -62,6 +66,7 @@ async function load(): Promise<{ readonly calls: Calls; readonly isPresent: bool
     fsetxattr: bind('fsetxattr'),
     futimens: bind('futimens'),
     utimensat: bind('utimensat'),
+    flock: bind('flock'),
   };
   return { calls, isPresent: library !== undefined };
 }
@@ -129,6 +134,17 @@ export async function getXattr(fd: number, name: string): Promise<Buffer> {
 
 export async function setXattr(fd: number, name: string, value: Buffer): Promise<void> {
   await (await libc()).calls.fsetxattr(fd, name, value, value.length, 0);
+}
+
+/** For as long as the descriptor, or a copy of it, is open: a killed process lets go. @returns false where somebody else has it */
+export async function lockFile(fd: number): Promise<boolean> {
+  try {
+    await (await libc()).calls.flock(fd, LOCK_EX | LOCK_NB);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EAGAIN') || hasCode(error, 'EWOULDBLOCK')) return false;
+    throw error;
+  }
 }
 
 /** Both times, of access and of modification, to the nanosecond. */

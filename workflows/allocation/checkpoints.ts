@@ -92,7 +92,8 @@ export async function commitCheckpoint(state: AllocationState, checkpointId: str
     }),
   );
   replace(state, { ...known, state: 'committed', bytes: committed.bytes, files: committed.files });
-  record(state, `checkpoint ${checkpointId} committed, ${formatBytes(committed.bytes)}; draining`);
+  const degraded = committed.secondCopy === 'global' ? ', degraded: its second copy is in the global tier, for the ring failed' : '';
+  record(state, `checkpoint ${checkpointId} committed, ${formatBytes(committed.bytes)}${degraded}; draining`);
   return committed;
 }
 

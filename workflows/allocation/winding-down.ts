@@ -192,7 +192,7 @@ export async function dropUncommitted(state: AllocationState): Promise<void> {
   await activities<ReleaseActivities>('control', {
     queue: CONTROL_QUEUE,
     summary: `drop ${open.length} checkpoints that were never committed`,
-  }).dropUncommitted({ ...keyOf(state), checkpoints: open.map(({ checkpointId, rackId }) => ({ checkpointId, rackId })) });
+  }).dropUncommitted({ ...keyOf(state), checkpoints: open.map(({ checkpointId, rackId, nodeId }) => ({ checkpointId, rackId, nodeId })) });
   state.checkpoints = state.checkpoints.filter((each) => each.state !== 'reserved');
 }
 

@@ -1,0 +1,5 @@
+/** Every suite of seeded faults by its name; `npm run faults -- NAME` finds it here. */
+import { checkpointFaults } from './checkpoint/suite.ts';
+import type { FaultSuite } from './harness/suite.ts';
+
+export const suites: readonly FaultSuite[] = [checkpointFaults];

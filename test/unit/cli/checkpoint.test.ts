@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import * as z from 'zod';
+import { type CheckpointNode, checkpointNode } from '../../support/checkpoint-node.ts';
+import { penstock, recorder, status } from './support.ts';
+
+const ALLOCATION = 'acme/vision/train-001';
+const reserved = status({ checkpoints: [{ checkpointId: 'step-2', state: 'reserved', rackId: 'r01', nodeId: 'n001', bytes: 0, files: 0 }] });
+const committed = { checkpointId: 'step-2', files: 2, bytes: 5, digest: '', committedAt: '' };
+const RestoredSchema = z.object({ from: z.record(z.string(), z.number()), files: z.number() });
+
+let node: CheckpointNode;
+let source: string;
+beforeEach(async () => {
+  node = await checkpointNode();
+  source = join(node.base, 'source');
+  await mkdir(join(source, 'sub'), { recursive: true });
+  await writeFile(join(source, 'sub', 'model.bin'), 'model');
+  await writeFile(join(source, 'empty'), '');
+});
+afterEach(() => node.remove());
+
+const write = (...more: string[]): string[] => ['checkpoint', 'write', ALLOCATION, 'step-2', '--node', 'n001', '--from', source, ...more];
+
+describe('penstock checkpoint', () => {
+  it('write commits to the allocation what was reserved, and restore brings it back', async () => {
+    const commit = recorder(committed);
+    const world = { stores: node.stores, penstock: { status: async () => reserved, commitCheckpoint: commit.ask } };
+    const written = await penstock(write(), world);
+    assert.equal(written.code, 0, written.stderr);
+    assert.match(written.stdout, /copies +ring, rack/);
+    assert.match(written.stdout, /^rack +(on stable media, by O_DIRECT and O_DSYNC|.*page cache|in memory: .*)$/m);
+    assert.deepEqual(commit.asked, [{ checkpointId: 'step-2' }]);
+    const listed = await penstock(['checkpoint', 'list', ALLOCATION, '--node', 'n001'], world);
+    assert.match(listed.stdout, /step-2 .* 2 .*ring, rack/);
+    const target = join(node.base, 'restart');
+    const restored = await penstock(['checkpoint', 'restore', ALLOCATION, 'step-2', '--node', 'n001', '--to', target, '-o', 'json'], world);
+    assert.deepEqual(RestoredSchema.parse(JSON.parse(restored.stdout)), { from: { ring: 2 }, files: 2 });
+    assert.equal(await readFile(join(target, 'sub', 'model.bin'), 'utf8'), 'model');
+  });
+
+  it('write refuses what is not reserved before it writes a byte', async () => {
+    const refused = await penstock(write(), { stores: node.stores, penstock: { status: async () => status() } });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /checkpoint: found "step-2"; accepted: one that is reserved for node n001 \(none is\)/);
+  });
+
+  it('write --no-commit leaves the allocation alone and says what is left to do', async () => {
+    const written = await penstock(write('--no-commit'), { stores: node.stores });
+    assert.equal(written.code, 0, written.stderr);
+    assert.match(written.stderr, /penstock allocation checkpoint commit acme\/vision\/train-001 step-2/);
+  });
+
+  it('restore of one that was never committed says so with exit code 3', async () => {
+    const ran = await penstock(['checkpoint', 'restore', ALLOCATION, 'step-9', '--node', 'n001', '--to', join(node.base, 'x')], { stores: node.stores });
+    assert.equal(ran.code, 3);
+    assert.match(ran.stderr, /NotFound: checkpoint step-9 is committed in none of rack, global, erasure set/);
+  });
+
+  it('drop of the last copy is refused until it is said', async () => {
+    const ran = await penstock(['checkpoint', 'drop', ALLOCATION, 'step-2', '--node', 'n001'], { stores: node.stores });
+    assert.match(ran.stderr, /PolicyRefused: .*--last-copy/);
+  });
+});

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { findSecond } from '../../../activities/second-copy.ts';
+import { dropFromRing, listCheckpoints, openCheckpointWriter, restoreCheckpoint, type WrittenCheckpoint } from '../../../client/checkpoint/index.ts';
+import { confirmWritten } from '../../../datapath/checkpoint/commit.ts';
+import { createPosixFileStore } from '../../../drivers/file-store/posix.ts';
+import { checkpointDirectory } from '../../../model/checkpoint.ts';
+import type { CommitPath } from '../../../model/commit-path.ts';
+import { PenstockError } from '../../../model/errors.ts';
+import { type CheckpointNode, checkpointNode } from '../../support/checkpoint-node.ts';
+import { ALLOCATION } from '../../support/checkpoint-places.ts';
+import { contentOf } from '../../support/fault-proxy-random.ts';
+
+const isType = (type: string) => (error: unknown) => error instanceof PenstockError && error.type === type;
+const { signal } = new AbortController();
+const nodeId = 'n001';
+const keyOf = (checkpointId: string) => ({ ...ALLOCATION, checkpointId });
+const content = contentOf(70_000, 'model');
+
+let node: CheckpointNode;
+beforeEach(async () => {
+  node = await checkpointNode();
+});
+afterEach(() => node.remove());
+
+async function write(checkpointId: string, end: 'commit' | 'die' = 'commit'): Promise<WrittenCheckpoint | undefined> {
+  const writer = await openCheckpointWriter(node.stores, { key: keyOf(checkpointId), nodeId, signal });
+  try {
+    await writer.addFile('sub/model.bin', Readable.from([content]));
+    return end === 'commit' ? await writer.commit() : undefined;
+  } finally {
+    await writer.close();
+  }
+}
+const offered = async () =>
+  (await listCheckpoints(node.stores, { allocation: ALLOCATION, nodeId, signal })).checkpoints.map(
+    ({ checkpointId, copies }) => `${checkpointId}: ${copies.join(', ')}`,
+  );
+async function restore(checkpointId: string) {
+  await mkdir(join(node.base, 'target'), { recursive: true });
+  const target = createPosixFileStore({ name: 'target', root: join(node.base, 'target') });
+  const restored = await restoreCheckpoint(node.stores, { key: keyOf(checkpointId), nodeId, target, directory: checkpointId, signal });
+  assert.ok((await target.readBytes(`${checkpointId}/sub/model.bin`)).equals(content));
+  return restored;
+}
+async function withPolicy(checkpoints: Partial<CommitPath>): Promise<void> {
+  await node.remove();
+  node = await checkpointNode(checkpoints);
+}
+
+describe('checkpoints of a node', () => {
+  it('are offered once committed, newest first, and never where their writer died before', async () => {
+    await write('step-1');
+    await write('step-2');
+    await write('step-3', 'die');
+    assert.deepEqual(await offered(), ['step-2: ring, rack', 'step-1: ring, rack']);
+    await assert.rejects(restore('step-3'), isType('NotFound'));
+    assert.deepEqual((await restore('step-1')).from, { ring: 1 });
+  });
+
+  it('come from the rack where the ring is gone, and it is said', async () => {
+    await write('step-1');
+    await rm(node.ringPath);
+    const { from, faults } = await restore('step-1');
+    assert.deepEqual([from, faults.map(({ copy }) => copy)], [{ rack: 1 }, ['ring']]);
+  });
+
+  it('are written by one process at a time', async () => {
+    const first = await openCheckpointWriter(node.stores, { key: keyOf('step-1'), nodeId, signal });
+    await first.addFile('sub/model.bin', Readable.from([content]));
+    await assert.rejects(openCheckpointWriter(node.stores, { key: keyOf('step-1'), nodeId, signal }), isType('Conflict'));
+    await first.commit();
+    await first.close();
+    await restore('step-1');
+    await assert.rejects(openCheckpointWriter(node.stores, { key: keyOf('step-1'), nodeId, signal }), isType('Conflict'));
+  });
+
+  it('fail where the ring cannot be used and the policy is strict', async () => {
+    await mkdir(node.ringPath, { recursive: true });
+    await assert.rejects(write('step-1'));
+    assert.deepEqual(await offered(), []);
+  });
+
+  it('go on with rack and global tier where the policy is degraded, and say why', async () => {
+    await withPolicy({ policy: 'degraded' });
+    await mkdir(node.ringPath, { recursive: true });
+    assert.match((await write('step-1'))?.degradedBy ?? '', /rings\/n001/);
+    assert.deepEqual(await offered(), ['step-1: rack, global']);
+  });
+
+  it('are confirmed to the allocation only with both copies, and as long as the rack holds what the record says', async () => {
+    await write('step-1');
+    const directory = checkpointDirectory(ALLOCATION, 'step-1');
+    const rack = node.stores.rackFiles('r01');
+    const confirm = () =>
+      confirmWritten({ checkpointId: 'step-1', directory, rack, signal, findSecond: () => findSecond(node.stores, { ...keyOf('step-1'), nodeId }) });
+    assert.equal((await confirm())?.copy, 'ring');
+    await rack.write(`${directory}/sub/model.bin`, contentOf(70_000, 'other'), { replace: true });
+    await assert.rejects(confirm(), isType('CheckpointIncomplete'));
+    await rm(node.ringPath);
+    assert.equal(await confirm(), undefined);
+  });
+
+  it('can be dropped from the ring by name; the last copy only where that is said, and its id is not used again meanwhile', async () => {
+    await write('step-1');
+    await write('step-2');
+    await dropFromRing(node.stores, { key: keyOf('step-2'), nodeId, signal, isLastCopy: false });
+    assert.deepEqual(await offered(), ['step-2: rack', 'step-1: ring, rack']);
+    await node.stores.rackFiles('r01').remove(checkpointDirectory(ALLOCATION, 'step-1'));
+    await assert.rejects(dropFromRing(node.stores, { key: keyOf('step-1'), nodeId, signal, isLastCopy: false }), isType('PolicyRefused'));
+    await dropFromRing(node.stores, { key: keyOf('step-2'), nodeId, signal, isLastCopy: true });
+    await node.stores.rackFiles('r01').remove(checkpointDirectory(ALLOCATION, 'step-2'));
+    await assert.rejects(write('step-2'), isType('Conflict'));
+  });
+
+  it('name the field, the value and what is accepted where the node is unknown or has no ring', async () => {
+    await assert.rejects(openCheckpointWriter(node.stores, { key: keyOf('a'), nodeId: 'n999', signal }), /node: found "n999"; accepted: n001, n002, n003/);
+    await mkdir(join(node.base, 'r01'), { recursive: true });
+    await assert.rejects(
+      openCheckpointWriter(node.stores, { key: keyOf('a'), nodeId: 'n002', signal }),
+      /nodes\.n002\.ring: found nothing; accepted: the path and size/,
+    );
+  });
+});
