@@ -63,7 +63,7 @@ describe('a large object with another checksum than CRC32C on record', () => {
   ];
   for (const [algorithm, times] of readings) {
     it(`arrives in shares, read ${times} times for ${algorithm}, and not at all once a byte of it has flipped`, async () => {
-      const content = randomBytes(40 * MIB + 5);
+      const content = randomBytes(66 * MIB + 5);
       const prefix = `${algorithm}/`;
       await client.send(new PutObjectCommand({ Bucket: 'data', Key: `${prefix}x`, Body: content, ChecksumAlgorithm: algorithm }));
       const { answer, readBytes } = await moved(prefix);

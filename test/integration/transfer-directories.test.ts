@@ -81,8 +81,9 @@ describe('a directory made on the way', () => {
       ...['-c', 'umask 0; exec "$@"', 'sh', strace, '--follow-forks', '--quiet=all', `--output=${log}`, '--trace=mkdir,mkdirat'],
       ...[process.execPath, script, onDisk('priv'), onDisk('seen'), 'attributes'],
     ]);
-    const calls = (await readFile(log, 'utf8')).match(/mkdir(?:at)?\(.*\/(?:home|links)", 0\d+\)/g) ?? [];
-    assert.deepEqual(calls.map((call) => call.replace(/.*\/(\w+)", (0\d+)\)/, '$1 $2')).sort(), ['home 0700', 'links 0711']);
+    // A call that another thread's falls into is told in two lines: what was asked is in the first.
+    const calls = (await readFile(log, 'utf8')).match(/mkdir(?:at)?\(.*\/(?:home|links)", 0\d+/g) ?? [];
+    assert.deepEqual(calls.map((call) => call.replace(/.*\/(\w+)", (0\d+)/, '$1 $2')).sort(), ['home 0700', 'links 0711']);
   });
 
   it('keeps its mode where it is there already', async () => {
