@@ -77,13 +77,17 @@ describe('a directory made on the way', () => {
     const script = join(import.meta.dirname, '../support/strace-copy.ts');
     await directory('seen');
     // The script ends by killing itself.
-    spawnSync('sh', [
-      ...['-c', 'umask 0; exec "$@"', 'sh', strace, '--follow-forks', '--quiet=all', `--output=${log}`, '--trace=mkdir,mkdirat'],
-      ...[process.execPath, script, onDisk('priv'), onDisk('seen'), 'attributes'],
-    ]);
+    const { stdout, stderr } = spawnSync(
+      'sh',
+      [
+        ...['-c', 'umask 0; exec "$@"', 'sh', strace, '--follow-forks', '--quiet=all', `--output=${log}`, '--trace=mkdir,mkdirat'],
+        ...[process.execPath, script, onDisk('priv'), onDisk('seen'), 'attributes'],
+      ],
+      { encoding: 'utf8' },
+    );
     // A call that another thread's falls into is told in two lines: what was asked is in the first.
     const calls = (await readFile(log, 'utf8')).match(/mkdir(?:at)?\(.*\/(?:home|links)", 0\d+/g) ?? [];
-    assert.deepEqual(calls.map((call) => call.replace(/.*\/(\w+)", (0\d+)/, '$1 $2')).sort(), ['home 0700', 'links 0711']);
+    assert.deepEqual(calls.map((call) => call.replace(/.*\/(\w+)", (0\d+)/, '$1 $2')).sort(), ['home 0700', 'links 0711'], `${stdout}${stderr}`);
   });
 
   it('keeps its mode where it is there already', async () => {
