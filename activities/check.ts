@@ -27,6 +27,7 @@ import { demandBucket } from './ad-hoc.ts';
 import { effect, type Run } from './effect.ts';
 import { createLimitWatch } from './limits.ts';
 import { endpointAt } from './places.ts';
+import { writeJson } from './system-records.ts';
 
 const FILES_AT_ONCE = 16;
 /** Below a move's manifest, that of what arrived. */
@@ -146,7 +147,7 @@ async function checkPage({ stores, limiter, run }: Checker, request: CheckPartRe
   const counts = Object.fromEntries(checkKinds.map((kind) => [kind, result[kind].count]));
   const lines = found.toSorted((one, other) => Buffer.compare(Buffer.from(one.path), Buffer.from(other.path))).map(lineOf);
   const record = PageRecordSchema.parse({ counts, lines });
-  await stores.warm.writeBytes(SYSTEM_BUCKET, recordKey(records, page), Buffer.from(JSON.stringify(record)), { contentType: 'application/json' });
+  await writeJson(stores.warm, recordKey(records, page), record);
   return record;
 }
 

@@ -1,6 +1,6 @@
 /** Giving up an object that is lost for good. No activity: an operator does it, and may while Temporal is away. Nothing of the object is removed. */
 import { readErasureBlocks } from '../datapath/erasure/index.ts';
-import { type ErasureVerification, verifyErasureObject } from '../datapath/erasure/verify.ts';
+import { type ErasureVerification, unsureShards, verifyErasureObject } from '../datapath/erasure/verify.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import type { GivenUp, GiveUp, Loss } from '../model/given-up.ts';
@@ -69,8 +69,8 @@ const readable = (key: string): PenstockError =>
   });
 
 /** A cell that did not come in time is no cell that is lost. */
-function demandCertainty(key: string, { shards }: ErasureVerification): void {
-  const unsure = shards.filter(({ state, isUnseen }) => isUnseen || state === 'interrupted');
+function demandCertainty(key: string, facts: ErasureVerification): void {
+  const unsure = unsureShards(facts);
   if (unsure.length === 0) return;
   throw new PenstockError(
     'StoreUnavailable',

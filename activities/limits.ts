@@ -7,6 +7,7 @@ import { SYSTEM_BUCKET } from '../model/location.ts';
 import type { MoveRequest } from '../model/transfer.ts';
 import { effect } from './effect.ts';
 import { knownStore } from './places.ts';
+import { writeJson } from './system-records.ts';
 
 /** A change is felt within so long, and by what is under way. */
 const WATCH_MS = 2000;
@@ -46,7 +47,7 @@ export function createLimitActivities(stores: Stores) {
 export async function writeLimit({ warm }: Stores, key: string, bytesPerSecond: number | null): Promise<void> {
   if (bytesPerSecond === null) return await warm.remove(SYSTEM_BUCKET, key);
   await warm.ensureBucket(SYSTEM_BUCKET);
-  await warm.writeBytes(SYSTEM_BUCKET, key, Buffer.from(JSON.stringify({ bytesPerSecond })), { contentType: 'application/json' });
+  await writeJson(warm, key, { bytesPerSecond });
 }
 
 /** Infinity where there is no limit. */

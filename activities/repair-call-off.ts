@@ -5,7 +5,7 @@ import { SYSTEM_BUCKET } from '../model/location.ts';
 import { type RackCalledOff, REPAIR_LATER, REPAIR_QUEUE } from '../model/repair.ts';
 import { recordOrNone } from './repair-queue.ts';
 import { listingOver, readWanted } from './repair-wanted.ts';
-import { namesUnder } from './system-records.ts';
+import { namesUnder, writeJson } from './system-records.ts';
 
 /** Small records, a request or two each. */
 const RECORDS_AT_ONCE = 32;
@@ -33,7 +33,7 @@ async function dropIfOnlyFor(stores: Pick<Stores, 'warm'>, prefix: string, name:
   if (!record?.forRacks?.includes(rack)) return false;
   const forRacks = record.forRacks.filter((each) => each !== rack);
   if (forRacks.length === 0) await stores.warm.remove(SYSTEM_BUCKET, prefix + name);
-  else await stores.warm.writeBytes(SYSTEM_BUCKET, prefix + name, Buffer.from(JSON.stringify({ ...record, forRacks })), { contentType: 'application/json' });
+  else await writeJson(stores.warm, prefix + name, { ...record, forRacks });
   return forRacks.length === 0;
 }
 

@@ -19,7 +19,7 @@ import {
   repairName,
 } from '../model/repair.ts';
 import { digestOfKey, isGivenUp } from './given-up.ts';
-import { jsonOf, namesUnder } from './system-records.ts';
+import { jsonOf, namesUnder, writeJson } from './system-records.ts';
 
 /** Names are counted up to here: a hundred listings. */
 const MOST_COUNTED = 100_000;
@@ -51,8 +51,7 @@ function merged({ forRacks, ...record }: RepairRecord, other: RepairRecord): Rep
   return { ...record, ...mergeFindings({ suspects: record.suspects, forRacks }, other) };
 }
 
-const writeRecord = ({ warm }: Pick<Stores, 'warm'>, name: string, record: RepairRecord): Promise<unknown> =>
-  warm.writeBytes(SYSTEM_BUCKET, REPAIR_QUEUE + name, bodyOf(record), { contentType: 'application/json' });
+const writeRecord = ({ warm }: Pick<Stores, 'warm'>, name: string, record: RepairRecord): Promise<void> => writeJson(warm, REPAIR_QUEUE + name, record);
 
 /** Undefined also where it is no record: a plan takes it up as it is, and its unit puts it aside. */
 export async function recordOrNone(stores: Pick<Stores, 'warm'>, name: string, prefix = REPAIR_QUEUE): Promise<RepairRecord | undefined> {
@@ -122,7 +121,7 @@ export async function postponeRepair(stores: Pick<Stores, 'warm'>, name: string,
   if (await isGivenUp(stores, record.key)) return await repairDone(stores, name, record);
   const before = await recordOrNone(stores, nameOf(record), REPAIR_LATER);
   const putOff = { ...(before ? merged(record, before) : record), problem: problem.slice(0, 2_000) };
-  await stores.warm.writeBytes(SYSTEM_BUCKET, REPAIR_LATER + nameOf(record), bodyOf(putOff), { contentType: 'application/json' });
+  await writeJson(stores.warm, REPAIR_LATER + nameOf(record), putOff);
   await repairDone(stores, name, record);
 }
 
@@ -222,4 +221,3 @@ async function countLater(warm: Stores['warm']): Promise<number> {
 }
 
 const nameOf = (record: RepairRecord): string => repairName(record, digestOfKey(record.key));
-const bodyOf = (record: RepairRecord): Buffer => Buffer.from(JSON.stringify(record));

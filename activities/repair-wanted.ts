@@ -6,7 +6,7 @@ import { absent } from '../model/errors.ts';
 import { parseInput } from '../model/issues.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { furtherListing, mergeWanted, type RackListing, RackListingSchema, REPAIR_CLAIMS, REPAIR_RACKS, type WantedRepairs } from '../model/repair.ts';
-import { jsonOf, namesUnder } from './system-records.ts';
+import { jsonOf, namesUnder, writeJson } from './system-records.ts';
 
 type Records = Pick<Stores, 'warm'>;
 
@@ -19,11 +19,11 @@ export async function keepWanted(stores: Records, given: WantedRepairs): Promise
     const standing = known.listings.find(({ rack }) => rack === listing.rack);
     if (!standing || furtherListing(standing, listing) !== standing) await keepListing(stores, listing);
   }
-  for (const prefix of given.claims) if (!known.claims.includes(prefix)) await write(stores, claimKey(prefix), { prefix });
+  for (const prefix of given.claims) if (!known.claims.includes(prefix)) await writeJson(stores.warm, claimKey(prefix), { prefix });
   return mergeWanted(given, known);
 }
 
-export const keepListing = (stores: Records, listing: RackListing): Promise<void> => write(stores, listingKey(listing.rack), listing);
+export const keepListing = (stores: Records, listing: RackListing): Promise<void> => writeJson(stores.warm, listingKey(listing.rack), listing);
 
 export const listingOver = async ({ warm }: Records, rack: string): Promise<void> => void (await warm.remove(SYSTEM_BUCKET, listingKey(rack)));
 
@@ -48,10 +48,6 @@ export async function readWanted({ warm }: Records): Promise<WantedRepairs> {
 async function read(warm: Stores['warm'], key: string): Promise<unknown> {
   const body = await warm.readBytes(SYSTEM_BUCKET, key).catch(absent);
   return body && jsonOf(body);
-}
-
-async function write({ warm }: Records, key: string, value: object): Promise<void> {
-  await warm.writeBytes(SYSTEM_BUCKET, key, Buffer.from(JSON.stringify(value)), { contentType: 'application/json' });
 }
 
 const listingKey = (rack: string): string => `${REPAIR_RACKS}${rack}.json`;

@@ -3,6 +3,7 @@ import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { SCRUB_PROGRESS_KEY, type ScrubProgress, ScrubProgressSchema } from '../model/scrub.ts';
+import { writeJson } from './system-records.ts';
 
 /** Undefined where there never was one. */
 export async function readScrubProgress({ warm }: Pick<Stores, 'warm'>): Promise<ScrubProgress | undefined> {
@@ -14,6 +15,4 @@ export async function readScrubProgress({ warm }: Pick<Stores, 'warm'>): Promise
   }
 }
 
-export async function writeScrubProgress({ warm }: Pick<Stores, 'warm'>, progress: ScrubProgress): Promise<void> {
-  await warm.writeBytes(SYSTEM_BUCKET, SCRUB_PROGRESS_KEY, Buffer.from(JSON.stringify(progress)), { contentType: 'application/json' });
-}
+export const writeScrubProgress = ({ warm }: Pick<Stores, 'warm'>, progress: ScrubProgress): Promise<void> => writeJson(warm, SCRUB_PROGRESS_KEY, progress);

@@ -5,17 +5,14 @@ import { parseInput } from '../model/issues.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { SCRUB_UNSEEN, type UnseenObject, UnseenObjectSchema } from '../model/scrub.ts';
 import { digestOfKey } from './given-up.ts';
-import { jsonOf, namesUnder } from './system-records.ts';
+import { jsonOf, namesUnder, writeJson } from './system-records.ts';
 
 type Records = Pick<Stores, 'warm'>;
 
 /** With a rack away all the while, everything on it would be read twice: what goes beyond this waits for the next scrub. */
 export const MOST_UNSEEN = 10_000;
 
-export async function keepUnseen({ warm }: Records, object: UnseenObject): Promise<void> {
-  const key = `${SCRUB_UNSEEN}${digestOfKey(object.key)}.json`;
-  await warm.writeBytes(SYSTEM_BUCKET, key, Buffer.from(JSON.stringify(object)), { contentType: 'application/json' });
-}
+export const keepUnseen = ({ warm }: Records, object: UnseenObject): Promise<void> => writeJson(warm, `${SCRUB_UNSEEN}${digestOfKey(object.key)}.json`, object);
 
 export interface UnseenRecord {
   readonly object: UnseenObject;

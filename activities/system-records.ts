@@ -12,6 +12,10 @@ export async function* namesUnder(warm: Stores['warm'], prefix: string): AsyncGe
   }
 }
 
+export async function writeJson(warm: Stores['warm'], key: string, value: object): Promise<void> {
+  await warm.writeBytes(SYSTEM_BUCKET, key, Buffer.from(JSON.stringify(value)), { contentType: 'application/json' });
+}
+
 /** Undefined where it is no JSON. */
 export function jsonOf(body: Buffer): unknown {
   try {

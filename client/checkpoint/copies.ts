@@ -12,6 +12,7 @@ import {
 } from '../../datapath/checkpoint/nearest.ts';
 import { type RingCopy, ringCopies } from '../../datapath/checkpoint/ring-copies.ts';
 import { scanRing } from '../../datapath/checkpoint/ring-scan.ts';
+import { messageOf } from '../../datapath/erasure/patience.ts';
 import type { FileStore } from '../../drivers/file-store/port.ts';
 import {
   type CheckpointKey,
@@ -99,4 +100,4 @@ export async function withRing<T>(stores: CheckpointStores, nodeId: string, use:
   }
 }
 
-export const faultOf = (copy: CopyName, error: unknown): CopyFault => ({ copy, reason: error instanceof Error ? error.message : String(error) });
+export const faultOf = (copy: CopyName, error: unknown): CopyFault => ({ copy, reason: messageOf(error) });

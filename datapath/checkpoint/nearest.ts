@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { FileStore } from '../../drivers/file-store/port.ts';
 import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
 import { PenstockError } from '../../model/errors.ts';
+import { messageOf } from '../erasure/patience.ts';
 import { checkContent } from '../transfer/crc32c.ts';
 import { readCommitRecord } from './commit.ts';
 import { type InErasureSet, readDrainedRecord } from './drained.ts';
@@ -93,7 +94,7 @@ async function recordOf(copy: CheckpointCopy, faults: CopyFault[]): Promise<Reco
   try {
     return await copy.record();
   } catch (error) {
-    faults.push({ copy: copy.name, reason: reasonOf(error) });
+    faults.push({ copy: copy.name, reason: messageOf(error) });
     return undefined;
   }
 }
@@ -123,7 +124,7 @@ export function erasureCopy(inErasureSet: InErasureSet): CheckpointCopy {
         await restoreFiles({ ...inErasureSet, signal, target: store, directory, attempt, only: files.map(({ path }) => path) });
         return [];
       } catch (error) {
-        return files.map(({ path }) => ({ copy: 'erasure set', path, reason: reasonOf(error) }));
+        return files.map(({ path }) => ({ copy: 'erasure set', path, reason: messageOf(error) }));
       }
     },
   };
@@ -142,10 +143,8 @@ async function each(
       const { content } = checkContent(await open(file), { subject: file.path, store: name, bytes: file.bytes, crc32c: file.crc32c });
       await store.write(`${directory}/${file.path}`, content, { attempt, replace: true, signal });
     } catch (error) {
-      faults.push({ copy: name, path: file.path, reason: reasonOf(error) });
+      faults.push({ copy: name, path: file.path, reason: messageOf(error) });
     }
   }
   return faults;
 }
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -4,6 +4,7 @@
  */
 import type { OpenFile } from '../../drivers/file-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
+import { messageOf } from '../erasure/patience.ts';
 import { crc32c } from '../native/crc32c.ts';
 import { BLOCK_BYTES, CHUNK_BYTES, padded, RECORD_BYTES } from './ring-format.ts';
 import type { CheckpointChunk } from './sink.ts';
@@ -37,7 +38,7 @@ export function createSecondCopy(ring: Deadlined, reweighting?: Reweighting): Se
 
   function reweight(error: unknown): Promise<Deadlined> {
     if (!reweighting) throw error;
-    reason ??= error instanceof Error ? error.message : String(error);
+    reason ??= messageOf(error);
     switched ??= Promise.all(landing).then(() =>
       catchUp(reweighting, taken, (opened) => {
         global = opened;

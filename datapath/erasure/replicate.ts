@@ -9,7 +9,7 @@ import { defaultPatience, type Patience } from './patience.ts';
 import { readErasureBlocks, readErasureObject } from './reader.ts';
 import { removeErasureObject } from './remove.ts';
 import { repairErasureObject } from './repair.ts';
-import { verifyErasureObject } from './verify.ts';
+import { unsureShards, verifyErasureObject } from './verify.ts';
 import { writeErasureObject } from './writer.ts';
 
 export interface ReplicateErasureObject {
@@ -90,7 +90,7 @@ async function mended(request: ReplicateErasureObject, source: ErasureManifest):
     const { outcome } = await repairErasureObject({ racks, key, suspects, signal, patience, codec });
     return { outcome: outcome === 'sound' ? 'existed' : 'mended', margin: await demandSound(request, source, false) };
   }
-  const unsure = facts.shards.filter(({ isUnseen, state }) => isUnseen || state === 'interrupted');
+  const unsure = unsureShards(facts);
   if (unsure.length > 0)
     throw new PenstockError(
       'StoreUnavailable',

@@ -37,6 +37,10 @@ export interface ErasureVerification {
   readonly margin: number;
 }
 
+/** What may be there all the same: a rack that did not answer, or a cell that did not come in time. */
+export const unsureShards = ({ shards }: Pick<ErasureVerification, 'shards'>): ShardFacts[] =>
+  shards.filter(({ isUnseen, state }) => isUnseen || state === 'interrupted');
+
 export interface VerifyErasureObject extends Omit<ReadErasureObject, 'range'> {
   /** Bytes of content verified. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
