@@ -11,7 +11,7 @@ import { checkTarget } from './posix-links.ts';
 import { factsOf, PosixOpenFile } from './posix-open.ts';
 import { type Finished, publishIn, syncDirectory } from './posix-publish.ts';
 import type { Writing } from './posix-writing.ts';
-import { readFd, resizeFd, setLinkModified, setModified, statFd, statLink, syncFd, unlinkName, writeFd } from './raw-fs.ts';
+import { CACHED_WRITE_BYTES, readFd, resizeFd, setLinkModified, setModified, statFd, statLink, syncFd, unlinkName, writeFd } from './raw-fs.ts';
 
 /** What {@link createFileAt} made or went on with. */
 export interface Begun {
@@ -53,7 +53,7 @@ export class PosixUnpublishedFile implements UnpublishedFile {
     // The kernel lets one at a time into a file; the others would spin, or hold the threads that other files need.
     const written = this.#lastWrite.then(() =>
       this.#call(async (fd) => {
-        await writeFd(fd, from, position);
+        await writeFd(fd, from, position, CACHED_WRITE_BYTES);
         this.#wroteTo(position + from.length);
       }),
     );
