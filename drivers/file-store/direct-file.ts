@@ -3,7 +3,7 @@
  * is as durable and costs a copy.
  */
 import { constants } from 'node:fs';
-import { statfs } from 'node:fs/promises';
+import { isInMemory } from './in-memory.ts';
 import { errnoOf } from './posix-errors.ts';
 import { openFd } from './raw-fs.ts';
 
@@ -25,11 +25,8 @@ export async function openDirect(path: string, flags: number, mayBeDirect: boole
   }
 }
 
-/** By its magic in linux/magic.h. */
-const TMPFS = 0x01021994;
-
 /** What an answered write of it means, for people. */
 export async function durabilityOf({ fd, isDirect }: DirectFd): Promise<string> {
-  if ((await statfs(`/proc/self/fd/${fd}`)).type === TMPFS) return 'in memory: survives the process, not the machine (tmpfs)';
+  if (await isInMemory(fd)) return 'in memory: survives the process, not the machine (tmpfs)';
   return isDirect ? 'on stable media, by O_DIRECT and O_DSYNC' : 'on stable media, by O_DSYNC through the page cache';
 }

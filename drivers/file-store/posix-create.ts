@@ -5,6 +5,7 @@ import { statfs } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
 import { type HeldDirectory, splitParent } from './contained-path.ts';
 import { Descriptor } from './descriptor.ts';
+import { isInMemory } from './in-memory.ts';
 import { allocateBlocks } from './libc.ts';
 import type { FileCreateOptions } from './port.ts';
 import { errnoOf, isMissing, posixError, quoted } from './posix-errors.ts';
@@ -80,13 +81,8 @@ async function resume(
   }
 }
 
-/** By its magic in linux/magic.h. */
-const TMPFS = 0x01021994;
-
-const isInMemory = async (fd: number): Promise<boolean> => (await statfs(placeOf(fd))).type === TMPFS;
-
 async function lookForRoom(fd: number, bytes: number): Promise<void> {
-  const { bavail, blocks, bsize } = await statfs(placeOf(fd));
+  const { bavail, blocks, bsize } = await statfs(`/proc/self/fd/${fd}`);
   // Without blocks it has no size to tell.
   if (blocks > 0 && bavail * bsize < bytes) throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
 }
@@ -97,5 +93,3 @@ async function takeRoom(fd: number, bytes: number): Promise<void> {
     if (NO_ROOM.has(errnoOf(error) ?? '')) throw error;
   });
 }
-
-const placeOf = (fd: number): string => `/proc/self/fd/${fd}`;

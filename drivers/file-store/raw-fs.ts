@@ -62,12 +62,6 @@ export async function writeFd(fd: number, from: Buffer, position: number, mostBy
   }
 }
 
-/**
- * Of one write through the page cache. The kernel looks for as much memory in one piece as a write covers: writes of 4 MiB took ten times the processor's time of
- * 256 KiB on ext4 (docs/performance.md).
- */
-export const CACHED_WRITE_BYTES = 256 * 1024;
-
 /** What is no instant leaves the time as it is: the content is worth more. */
 export async function setModified(fd: number, modifiedAt: string): Promise<void> {
   const nanoseconds = nanosecondsOf(modifiedAt);
