@@ -47,7 +47,12 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
       eventsPerRun: policies.eventsPerRun,
     },
     ...checkpointCopies(site),
+    checkpoints: checkpointRetention(site),
   };
+}
+
+function checkpointRetention({ checkpoints: { keepEvery, keepDays, supersede } }: Site): NonNullable<AllocationPlan['checkpoints']> {
+  return { keepDays, supersede, ...(keepEvery === undefined ? {} : { keepEvery }) };
 }
 
 function checkpointCopies({ erasureSet }: Site): Pick<AllocationPlan, 'checkpointCopies'> {

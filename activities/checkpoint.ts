@@ -1,6 +1,6 @@
 /** Checkpoints: room for them, the two-copy commit, the drain to the erasure set, and the way back. */
 import { join } from 'node:path';
-import { metricMeter } from '@temporalio/activity';
+import { Context, metricMeter } from '@temporalio/activity';
 import { commitCopies, confirmWritten, readCommitRecord } from '../datapath/checkpoint/commit.ts';
 import { drainFiles, removeDrained, verifyFiles } from '../datapath/checkpoint/drain.ts';
 import { readDrainedRecord } from '../datapath/checkpoint/drained.ts';
@@ -17,10 +17,12 @@ import {
 } from '../model/checkpoint.ts';
 import { PenstockError } from '../model/errors.ts';
 import { fabricOfRack } from '../model/fabric.ts';
+import { queryNames, signalNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
+import { recordKept } from './checkpoint-retention.ts';
 import { effect, type Run } from './effect.ts';
 import { reportingDamage } from './repair-queue.ts';
-import { dropFromRing, findSecond, removeGlobalCopy } from './second-copy.ts';
+import { dropFromRing, findSecond, markDrained, removeGlobalCopy } from './second-copy.ts';
 import { withinDrainWindow } from './windows.ts';
 
 export interface InRack extends CheckpointKey {
@@ -32,6 +34,15 @@ export interface PrepareCheckpointRequest extends InRack {
   readonly expiresAt: string;
 }
 
+export interface DrainOne extends InRack {
+  /** ISO instant: the work from here on is lost with this rack, for no later checkpoint of the allocation was drained when this one was committed. Absent in drains of before 0.3. */
+  readonly safeUntil?: string;
+  /** Why it is kept for good. */
+  readonly keep?: string;
+  /** Its workflow is told before the first byte is stored: until then it may be superseded. */
+  readonly maySupersede?: boolean;
+}
+
 export type CheckpointActivities = ReturnType<typeof createCheckpointActivities>;
 
 export function createCheckpointActivities(stores: Stores) {
@@ -40,12 +51,23 @@ export function createCheckpointActivities(stores: Stores) {
     return { directory, local: stores.nodeFiles(key.nodeId), rack: stores.rackFiles(key.rackId, key.nodeId) };
   };
   /** As large as the commit's record says. Without one there is nothing to move, and who was to move it says why. */
-  const inWindow = async (request: InRack, run: Run, work: (limited: { readonly limiter?: RateLimiter }) => Promise<void>): Promise<void> => {
+  const inWindow = async (request: DrainOne, run: Run, work: (limited: { readonly limiter?: RateLimiter }) => Promise<void>): Promise<void> => {
     const { directory, rack } = copies(request);
     const fabric = fabricOfRack(stores.site.fabrics, request.rackId);
     const record = fabric === undefined ? undefined : await readCommitRecord(rack, directory);
     if (fabric === undefined || !record) await work({});
-    else await withinDrainWindow({ fabric, tenant: request.tenant, record }, run, (limiter) => work({ limiter }));
+    else {
+      const atRisk = { bytes: record.bytes, committedAt: request.safeUntil ?? record.committedAt };
+      await withinDrainWindow({ fabric, tenant: request.tenant, record: atRisk }, run, (limiter) => work({ limiter }));
+    }
+  };
+
+  const dropCopies = async (request: InRack, run: Run): Promise<void> => {
+    const { directory, rack, local } = copies(request);
+    await rack.remove(directory);
+    await removeGlobalCopy(stores, request);
+    await local.remove(directory);
+    await dropFromRing(stores, request, run.attempt);
   };
 
   return {
@@ -92,15 +114,20 @@ export function createCheckpointActivities(stores: Stores) {
       }),
 
     /** Within a window, where the rack drains over a fabric that has a broker; so is the reading back. */
-    drainToErasureSet: (request: InRack): Promise<void> =>
-      effect((run) => {
+    drainToErasureSet: (request: DrainOne): Promise<void> =>
+      effect(async (run) => {
         const { directory, rack } = copies(request);
         const drain = { racks: stores.shardRacks, prefix: checkpointPrefix(request), source: rack, directory, attempt: run.attempt, signal: run.signal };
-        return inWindow(request, run, (limited) => drainFiles({ ...drain, onProgress: run.report, ...limited }));
+        // Before it is drained: what is to be kept is never there without the word that keeps it.
+        if (request.keep !== undefined) await recordKept(stores, request, request.keep);
+        await inWindow(request, run, async (limited) => {
+          if (request.maySupersede) await tellBegun();
+          await drainFiles({ ...drain, onProgress: run.report, ...limited });
+        });
       }),
 
     /** Every shard of every file is read back from its rack before the in-rack copy may go. */
-    verifyDrained: (request: InRack): Promise<void> =>
+    verifyDrained: (request: DrainOne): Promise<void> =>
       effect((run) =>
         reportingDamage(stores, (onDamage) => {
           const drained = { racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal };
@@ -108,22 +135,25 @@ export function createCheckpointActivities(stores: Stores) {
         }),
       ),
 
+    /** Only after {@link verifyDrained}; the ring may let go of its copy from then on, too. */
     releaseRackCopy: (request: InRack): Promise<void> =>
-      effect(async () => {
+      effect(async (run) => {
         const { directory, rack } = copies(request);
+        // A job may have spoilt its record by now: what it has in the ring is let go of as long as the erasure set has it.
+        const record = await readCommitRecord(rack, directory).catch(() => undefined);
+        if (record) await markDrained(stores, request, record, run.attempt);
         await rack.remove(directory);
         await removeGlobalCopy(stores, request);
       }),
 
     abandonCheckpoint: (request: InRack): Promise<void> =>
       effect(async (run) => {
-        const { directory, rack, local } = copies(request);
         await removeDrained({ racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal });
-        await rack.remove(directory);
-        await removeGlobalCopy(stores, request);
-        await local.remove(directory);
-        await dropFromRing(stores, request, run.attempt);
+        await dropCopies(request, run);
       }),
+
+    /** Of one whose drain never began: the erasure set, which may be away, has nothing of it. */
+    dropCheckpointCopies: (request: InRack): Promise<void> => effect((run) => dropCopies(request, run)),
 
     /** NotFound where the file asked for is none of the checkpoint. */
     restoreFromErasureSet: ({ file, ...key }: RestoreRequest): Promise<{ path: string; files: number; bytes: number; degradedRacks: string[] }> =>
@@ -145,4 +175,11 @@ export function createCheckpointActivities(stores: Stores) {
         return { path: directory, ...restored };
       }),
   };
+}
+
+/** Once: a signal is history, and attempts may be many. */
+async function tellBegun(): Promise<void> {
+  const { client, info } = Context.current();
+  const drain = client.workflow.getHandle(info.workflowExecution?.workflowId ?? '');
+  if (!(await drain.query<boolean>(queryNames.drainBegun))) await drain.signal(signalNames.drainBegun);
 }

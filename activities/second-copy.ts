@@ -4,9 +4,9 @@ import { type RingCopy, ringCopies } from '../datapath/checkpoint/ring-copies.ts
 import { openRingDevice } from '../datapath/checkpoint/ring-device.ts';
 import { scanRing } from '../datapath/checkpoint/ring-scan.ts';
 import { nodeConfig, type Stores } from '../drivers/open-site.ts';
-import { type CheckpointKey, droppedMarker, globalCheckpointDirectory, ringKey } from '../model/checkpoint.ts';
+import { type CheckpointKey, drainedMarker, droppedMarker, globalCheckpointDirectory, ringKey } from '../model/checkpoint.ts';
 import type { CheckpointRecord } from '../model/checkpoint-record.ts';
-import { absent } from '../model/errors.ts';
+import { absent, PenstockError } from '../model/errors.ts';
 
 export interface OnNode extends CheckpointKey {
   readonly nodeId: string;
@@ -24,6 +24,19 @@ export async function findSecond(stores: Stores, request: OnNode): Promise<{ rea
 export async function dropFromRing(stores: Stores, request: OnNode, attempt: string): Promise<void> {
   if ((await copiesInRing(stores, request)).length === 0) return;
   await stores.nodeFiles(request.nodeId).write(droppedMarker(request), Buffer.alloc(0), { replace: true, attempt });
+}
+
+/**
+ * The ring may let go of it, for the erasure set's copy was read back. Without the marker it asks the erasure set, as long as that has it: so a node that is
+ * away, or no longer of this site, does not hold up the release.
+ */
+export async function markDrained(stores: Stores, request: OnNode, { digest }: Pick<CheckpointRecord, 'digest'>, attempt: string): Promise<void> {
+  try {
+    const inRing = (await copiesInRing(stores, request)).some(({ record }) => record?.digest === digest);
+    if (inRing) await stores.nodeFiles(request.nodeId).write(drainedMarker(request), Buffer.from(digest), { replace: true, attempt });
+  } catch (error) {
+    if (!(error instanceof PenstockError)) throw error;
+  }
 }
 
 async function copiesInRing({ site }: Stores, request: OnNode): Promise<RingCopy[]> {

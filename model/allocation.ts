@@ -52,6 +52,7 @@ export const ReserveCheckpointSchema = z.strictObject({
   checkpointId: IdentifierSchema.describe('New for each checkpoint'),
   bytes: BytesSchema.describe('Upper bound of what will be written'),
   nodeId: IdentifierSchema.optional().describe('The node that writes it; the first assigned node where absent'),
+  keep: z.boolean().optional().describe('true: it stays when others go after the end of the allocation, and no newer one supersedes it'),
 });
 export const CommitCheckpointSchema = z.strictObject({ checkpointId: IdentifierSchema.describe('The id it was reserved under') });
 export const FinishSchema = z.strictObject({

@@ -28,12 +28,17 @@ export interface CommittedCheckpoint {
 
 export interface CheckpointStatus {
   readonly checkpointId: string;
-  readonly state: 'reserved' | 'committed' | 'drained' | 'abandoned' | 'stuck';
+  /** superseded: a newer one was committed before its drain began, and its copies were dropped. */
+  readonly state: 'reserved' | 'committed' | 'drained' | 'abandoned' | 'stuck' | 'superseded';
   readonly rackId: string;
   readonly nodeId: string;
   readonly bytes: number;
   readonly files: number;
   readonly reason?: string;
+  /** From its commit on, ISO instant. */
+  readonly committedAt?: string;
+  /** Why it is kept for good, and not superseded; absent where it is not. */
+  readonly keep?: string;
 }
 
 export interface CheckpointKey extends AllocationKey {
@@ -47,7 +52,9 @@ export interface RestoreRequest extends CheckpointKey {
 export const drainWorkflowId = (key: CheckpointKey): string => `drain/${key.tenant}/${key.project}/${key.allocationId}/${key.checkpointId}`;
 
 /** Key prefix of a checkpoint in the erasure set; ends with `/`. */
-export const checkpointPrefix = (key: CheckpointKey): string => `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/${key.checkpointId}/`;
+export const checkpointPrefix = (key: CheckpointKey): string => `${checkpointsPrefix(key)}${key.checkpointId}/`;
+/** Of all checkpoints of an allocation. */
+export const checkpointsPrefix = (key: AllocationKey): string => `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/`;
 
 /** Both the node's and the rack's copy of a checkpoint lie below this path of their store. */
 export const checkpointDirectory = (key: AllocationKey, checkpointId: string): string => `${checkpointsDirectory(key)}/${checkpointId}`;
@@ -66,6 +73,8 @@ export function parseRingKey(text: string): CheckpointKey {
 }
 /** A file on the node that says that its ring may let go of a checkpoint that was never drained. */
 export const droppedMarker = (key: CheckpointKey): string => `dropped-checkpoints/${ringKey(key)}`;
+/** The same of one whose copy in the erasure set was read back; holds the digest of its commit. Until the ring needs the room, it offers it all the same. */
+export const drainedMarker = (key: CheckpointKey): string => `drained-checkpoints/${ringKey(key)}`;
 
 /** The record written last: without it a checkpoint does not exist. */
 export const COMMIT_RECORD = 'penstock-commit.json';

@@ -1,8 +1,9 @@
 /**
- * Where a checkpoint is written while the job waits: the node's ring and a target in its own rack. An array outside of the rack is never on this path: it would
- * add its latency to every commit, and its failure to every rack's.
+ * The site file's `checkpoints`: which of them stay (checkpoint-retention.ts), and where one is written while the job waits, the node's ring and a target in
+ * its own rack. An array outside of the rack is never on this path: it would add its latency to every commit, and its failure to every rack's.
  */
 import * as z from 'zod';
+import { checkpointRetentionFields } from './checkpoint-retention.ts';
 import { IdentifierSchema } from './identifiers.ts';
 import { BytesSchema } from './quantity.ts';
 
@@ -40,6 +41,7 @@ export const CommitPathSchema = z.strictObject({
     .array(RackTargetSchema)
     .default([])
     .describe('In-rack stores that nodes name; a node that names none writes to the directory of its rack below rackRoot'),
+  ...checkpointRetentionFields,
 });
 
 export type CommitPath = z.output<typeof CommitPathSchema>;

@@ -39,12 +39,15 @@ export const queryNames = {
   transferStatus: 'transferStatus',
   storeLimits: 'storeLimits',
   brokerState: 'brokerState',
+  drainBegun: 'drainBegun',
 } as const;
 
 /** Sent by Penstock's own activities and workflows, not by schedulers. */
 export const signalNames = {
   stagingReport: 'stagingReport',
   checkpointDrained: 'checkpointDrained',
+  drainBegun: 'drainBegun',
+  checkpointSuperseded: 'checkpointSuperseded',
   unitProgress: 'unitProgress',
   repairsQueued: 'repairsQueued',
 } as const;

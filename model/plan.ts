@@ -1,4 +1,5 @@
 /** What admission answers: the declaration resolved against the site, and the site's policies as workflows need them. */
+import type { CheckpointRetention } from './checkpoint-retention.ts';
 import type { ResolvedData } from './data-declaration.ts';
 import type { Policies } from './site.ts';
 
@@ -12,4 +13,6 @@ export interface AllocationPlan {
   readonly policies: WorkflowPolicies;
   /** Sets of other sites that each drained checkpoint is copied to; absent where none is, and in plans from before 0.3. */
   readonly checkpointCopies?: readonly string[];
+  /** Which checkpoints stay; absent in plans from before 0.3, whose checkpoints all do. */
+  readonly checkpoints?: Pick<CheckpointRetention, 'keepEvery' | 'keepDays' | 'supersede'>;
 }

@@ -11,8 +11,14 @@ export interface StagingReport {
 
 export interface DrainReport {
   readonly checkpointId: string;
-  readonly state: 'drained' | 'abandoned' | 'stuck';
+  readonly state: 'drained' | 'abandoned' | 'stuck' | 'superseded';
   readonly reason?: string;
+}
+
+/** What an allocation tells a drain that may not have begun: a newer checkpoint of the same node is committed. */
+export interface Superseding {
+  /** Its id. */
+  readonly by: string;
 }
 
 export interface FinishAnswer {

@@ -168,7 +168,7 @@ const SiteFieldsSchema = z.strictObject({
   fabrics: z.record(IdentifierSchema, SiteFabricSchema).default({}).describe('Networks whose bandwidth is granted by a broker, by name; none where absent'),
   rackRoot: z.string().describe('Where movers see the in-rack checkpoint storage, one directory per rack'),
   nodes: z.array(NodeSchema).min(1).describe('The compute nodes that jobs run on'),
-  checkpoints: CommitPathSchema.prefault({}).describe('How checkpoints are written while the job waits'),
+  checkpoints: CommitPathSchema.prefault({}).describe('How checkpoints are written while the job waits, and which of them are kept'),
   policies: PoliciesSchema.prefault({}).describe('What the site promises and allows'),
 });
 

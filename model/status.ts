@@ -18,7 +18,7 @@ export interface AllocationStatus {
   readonly nodes: readonly string[];
   /** The newest first, at most 20; `checkpointCounts` counts all. */
   readonly checkpoints: readonly CheckpointStatus[];
-  readonly checkpointCounts: { readonly reserved: number; readonly committed: number; readonly drained: number };
+  readonly checkpointCounts: { readonly reserved: number; readonly committed: number; readonly drained: number; readonly superseded?: number };
   readonly outcome?: 'succeeded' | 'failed';
   readonly cancel?: { readonly mode: 'drain' | 'abandon'; readonly reason: string };
   /** Why it waits or why it failed. */
@@ -48,7 +48,7 @@ export function renderDetails(status: AllocationStatus): string {
       (readiness.bytesPerSecond > 0 ? ` at ${formatBandwidth(readiness.bytesPerSecond)}` : '') +
       (readiness.etaSeconds ? `, ready in about ${formatSeconds(readiness.etaSeconds)}` : ''),
     `- nodes: ${status.holdsNodes ? status.nodes.join(', ') : 'none held'}`,
-    `- checkpoints: ${status.checkpointCounts.committed} committed, ${status.checkpointCounts.drained} drained`,
+    `- checkpoints: ${status.checkpointCounts.committed} committed, ${status.checkpointCounts.drained} drained${supersededText(status)}`,
   );
   if (status.output) {
     const { output } = status;
@@ -60,5 +60,8 @@ export function renderDetails(status: AllocationStatus): string {
   lines.push('', ...status.journal.map((entry) => `- ${entry.at} ${entry.text}`));
   return lines.join('\n');
 }
+
+export const supersededText = ({ checkpointCounts: { superseded } }: Pick<AllocationStatus, 'checkpointCounts'>): string =>
+  superseded === undefined ? '' : `, ${superseded} superseded`;
 
 const percent = (share: number): string => `${Math.floor(share * 100)} %`;

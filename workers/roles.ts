@@ -5,6 +5,7 @@ import { createAdmissionActivities } from '../activities/admission.ts';
 import { createBrokerActivities } from '../activities/broker.ts';
 import { createCheckActivities } from '../activities/check.ts';
 import { createCheckpointActivities } from '../activities/checkpoint.ts';
+import { createCheckpointRetentionActivities } from '../activities/checkpoint-retention.ts';
 import { createLimitActivities, createLimitWatch } from '../activities/limits.ts';
 import { createLogActivities } from '../activities/logs.ts';
 import { createNodeActivities } from '../activities/node.ts';
@@ -76,6 +77,7 @@ function dataPlans(stores: Stores): WorkerPlan[] {
         ...createLogActivities(stores),
         ...checkpoints,
         ...createRetentionActivities(stores),
+        ...createCheckpointRetentionActivities(stores),
         ...createCheckActivities(stores, limits),
         ...createReplicationActivities(stores),
         survey: staging.survey,

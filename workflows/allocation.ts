@@ -43,6 +43,7 @@ import {
   archiveOutput,
   awaitDrains,
   dropUncommitted,
+  leaveCheckpoints,
   publishOutput,
   releaseHoldings,
   releaseNodes,
@@ -280,5 +281,6 @@ async function release(state: AllocationState): Promise<void> {
     HELD.filter((kind) => kind !== 'snapshots' || !keepSnapshots),
   );
   await dropUncommitted(state);
+  await leaveCheckpoints(state);
   record(state, `everything held is given back${keepSnapshots ? '; snapshots end by their own expiry' : ''}`);
 }

@@ -1,23 +1,33 @@
 /**
  * Drains one committed checkpoint from its rack to the erasure set. Outlives the job and its allocation: whatever happens
- * to them, an acknowledged checkpoint is finished here. Only an explicit cancellation (abandon) drops it.
+ * to them, an acknowledged checkpoint is finished here. Only an explicit cancellation (abandon) drops it, or, by the site's policy and before a byte is
+ * stored, a newer checkpoint of its node.
  */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { ApplicationFailure, CancellationScope, getExternalWorkflowHandle, isCancellation, ParentClosePolicy, patched, startChild } from '@temporalio/workflow';
-import type { CheckpointActivities } from '../activities/checkpoint.ts';
-import type { CheckpointKey } from '../model/checkpoint.ts';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  defineQuery,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  ParentClosePolicy,
+  patched,
+  setCurrentDetails,
+  setHandler,
+  startChild,
+} from '@temporalio/workflow';
+import type { CheckpointActivities, DrainOne } from '../activities/checkpoint.ts';
 import { rackQueue } from '../model/identifiers.ts';
-import { signalNames } from '../model/messages.ts';
+import { queryNames, signalNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
 import { checkpointCopy, replicateWorkflowId } from '../model/replication.ts';
-import type { DrainReport } from '../model/reports.ts';
+import type { DrainReport, Superseding } from '../model/reports.ts';
 import { messageOf } from './failures.ts';
 import { activities } from './presets.ts';
 import type { replicate } from './replicate.ts';
 
-export interface DrainRequest extends CheckpointKey {
-  readonly rackId: string;
-  readonly nodeId: string;
+export interface DrainRequest extends DrainOne {
   readonly bytes: number;
   /** The allocation to tell; it may be over by then. */
   readonly allocation: string;
@@ -26,19 +36,39 @@ export interface DrainRequest extends CheckpointKey {
   readonly copies?: readonly string[];
 }
 
+const begun = defineSignal(signalNames.drainBegun);
+const hasBegun = defineQuery<boolean>(queryNames.drainBegun);
+const superseded = defineSignal<[Superseding]>(signalNames.checkpointSuperseded);
+
 export async function drainCheckpoint(request: DrainRequest): Promise<DrainReport> {
+  const waiting = new CancellationScope();
+  let isBegun = false;
+  let by: string | undefined;
+  setHandler(hasBegun, () => isBegun);
+  setHandler(begun, () => {
+    isBegun = true;
+  });
+  setHandler(superseded, (newer) => {
+    if (isBegun || by !== undefined || request.keep !== undefined) return;
+    by = newer.by;
+    waiting.cancel();
+  });
   const rack = (summary: string) =>
     activities<CheckpointActivities>('bulk', { queue: rackQueue(request.rackId), heartbeatSeconds: request.heartbeatSeconds, summary });
   const size = `checkpoint ${request.checkpointId}, ${formatBytes(request.bytes)}`;
   let report: DrainReport;
   try {
-    await rack(`drain ${size}, rack ${request.rackId} -> erasure set 14+4`).drainToErasureSet(request);
+    await waiting.run(() => rack(`drain ${size}, rack ${request.rackId} -> erasure set 14+4`).drainToErasureSet(request));
+    // Where it was called off too late, it is stored, and goes on.
+    isBegun = true;
+    by = undefined;
     await rack(`read back every shard of ${size}`).verifyDrained(request);
     await rack(`release the in-rack copy of ${size}`).releaseRackCopy(request);
     report = { checkpointId: request.checkpointId, state: 'drained' };
   } catch (error) {
-    report = await CancellationScope.nonCancellable(() => giveUp(request, error));
+    report = await CancellationScope.nonCancellable(() => giveUp(request, error, { by, isBegun }));
   }
+  if (report.state === 'superseded') setCurrentDetails(`**superseded** ${report.reason} before its drain began; its copies were dropped`);
   await CancellationScope.nonCancellable(() => tell(request, report));
   if (report.state === 'drained' && request.copies) {
     // Remove after 2027-06-01: drains started before 0.3 have ended by then.
@@ -67,19 +97,30 @@ async function beginCopies(request: DrainRequest, copies: readonly string[]): Pr
   }
 }
 
-/** Abandoned: shards and copies go. Failed for good: everything stays for a person to look at. */
-async function giveUp(request: DrainRequest, error: unknown): Promise<DrainReport> {
+interface GivenUp {
+  /** The newer checkpoint, where one superseded it. */
+  readonly by: string | undefined;
+  readonly isBegun: boolean;
+}
+
+/** Abandoned, or superseded by a newer one: shards and copies go. Failed for good: everything stays for a person to look at. */
+async function giveUp(request: DrainRequest, error: unknown, { by, isBegun }: GivenUp): Promise<DrainReport> {
+  const { checkpointId, rackId, heartbeatSeconds } = request;
   if (!isCancellation(error)) {
     const message = messageOf(error);
-    await tell(request, { checkpointId: request.checkpointId, state: 'stuck', reason: message });
+    await tell(request, { checkpointId, state: 'stuck', reason: message });
     throw ApplicationFailure.nonRetryable(`${message} The in-rack copy is kept; mend the cause, then reset this workflow.`, 'DrainStuck');
   }
-  await activities<CheckpointActivities>('bulk', {
-    queue: rackQueue(request.rackId),
-    heartbeatSeconds: request.heartbeatSeconds,
-    summary: `drop checkpoint ${request.checkpointId} and its shards`,
-  }).abandonCheckpoint(request);
-  return { checkpointId: request.checkpointId, state: 'abandoned' };
+  const drop = (what: string) =>
+    activities<CheckpointActivities>('bulk', { queue: rackQueue(rackId), heartbeatSeconds, summary: `drop checkpoint ${checkpointId}${what}` });
+  if (by === undefined) {
+    await drop(' and its shards').abandonCheckpoint(request);
+    return { checkpointId, state: 'abandoned' };
+  }
+  // It may have begun in the moment in which it was called off.
+  if (isBegun) await drop(' and its shards').abandonCheckpoint(request);
+  else await drop(`, superseded by ${by}`).dropCheckpointCopies(request);
+  return { checkpointId, state: 'superseded', reason: `by ${by}` };
 }
 
 async function tell(request: DrainRequest, report: DrainReport): Promise<void> {

@@ -12,6 +12,7 @@ export { repair } from './repair.ts';
 export { replicate } from './replicate.ts';
 export { restoreCheckpoint } from './restore-checkpoint.ts';
 export { retain } from './retain.ts';
+export { retainCheckpoints } from './retain-checkpoints.ts';
 export { scrub } from './scrub.ts';
 export { sweep } from './sweep.ts';
 export { transfer } from './transfer.ts';

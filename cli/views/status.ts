@@ -2,7 +2,7 @@
 import type { CheckpointStatus } from '../../model/checkpoint.ts';
 import { formatBandwidth, formatBytes, formatSeconds } from '../../model/quantity.ts';
 import type { Readiness } from '../../model/readiness.ts';
-import type { AllocationStatus } from '../../model/status.ts';
+import { type AllocationStatus, supersededText } from '../../model/status.ts';
 import { escapeLine } from '../output/escape.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
 
@@ -52,12 +52,13 @@ export function checkpointsText(checkpoints: readonly CheckpointStatus[]): strin
     each.rackId,
     String(each.files),
     formatBytes(each.bytes),
-    each.reason ?? '',
+    each.reason ?? (each.keep === undefined ? '' : `kept: ${each.keep}`),
   ]);
   return rows.length === 0 ? 'no checkpoints' : renderTable(['checkpoint', 'state', 'node', 'rack', 'files', 'size', 'reason'], rows);
 }
 
-function checkpointsLine({ checkpointCounts: counts }: AllocationStatus): string | undefined {
+function checkpointsLine(status: AllocationStatus): string | undefined {
+  const { checkpointCounts: counts } = status;
   if (counts.reserved + counts.committed + counts.drained === 0) return undefined;
-  return `${counts.reserved} reserved, ${counts.committed} committed, ${counts.drained} drained`;
+  return `${counts.reserved} reserved, ${counts.committed} committed, ${counts.drained} drained${supersededText(status)}`;
 }

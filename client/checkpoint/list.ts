@@ -1,8 +1,8 @@
 /** The checkpoints that a node may restart from: each has a commit record somewhere. One that was being written when its job died has none. */
+import { listDrained } from '../../datapath/checkpoint/drained.ts';
 import type { CopyFault, CopyName } from '../../datapath/checkpoint/nearest.ts';
-import { listErasureObjects } from '../../datapath/erasure/index.ts';
 import type { FileStore } from '../../drivers/file-store/port.ts';
-import { COMMIT_RECORD, checkpointPrefix, checkpointsDirectory, parseRingKey, ringKey } from '../../model/checkpoint.ts';
+import { checkpointsDirectory, checkpointsPrefix, parseRingKey, ringKey } from '../../model/checkpoint.ts';
 import type { AllocationKey } from '../../model/identifiers.ts';
 import { copiesOffNode, faultOf, type OnNode, type ReadRing, withRing } from './copies.ts';
 import { type CheckpointStores, requireNode } from './node.ts';
@@ -51,31 +51,16 @@ function ringIds({ offered }: ReadRing, allocation: AllocationKey): string[] {
 
 function listersOf(stores: CheckpointStores, { allocation, nodeId, signal }: ListCheckpoints): [CopyName, () => Promise<readonly string[]>][] {
   const { rackId } = requireNode(stores, nodeId);
-  // Without an id the prefix ends with two slashes.
-  const prefix = checkpointPrefix({ ...allocation, checkpointId: '' }).slice(0, -1);
+  const prefix = checkpointsPrefix(allocation);
   return [
     ['rack', () => directoriesIn(stores.rackFiles(rackId, nodeId), checkpointsDirectory(allocation))],
     ['global', () => directoriesIn(stores.hotFiles, prefix.slice(0, -1))],
-    ['erasure set', () => recordsBelow(stores, prefix, signal)],
+    ['erasure set', () => listDrained({ racks: stores.shardRacks, prefix, signal })],
   ];
 }
 
 async function directoriesIn(store: FileStore, path: string): Promise<readonly string[]> {
   return (await store.hasDirectory(path)) ? await store.listDirectories(path) : [];
-}
-
-async function recordsBelow({ shardRacks }: CheckpointStores, prefix: string, signal: AbortSignal): Promise<string[]> {
-  const ids: string[] = [];
-  let after: string | undefined;
-  do {
-    const page = await listErasureObjects({ racks: shardRacks, prefix, after, signal });
-    for (const key of page.keys) {
-      const [id = '', name, ...below] = key.slice(prefix.length).split('/');
-      if (name === COMMIT_RECORD && below.length === 0) ids.push(id);
-    }
-    after = page.next;
-  } while (after !== undefined);
-  return ids;
 }
 
 async function offer(

@@ -6,7 +6,17 @@ import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import { type DescribedFile, type DrainedFile, type DrainedRecord, DrainedRecordSchema, packName } from '../../model/drained-record.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
-import { type EndangeredObject, newWriteId, type Pack, type PackMember, packOf, readErasureObject, writeErasureObject } from '../erasure/index.ts';
+import {
+  type EndangeredObject,
+  listErasureObjects,
+  newWriteId,
+  type Pack,
+  type PackMember,
+  packOf,
+  readErasureObject,
+  writeErasureObject,
+} from '../erasure/index.ts';
+import { locateErasureObject } from '../erasure/locate.ts';
 import { decodeCrc32c } from '../transfer/crc32c.ts';
 import { inLanes } from '../transfer/lanes.ts';
 
@@ -105,6 +115,37 @@ export async function demandDrainedRecord(request: InErasureSet): Promise<Draine
   throw new PenstockError('NotFound', `the erasure set holds no committed checkpoint ${request.prefix}`, {
     nextStep: 'List the allocation: it may still be draining.',
   });
+}
+
+/** The ids of those below the prefix, which ends with `/`, that have a record. */
+export async function listDrained({ racks, prefix, signal }: InErasureSet): Promise<string[]> {
+  const ids: string[] = [];
+  let after: string | undefined;
+  do {
+    const page = await listErasureObjects({ racks, prefix, after, signal });
+    for (const key of page.keys) {
+      const [id = '', name, ...below] = key.slice(prefix.length).split('/');
+      if (name === COMMIT_RECORD && below.length === 0) ids.push(id);
+    }
+    after = page.next;
+  } while (after !== undefined);
+  return ids;
+}
+
+/** The keys of all its objects; the record's is the last. */
+export const keysOfDrained = (record: DrainedRecord, prefix: string): string[] => [...unitsOf(record).map(({ name }) => prefix + name), prefix + COMMIT_RECORD];
+
+/** By names and lengths: every object of it can be read now, as far as the racks tell. Rot is what scrubs find. */
+export async function isWholeByLength({ racks, prefix, signal }: InErasureSet, record: DrainedRecord): Promise<boolean> {
+  for (const key of keysOfDrained(record, prefix)) {
+    try {
+      if ((await locateErasureObject({ racks, key, signal })).margin < 0) return false;
+    } catch (error) {
+      if (error instanceof PenstockError && error.type === 'NotFound') return false;
+      throw error;
+    }
+  }
+  return true;
 }
 
 /** What makes it a checkpoint; only after all that it names is committed. Conflict where another record is there. */

@@ -1,7 +1,7 @@
 /** What a ring needs before the next checkpoint: commits that a crash cut short are finished, and what is safe elsewhere is let go. */
 import type { FileStore } from '../../drivers/file-store/port.ts';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { type CheckpointKey, checkpointDirectory, checkpointPrefix, droppedMarker, parseRingKey } from '../../model/checkpoint.ts';
+import { type CheckpointKey, checkpointDirectory, checkpointPrefix, drainedMarker, droppedMarker, parseRingKey } from '../../model/checkpoint.ts';
 import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
 import { encodeCrc32c } from '../transfer/crc32c.ts';
 import { combineCrc32c } from '../transfer/crc32c-combine.ts';
@@ -39,7 +39,10 @@ export async function keepUpRing(ring: Ring, device: RingDevice, surroundings: R
     return mayGo;
   });
   const left = new Set(ring.entries().map(({ header }) => header?.key));
-  for (const { key } of copies) if (!left.has(key)) await surroundings.node.remove(droppedMarker(parseRingKey(key)));
+  for (const { key } of copies) {
+    if (left.has(key)) continue;
+    for (const marker of [droppedMarker, drainedMarker]) await surroundings.node.remove(marker(parseRingKey(key)));
+  }
   return bytes;
 }
 
@@ -62,8 +65,16 @@ function holdsAll({ chunks }: RingCopy, { files }: CheckpointRecord): boolean {
 
 async function mayLetGo(key: CheckpointKey, record: CheckpointRecord | undefined, { node, rack, racks, signal }: RingSurroundings): Promise<boolean> {
   if (await node.stat(droppedMarker(key))) return true;
-  const inRack = record ?? (await readCommitRecord(rack, checkpointDirectory(key, key.checkpointId)));
-  const drained = await readDrainedRecord({ racks, prefix: checkpointPrefix(key), signal });
+  if (record && (await isMarkedDrained(node, key, record))) return true;
+  // The rack lets go of its copy once every byte of the erasure set's was read back: a record there alone proves nothing of that.
+  if (await readCommitRecord(rack, checkpointDirectory(key, key.checkpointId))) return false;
   // Without a record anywhere it was never acknowledged.
-  return inRack === undefined || drained?.digest === inRack.digest;
+  if (!record) return true;
+  return (await readDrainedRecord({ racks, prefix: checkpointPrefix(key), signal }))?.digest === record.digest;
+}
+
+/** It names the content: an id may be used again once its checkpoint is gone from everywhere else. */
+async function isMarkedDrained(node: FileStore, key: CheckpointKey, { digest }: CheckpointRecord): Promise<boolean> {
+  const marker = drainedMarker(key);
+  return (await node.stat(marker)) !== undefined && (await node.readBytes(marker)).toString('utf8') === digest;
 }

@@ -90,6 +90,8 @@ export interface ObjectStore {
   retain(bucket: string, key: string, retention: ObjectRetention, versionId?: string, signal?: AbortSignal): Promise<void>;
   /** Undefined where the object has none. */
   retention(bucket: string, key: string, versionId?: string, signal?: AbortSignal): Promise<ObjectRetention | undefined>;
+  /** Why `remove` would be denied now; undefined where it would not, also where there is no such object. */
+  hold(bucket: string, key: string, options?: { signal?: AbortSignal | undefined }): Promise<ObjectHold | undefined>;
 
   /**
    * Ends uploads in parts that were begun before the instant and never finished: what killed attempts left, paid for and unseen. Absent where a
@@ -224,6 +226,11 @@ export interface WrittenObject {
 }
 /** What the store itself put together; it may tell no CRC32C of it. */
 export type StoredObject = Omit<WrittenObject, 'crc32c'> & { readonly crc32c: string | undefined; readonly foreign?: ForeignChecksum };
+export interface ObjectHold {
+  readonly onLegalHold: boolean;
+  /** The retention's end, an ISO instant in the future; absent where only a legal hold keeps it. */
+  readonly until?: string;
+}
 export interface ObjectRetention {
   readonly mode: 'COMPLIANCE' | 'GOVERNANCE';
   /** ISO instant. */

@@ -2,7 +2,7 @@
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { PenstockError } from '../../model/errors.ts';
 import { assertObjectKey } from './object-key.ts';
-import type { CopySource, ObjectStore, Upload } from './port.ts';
+import type { CopySource, ObjectHold, ObjectStore, Upload } from './port.ts';
 import { createLockMemory, ensureBucket, ignoreAbsent } from './s3-bucket.ts';
 import { createS3Client, type S3StoreOptions } from './s3-client.ts';
 import { copyObject, copyPart } from './s3-copy.ts';
@@ -97,14 +97,21 @@ export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
     retain: async (bucket, key, retention, versionId, signal) => applyRetention({ ...target(bucket, key), versionId, signal }, retention),
     sweep: (bucket, prefix, olderThan) => sweepUploads(client, store, { bucket, prefix, olderThan }),
     retention: async (bucket, key, versionId, signal) => readRetention({ ...target(bucket, key), versionId, signal }),
+    hold: async (bucket, key, { signal } = {}) => holdOn(target(bucket, key), signal),
   };
 }
 
-async function refuseRetained(target: S3Target, signal: AbortSignal | undefined): Promise<void> {
+async function holdOn(target: S3Target, signal: AbortSignal | undefined): Promise<ObjectHold | undefined> {
   const facts = await headObject(target, signal ? { signal } : {});
-  if (!facts) return;
-  const { retainedUntil: until } = facts;
-  if (!facts.onLegalHold && !(until !== undefined && Date.parse(until) > Date.now())) return;
-  const reason = facts.onLegalHold ? 'a legal hold' : `its retention until ${until}`;
+  if (!facts) return undefined;
+  const { onLegalHold, retainedUntil: until } = facts;
+  const isRetained = until !== undefined && Date.parse(until) > Date.now();
+  return onLegalHold || isRetained ? { onLegalHold, ...(isRetained ? { until } : {}) } : undefined;
+}
+
+async function refuseRetained(target: S3Target, signal: AbortSignal | undefined): Promise<void> {
+  const hold = await holdOn(target, signal);
+  if (!hold) return;
+  const reason = hold.onLegalHold ? 'a legal hold' : `its retention until ${hold.until}`;
   throw new PenstockError('Denied', `${label(target)} cannot be removed: ${reason} holds it.`, { store: target.store });
 }

@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ApplicationFailure, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { RetentionLook } from '../../model/checkpoint-retention.ts';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../../model/identifiers.ts';
 import type { AllocationPlan } from '../../model/plan.ts';
 import type { RetentionStatus } from '../../model/retention.ts';
 import { PoliciesSchema } from '../../model/site.ts';
 import type { AllocationStatus } from '../../model/status.ts';
 import type { RetainRequest } from '../../workflows/retain.ts';
+import type { CheckpointRetentionStatus, RetainCheckpointsRequest } from '../../workflows/retain-checkpoints.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 
 const DAY_MS = 86_400_000;
@@ -87,6 +89,34 @@ describe('years in seconds', { concurrency: false }, () => {
       ],
     );
     assert.equal(status.attestations, 3);
+  });
+
+  test('the checkpoints of an ended allocation are looked at when their days are over, and again as long as one is held, over runs that continue as new', async () => {
+    const looks: number[] = [];
+    const startedAt = await environment.currentTimeMs();
+    const at = (days: number) => new Date(startedAt + days * DAY_MS).toISOString();
+    const removeSuperfluousCheckpoints = async (): Promise<RetentionLook> => {
+      looks.push((await environment.currentTimeMs()) - startedAt);
+      if (looks.length === 2) throw ApplicationFailure.nonRetryable('the racks are denied', 'Denied');
+      return looks.length < 130
+        ? { stay: 2, removed: 1, removedBytes: 1, held: 1, nextLookAt: at(100 + 7 * looks.length) }
+        : { stay: 2, removed: 0, removedBytes: 0, held: 0 };
+    };
+    const { status, runs } = await withWorkers(environment, { control: {}, data: { removeSuperfluousCheckpoints } }, async () => {
+      const handle = await environment.client.workflow.start<(request: RetainCheckpointsRequest) => Promise<CheckpointRetentionStatus>>('retainCheckpoints', {
+        workflowId: 'checkpoint-retention/acme/vision/held',
+        taskQueue: CONTROL_QUEUE,
+        args: [{ tenant: 'acme', project: 'vision', allocationId: 'held', endedAt: at(0), lookAt: at(100), heartbeatSeconds: 30 }],
+      });
+      const result = await handle.result();
+      const { runId } = await environment.client.workflow.getHandle(handle.workflowId).describe();
+      return { status: result, runs: runId === handle.firstExecutionRunId ? 1 : 2 };
+    });
+    const days = looks.map((milliseconds) => milliseconds / DAY_MS);
+    assert.deepEqual(days.slice(0, 4).map(Math.round), [100, 107, 108, 121], 'the second one failed: it is asked again a day later');
+    assert.equal(looks.length, 130);
+    assert.equal(status.removed, 128);
+    assert.ok(runs > 1, 'no history outgrows its bound');
   });
 
   test('an allocation whose job nobody starts loses its pin on time, and fails when the phase is overdue', async () => {

@@ -42,6 +42,12 @@ export const sites = {
   tiny: { hot: { capacity: '1MB' }, policies: {} },
   copying: { hot: {}, policies: {}, replicas: { bern: secondSet('bern', { checkpoints: true }) } },
   brokered: { hot: {}, policies: { eventsPerRun: 300 }, fabrics: { storage: { capacity: '1GB/s', leaseSeconds: 2 } } },
+  superseding: {
+    hot: {},
+    policies: {},
+    fabrics: { storage: { capacity: '1GB/s', leaseSeconds: 2, drains: ['r01'] } },
+    checkpoints: { supersede: 'undrained', keepLast: 1, keepDays: 0.0002 }, // 17 seconds
+  },
 } as const;
 export type SiteName = keyof typeof sites;
 

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { drainFiles } from '../../datapath/checkpoint/drain.ts';
+import { drainFiles, verifyFiles } from '../../datapath/checkpoint/drain.ts';
 import { createFileSink } from '../../datapath/checkpoint/file-sink.ts';
 import { type CheckpointCopy, erasureCopy, fileCopy, ringCopy } from '../../datapath/checkpoint/nearest.ts';
 import { openRing } from '../../datapath/checkpoint/ring.ts';
@@ -76,6 +76,16 @@ export async function checkpointPlaces({ below = tmpdir(), at, ringFile, chance 
   const racks = memorySite();
   const { signal } = new AbortController();
   const keyOf = (checkpointId: string): CheckpointKey => ({ ...ALLOCATION, checkpointId });
+  /** Its first step: all is stored, and nothing was read back. */
+  const drainUnverified = (checkpointId: string): Promise<void> =>
+    drainFiles({
+      racks,
+      prefix: checkpointPrefix(keyOf(checkpointId)),
+      signal,
+      source: rack,
+      directory: checkpointDirectory(ALLOCATION, checkpointId),
+      attempt: 'drain',
+    });
   const same = (sink: CheckpointSink): CheckpointSink => sink;
 
   return {
@@ -140,10 +150,11 @@ export async function checkpointPlaces({ below = tmpdir(), at, ringFile, chance 
 
     /** As the allocation's drain does, but for the read back. */
     async drain(checkpointId: string): Promise<void> {
-      const directory = checkpointDirectory(ALLOCATION, checkpointId);
-      await drainFiles({ racks, prefix: checkpointPrefix(keyOf(checkpointId)), signal, source: rack, directory, attempt: 'drain' });
-      await rack.remove(directory);
+      await drainUnverified(checkpointId);
+      await rack.remove(checkpointDirectory(ALLOCATION, checkpointId));
     },
+    drainUnverified,
+    verify: (checkpointId: string): Promise<void> => verifyFiles({ racks, prefix: checkpointPrefix(keyOf(checkpointId)), signal }),
   };
 }
 

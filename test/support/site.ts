@@ -29,6 +29,8 @@ export interface TestSiteOptions {
   readonly replicas?: Settings;
   /** Networks with a broker. */
   readonly fabrics?: Settings;
+  /** How checkpoints are written and kept. */
+  readonly checkpoints?: Settings;
   readonly services?: readonly SiteService[];
 }
 
@@ -42,6 +44,7 @@ export async function startTestSite(options: TestSiteOptions = {}): Promise<Test
   config.stores.external = options.external ?? {};
   config.erasureSet.replicas = options.replicas ?? {};
   if (options.fabrics) config.fabrics = options.fabrics;
+  if (options.checkpoints) config.checkpoints = options.checkpoints;
   await writeFile(configFile, stringify(config));
   const running = await startSite({
     configFile,

@@ -1,17 +1,19 @@
 /** Running: checkpoints are reserved, committed on two copies in the rack, and drained by a child that outlives the job. */
-import { ApplicationFailure, CancellationScope, ParentClosePolicy, startChild } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, getExternalWorkflowHandle, ParentClosePolicy, startChild } from '@temporalio/workflow';
 import type { CheckpointActivities } from '../../activities/checkpoint.ts';
 import type { ReserveCheckpoint } from '../../model/allocation.ts';
 import { type CheckpointReservation, type CheckpointStatus, type CommittedCheckpoint, drainWorkflowId } from '../../model/checkpoint.ts';
+import { keptAsNumber } from '../../model/checkpoint-retention.ts';
 import { rackQueue } from '../../model/identifiers.ts';
+import { signalNames } from '../../model/messages.ts';
 import { formatBytes } from '../../model/quantity.ts';
-import type { DrainReport } from '../../model/reports.ts';
+import type { DrainReport, Superseding } from '../../model/reports.ts';
 import { drainCheckpoint } from '../drain-checkpoint.ts';
 import { activities } from '../presets.ts';
 import { type AllocationState, keyOf, ownerOf, planOf, record, tagsOf } from './state.ts';
 
 const OUTSTANDING_LIMIT = 100; // each is a child and a row of the state: 100 rows are about 20 KiB, carried at continue-as-new
-const DRAINED_SHOWN = 20;
+const SETTLED_SHOWN = 20;
 
 export function refuseReservation(state: AllocationState, request: ReserveCheckpoint): string | undefined {
   if (state.phase !== 'running') return `checkpoints need a running job; the phase is ${state.phase}`;
@@ -39,8 +41,11 @@ export async function reserveCheckpoint(state: AllocationState, request: Reserve
     expiresAt: state.mountPlan?.expiresAt ?? state.since,
   });
   if (!find(state, request.checkpointId)) {
-    state.checkpoints.push({ checkpointId: request.checkpointId, state: 'reserved', rackId: node.rackId, nodeId: node.nodeId, bytes: request.bytes, files: 0 });
+    const { checkpointId, bytes } = request;
+    const keep = request.keep ? { keep: 'named to be kept when it was reserved' } : {};
+    state.checkpoints.push({ checkpointId, state: 'reserved', rackId: node.rackId, nodeId: node.nodeId, bytes, files: 0, ...keep });
   }
+  state.safeUntil ??= state.since; // the job runs, or this would have been refused: since then
   return reservation;
 }
 
@@ -57,7 +62,7 @@ export function refuseCommit(state: AllocationState, checkpointId: string): stri
 
 /** Answers when both copies are proven equal and synced: from then on the checkpoint is acknowledged. */
 export async function commitCheckpoint(state: AllocationState, checkpointId: string): Promise<CommittedCheckpoint> {
-  const { checkpointCopies, policies } = planOf(state);
+  const { checkpointCopies, checkpoints: terms, policies } = planOf(state);
   const { heartbeatSeconds } = policies;
   const known = find(state, checkpointId);
   if (!known) throw new TypeError('the validator admits known checkpoints only');
@@ -71,6 +76,9 @@ export async function commitCheckpoint(state: AllocationState, checkpointId: str
     throw ApplicationFailure.nonRetryable(`checkpoint ${checkpointId} was given up while it was committed; it is not acknowledged`, 'CheckpointIncomplete');
   if (now.state !== 'reserved') return committed;
   const key = { ...keyOf(state), checkpointId };
+  state.committedCount = (state.committedCount ?? 0) + 1;
+  const keep = known.keep ?? keptAsNumber(state.committedCount, { keepEvery: terms?.keepEvery });
+  const kept = keep === undefined ? {} : { keep };
   // Acknowledged only with its drain under way. Not cancellable with its parent: only abandon, which names it, may stop that drain.
   await CancellationScope.nonCancellable(() =>
     startChild(drainCheckpoint, {
@@ -87,24 +95,49 @@ export async function commitCheckpoint(state: AllocationState, checkpointId: str
           allocation: ownerOf(state),
           heartbeatSeconds,
           ...(checkpointCopies ? { copies: checkpointCopies } : {}),
+          ...(state.safeUntil === undefined ? {} : { safeUntil: state.safeUntil }),
+          ...(terms?.supersede === 'undrained' ? { maySupersede: true } : {}),
+          ...kept,
         },
       ],
     }),
   );
-  replace(state, { ...known, state: 'committed', bytes: committed.bytes, files: committed.files });
+  const { bytes, files, committedAt } = committed;
+  const older = undrained(state).filter((each) => each.nodeId === known.nodeId && each.keep === undefined && (each.committedAt ?? '') < committedAt);
+  replace(state, { ...known, state: 'committed', bytes, files, committedAt, ...kept });
   const degraded = committed.secondCopy === 'global' ? ', degraded: its second copy is in the global tier, for the ring failed' : '';
   record(state, `checkpoint ${checkpointId} committed, ${formatBytes(committed.bytes)}${degraded}; draining`);
+  // Nothing in histories from before 0.3 asks for it: their plans have no such terms.
+  if (terms?.supersede === 'undrained') await CancellationScope.nonCancellable(() => supersede(state, older, checkpointId));
   return committed;
+}
+
+/** Each one's drain decides: one that has begun goes on. It tells what became of it as a drain does. */
+async function supersede(state: AllocationState, older: readonly CheckpointStatus[], by: string): Promise<void> {
+  await Promise.all(
+    older.map(async ({ checkpointId }) => {
+      try {
+        await getExternalWorkflowHandle(drainWorkflowId({ ...keyOf(state), checkpointId })).signal<[Superseding]>(signalNames.checkpointSuperseded, { by });
+      } catch {
+        // That drain is over by now.
+      }
+    }),
+  );
 }
 
 export function noteDrain(state: AllocationState, report: DrainReport): void {
   const known = find(state, report.checkpointId);
   if (!known || known.state === 'drained') return;
   replace(state, { ...known, state: report.state, ...(report.reason ? { reason: report.reason } : {}) });
-  if (report.state === 'drained') state.drainedCount += 1;
-  const settled = state.checkpoints.filter((each) => each.state === 'drained').slice(0, -DRAINED_SHOWN);
+  if (report.state === 'drained') {
+    state.drainedCount += 1;
+    if (known.committedAt !== undefined && Date.parse(known.committedAt) > Date.parse(state.safeUntil ?? known.committedAt))
+      state.safeUntil = known.committedAt;
+  }
+  if (report.state === 'superseded') state.supersededCount = (state.supersededCount ?? 0) + 1;
+  const settled = state.checkpoints.filter((each) => each.state === 'drained' || each.state === 'superseded').slice(0, -SETTLED_SHOWN);
   state.checkpoints = state.checkpoints.filter((each) => !settled.includes(each));
-  record(state, `checkpoint ${report.checkpointId} ${report.state}`);
+  record(state, `checkpoint ${report.checkpointId} ${report.state}${report.state === 'superseded' ? ` ${report.reason}` : ''}`);
 }
 
 export const undrained = (state: AllocationState): CheckpointStatus[] => state.checkpoints.filter((each) => each.state === 'committed');

@@ -24,6 +24,11 @@ export interface AllocationState {
   mountPlan?: MountPlan;
   checkpoints: CheckpointStatus[];
   drainedCount: number;
+  /** All that were ever committed, and of these, superseded; absent in runs begun before 0.3. */
+  committedCount?: number;
+  supersededCount?: number;
+  /** ISO instant of the latest commit that was drained, else of the job's start: the work since then is lost with its rack. */
+  safeUntil?: string;
   finish?: Finish;
   cancel?: Cancel;
   retainUntil?: string | undefined;
@@ -131,6 +136,7 @@ export function readinessState(state: AllocationState): Readiness {
 
 export function statusOf(state: AllocationState): AllocationStatus {
   const count = (wanted: CheckpointStatus['state']) => state.checkpoints.filter((each) => each.state === wanted).length;
+  const superseded = state.supersededCount === undefined ? {} : { superseded: state.supersededCount };
   return {
     workflowId: ownerOf(state),
     phase: state.phase,
@@ -139,7 +145,7 @@ export function statusOf(state: AllocationState): AllocationStatus {
     holdsNodes: holdsNodes(state.phase) && !state.nodesReleasedAt,
     nodes: state.nodes.map((node) => node.nodeId),
     checkpoints: state.checkpoints.toReversed().slice(0, CHECKPOINTS_SHOWN),
-    checkpointCounts: { reserved: count('reserved'), committed: count('committed'), drained: state.drainedCount },
+    checkpointCounts: { reserved: count('reserved'), committed: count('committed'), drained: state.drainedCount, ...superseded },
     journal: state.journal,
     ...(state.deadline ? { deadline: state.deadline } : {}),
     ...(state.expectedStart ? { expectedStart: state.expectedStart } : {}),

@@ -1,4 +1,5 @@
 /** Draining, archiving, releasing: each step once, whichever way the job ended, and everything taken is given back. */
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   CancellationScope,
   ChildWorkflowCancellationType,
@@ -13,6 +14,7 @@ import type { NodeActivities } from '../../activities/node.ts';
 import type { ReleaseActivities, ReleasedKind } from '../../activities/release.ts';
 import type { AssignedNode } from '../../model/allocation.ts';
 import { drainWorkflowId } from '../../model/checkpoint.ts';
+import { checkpointRetentionWorkflowId, retentionEndsAt } from '../../model/checkpoint-retention.ts';
 import { allocationPrefix, CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
 import { formatLocation, type Location } from '../../model/location.ts';
 import { retentionWorkflowId } from '../../model/retention.ts';
@@ -22,6 +24,7 @@ import { demote } from '../demote.ts';
 import { messageOf } from '../failures.ts';
 import { activities } from '../presets.ts';
 import { retain } from '../retain.ts';
+import { retainCheckpoints } from '../retain-checkpoints.ts';
 import { undrained } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
 import { type AllocationState, keyOf, later, now, ownerOf, planOf, record, show, tagsOf } from './state.ts';
@@ -194,6 +197,26 @@ export async function dropUncommitted(state: AllocationState): Promise<void> {
     summary: `drop ${open.length} checkpoints that were never committed`,
   }).dropUncommitted({ ...keyOf(state), checkpoints: open.map(({ checkpointId, rackId, nodeId }) => ({ checkpointId, rackId, nodeId })) });
   state.checkpoints = state.checkpoints.filter((each) => each.state !== 'reserved');
+}
+
+/** Somebody who removes, days later, what is not kept of what was drained. Nothing in histories from before 0.3 asks for it: their plans have no such terms. */
+export async function leaveCheckpoints(state: AllocationState): Promise<void> {
+  const terms = planOf(state).checkpoints;
+  if (!terms || !state.committedCount) return;
+  const endedAt = now();
+  try {
+    await startChild(retainCheckpoints, {
+      workflowId: checkpointRetentionWorkflowId(keyOf(state)),
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE', // an allocation that failed may be submitted again, long after
+      parentClosePolicy: ParentClosePolicy.ABANDON, // days longer than its parent, on purpose
+      typedSearchAttributes: tagsOf(state),
+      staticSummary: `checkpoints of ${ownerOf(state)}`,
+      args: [{ ...keyOf(state), endedAt, lookAt: retentionEndsAt(endedAt, terms), heartbeatSeconds: planOf(state).policies.heartbeatSeconds }],
+    });
+  } catch (error) {
+    // That of an earlier allocation of this name: it asks when the last one has ended.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
 }
 
 /** A step whose failure must not stop the steps after it; it is written down, and cancellation passes through. */

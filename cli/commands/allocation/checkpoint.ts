@@ -20,13 +20,15 @@ export function addCheckpointCommands(parent: Command, run: Run): void {
     .argument('<checkpoint>', 'its id, new for each checkpoint')
     .requiredOption('--bytes <size>', 'upper bound of what will be written, such as 2GB')
     .option('--node <id>', 'the node that writes it; the first assigned one where absent')
-    .action((name: string, checkpointId: string, options: { bytes: string; node?: string }, command: Command) =>
+    .option('--keep', 'it stays when others go after the end of the allocation, and no newer one supersedes it')
+    .action((name: string, checkpointId: string, options: { bytes: string; node?: string; keep?: true }, command: Command) =>
       run(command, async (session) => {
         const key = await resolveAllocation(name);
         const request = acceptInput(ReserveCheckpointSchema, {
           checkpointId,
           bytes: options.bytes,
           ...(options.node === undefined ? {} : { nodeId: options.node }),
+          ...(options.keep ? { keep: true } : {}),
         });
         const reservation = await (await session.penstock()).reserveCheckpoint(key, request);
         return {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { addGroup, type Run } from '../../command.ts';
 import { addDropCommand } from './drop.ts';
 import { addListCommand } from './list.ts';
+import { addPlanCommand } from './plan.ts';
 import { addRestoreCommand } from './restore.ts';
 import { addWriteCommand } from './write.ts';
 
@@ -11,5 +12,6 @@ export function addNodeCheckpointCommands(program: Command, run: Run): void {
   addWriteCommand(group, run);
   addRestoreCommand(group, run);
   addListCommand(group, run);
+  addPlanCommand(group, run);
   addDropCommand(group, run);
 }

@@ -9,7 +9,7 @@ export function addListCommand(parent: Command, run: Run): void {
   addCommand(parent, 'list', {
     summary: 'List the checkpoints that a node may restart from, newest first, and where each lies',
     details:
-      'Reads the commit records of ring, rack, global tier and erasure set, without Temporal. One that was being written when its job was killed has none, and is not listed',
+      'Reads the commit records of ring, rack, global tier and erasure set, without Temporal. One that was being written when its job was killed has none, and is not listed. Which of those in the erasure set stay, `penstock checkpoint plan` says',
     examples: ['penstock checkpoint list acme/vision/train-001 --node n001'],
   })
     .argument('<allocation>', ALLOCATION_EXPECTED)

@@ -1,6 +1,7 @@
 /** Every scenario of the recorder, in the order they run. */
 import type { Scenario } from '../scenario.ts';
 import { brokered } from './broker.ts';
+import { superseding } from './checkpoints.ts';
 import { copies } from './copies.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
 import { repairCalledOff, repairContinued, repairPutOff, repairStopped, repairWoken, scrubAndRepair, scrubContinued, scrubInItsHours } from './erasure.ts';
@@ -29,6 +30,7 @@ export const scenarios: readonly Scenario[] = [
   verifiedInParts,
   copies,
   brokered,
+  superseding,
   scrubAndRepair,
   scrubContinued,
   scrubInItsHours,

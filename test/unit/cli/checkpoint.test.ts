@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import * as z from 'zod';
+import { newWriteId, writeErasureObject } from '../../../datapath/erasure/index.ts';
 import { type CheckpointNode, checkpointNode } from '../../support/checkpoint-node.ts';
 import { penstock, recorder, status } from './support.ts';
 
@@ -62,5 +64,37 @@ describe('penstock checkpoint', () => {
   it('drop of the last copy is refused until it is said', async () => {
     const ran = await penstock(['checkpoint', 'drop', ALLOCATION, 'step-2', '--node', 'n001'], { stores: node.stores });
     assert.match(ran.stderr, /PolicyRefused: .*--last-copy/);
+  });
+});
+
+describe('penstock checkpoint plan', () => {
+  it('says of each drained one whether it stays or goes, when and why, and removes nothing', async () => {
+    for (const [id, day] of [
+      ['step-1', '01'],
+      ['step-2', '02'],
+      ['step-3', '03'],
+    ] as const) {
+      const record = { formatVersion: 1, checkpointId: id, committedAt: `2026-11-${day}T00:00:00.000Z`, digest: '00', bytes: 0, files: [] };
+      const body = Buffer.from(JSON.stringify(record));
+      const key = `${ALLOCATION}/checkpoints/${id}/penstock-commit.json`;
+      await writeErasureObject({ racks: node.racks, key, content: Readable.from([body]), bytes: body.length, writeId: newWriteId() });
+    }
+    const plan = (phase: 'running' | 'released') =>
+      penstock(['checkpoint', 'plan', ALLOCATION], {
+        stores: node.stores,
+        penstock: { status: async () => status({ phase, since: '2026-11-20T00:00:00.000Z' }) },
+      });
+    const before = node.racks.map(({ objects }) => objects.size);
+    const ended = await plan('released');
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.match(
+      ended.stdout,
+      /step-3 .*stays +the newest\n.*step-2 .*stays +one of the last 2\n.*step-1 .*goes at 2026-11-27T00:00:00.000Z +there are 2 newer ones, checkpoints.keepLast is 2/,
+    );
+    assert.match((await plan('running')).stdout, /step-1 .*goes +there are 2 newer ones, .*keepDays 7 from the end of the allocation/);
+    assert.deepEqual(
+      node.racks.map(({ objects }) => objects.size),
+      before,
+    );
   });
 });

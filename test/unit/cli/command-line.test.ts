@@ -125,6 +125,8 @@ test('checkpoint sizes are read as people write them', async () => {
   const world = { penstock: { reserveCheckpoint: ask } };
   assert.equal((await penstock(['allocation', 'checkpoint', 'reserve', NAME, 'step-1', '--bytes', '1.5GB', '--node', 'n001'], world)).code, 0);
   assert.deepEqual(asked.at(-1), { checkpointId: 'step-1', bytes: 1_500_000_000, nodeId: 'n001' });
+  assert.equal((await penstock(['allocation', 'checkpoint', 'reserve', NAME, 'step-1', '--bytes', '1GB', '--keep'], world)).code, 0);
+  assert.deepEqual(asked.at(-1), { checkpointId: 'step-1', bytes: 1_000_000_000, keep: true });
   const wrong = await penstock(['allocation', 'checkpoint', 'reserve', NAME, '../up', '--bytes', 'much'], world);
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /checkpointId: found "\.\.\/up"[\s\S]*bytes: found "much"; accepted: .*"500GB"/);

@@ -33,6 +33,7 @@ test('the commands of the house are there', () => {
       'checkpoint write',
       'checkpoint restore',
       'checkpoint list',
+      'checkpoint plan',
       'checkpoint drop',
       'transfer start',
       'transfer status',

@@ -129,6 +129,7 @@ function recordingObjects(name: string, note: Note, buckets: NonNullable<Content
     remove: async (bucket, key) => note(`${name}.remove`, `s3://${bucket}/${key}`, undefined),
     retain: async (bucket, key) => note(`${name}.retain`, `s3://${bucket}/${key}`, undefined),
     retention: async () => undefined,
+    hold: async () => undefined,
     sweep: async () => 0,
   };
 }
