@@ -1,4 +1,5 @@
 /** How the erasure set fares, from its racks and from Penstock's records: what `penstock erasure status` shows, with Temporal gone too. */
+import { messageOf } from '../datapath/erasure/patience.ts';
 import { objectsPlacedOn } from '../datapath/erasure/placed-on.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import type { GivenUpObjects } from '../model/given-up.ts';
@@ -17,8 +18,18 @@ export interface RackOverview {
   /** Why it takes no new shard, or does not answer. */
   readonly note?: string;
 }
+/** Another site's set that copies go to. */
+export interface ReplicaOverview {
+  readonly name: string;
+  readonly racks: number;
+  readonly silentRacks: readonly string[];
+  /** Why none of its racks could be asked. */
+  readonly problem?: string;
+}
 export interface ErasureOverview {
   readonly racks: readonly RackOverview[];
+  /** Absent where the site file names none. */
+  readonly replicas?: readonly ReplicaOverview[];
   /** Absent where there never was one. */
   readonly scrub?: ScrubProgress;
   readonly repairsDue: RepairDue;
@@ -30,13 +41,30 @@ export interface ErasureOverview {
 const ANSWER_LIMIT_MS = 5_000;
 
 export async function erasureOverview(stores: Stores): Promise<ErasureOverview> {
-  const [racks, scrub, { due, laterObjects }, givenUp] = await Promise.all([
+  const [racks, replicas, scrub, { due, laterObjects }, givenUp] = await Promise.all([
     racksOverview(stores),
+    Promise.all(Object.keys(stores.site.erasureSet.replicas).map((name) => replicaOverview(stores, name))),
     readScrubProgress(stores),
     firstRepairs(stores, 0),
     givenUpObjects(stores),
   ]);
-  return { racks, ...(scrub ? { scrub } : {}), repairsDue: due, repairsPutOff: laterObjects, ...(givenUp.objects > 0 ? { givenUp } : {}) };
+  return {
+    racks,
+    ...(replicas.length > 0 ? { replicas } : {}),
+    ...(scrub ? { scrub } : {}),
+    repairsDue: due,
+    repairsPutOff: laterObjects,
+    ...(givenUp.objects > 0 ? { givenUp } : {}),
+  };
+}
+
+async function replicaOverview(stores: Stores, name: string): Promise<ReplicaOverview> {
+  try {
+    const racks = await racksOverview({ shardRacks: await stores.replicaRacks(name) });
+    return { name, racks: racks.length, silentRacks: racks.filter(({ reachable }) => !reachable).map(({ id }) => id) };
+  } catch (error) {
+    return { name, racks: 0, silentRacks: [], problem: messageOf(error) };
+  }
 }
 
 export const racksOverview = ({ shardRacks }: Pick<Stores, 'shardRacks'>): Promise<RackOverview[]> => Promise.all(shardRacks.map(overviewOf));
@@ -47,7 +75,7 @@ async function overviewOf(rack: Stores['shardRacks'][number]): Promise<RackOverv
     const freeBytes = await rack.freeBytes({ signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
     return { id, room, reachable: true, ...(freeBytes === undefined ? {} : { freeBytes }), ...(closed ? { note: closed.why } : {}) };
   } catch (error) {
-    return { id, room, reachable: false, note: error instanceof Error ? error.message : String(error) };
+    return { id, room, reachable: false, note: messageOf(error) };
   }
 }
 

@@ -24,16 +24,24 @@ export interface Segment {
 const HOUR_MS = 3_600_000;
 const isTimeLeft = ({ endsAt }: Segment): boolean => Date.now() < endsAt;
 
+/** At least one; those that are under way when the time is over are read to their end. */
 export async function readObjects(segment: Segment): Promise<void> {
   const { stores, run, pace, queue, progress, step } = segment;
   const givenUp = await givenUpDigests(stores);
-  for await (const found of scrubErasureObjects({ racks: stores.shardRacks, prefix: '', after: progress().after, signal: run.signal, pace })) {
+  const cut = { isShort: false };
+  const mayBegin = (): boolean => {
+    // Kept, for a clock may be set back, and what was not begun must not be passed over.
+    cut.isShort ||= !isTimeLeft(segment);
+    return !cut.isShort;
+  };
+  const request = { racks: stores.shardRacks, prefix: '', after: progress().after, signal: run.signal, pace, mayBegin };
+  for await (const found of scrubErasureObjects(request)) {
     const { object, lines } = givenUp.has(digestOfKey(found.key)) ? await onceGivenUp(stores, found) : { object: found, lines: [] };
     if (object.problems.length > 0) await queue(object);
     if (object === found && unseenObjects(progress()) < MOST_UNSEEN) await keepIfUnseen(stores, progress().scrubId, object);
     step(withObject({ ...progress(), lines: withLines(progress().lines, lines) }, object));
-    if (!isTimeLeft(segment)) return;
   }
+  if (cut.isShort) return;
   step({ ...withoutPlace(progress()), state: 'rereading' });
 }
 

@@ -16,4 +16,5 @@ export type { AllocationStatus } from '../model/status.ts';
 export type { TransferInput, TransferResult, TransferStatus } from '../model/transfer-input.ts';
 export { connectPenstock, type Penstock, type Submission } from './penstock.ts';
 export { Refusal } from './refusal.ts';
+export type { ReplicationRow } from './replications.ts';
 export type { TransferRow } from './transfers.ts';

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { IdentifierSchema } from './identifiers.ts';
 import { BandwidthSchema } from './quantity.ts';
+import { withLines } from './scrub.ts';
 import { MAX_LANES } from './transfer-input.ts';
 
 export const REPAIR_WORKFLOW_ID = 'repair';
@@ -12,6 +13,8 @@ export const REPAIR_LATER = 'erasure/repairs/later/';
 /** What is still to be looked for: a record a lost rack, and one a prefix. They outlive a repair that is stopped. */
 export const REPAIR_RACKS = 'erasure/repairs/racks/';
 export const REPAIR_CLAIMS = 'erasure/repairs/claims/';
+
+export const DEFAULT_LANES = 4;
 
 export const RepairRequestSchema = z.strictObject({
   racks: z.array(IdentifierSchema).max(32).default([]).describe('Racks lost for good: every object that had a shard there is repaired, most endangered first'),
@@ -161,8 +164,6 @@ export const noRepairs: RepairCounts = {
   lines: [],
 };
 
-const LINES_SHOWN = 20;
-
 export const addRepairs = (one: RepairCounts, other: RepairCounts): RepairCounts => ({
   repairedObjects: one.repairedObjects + other.repairedObjects,
   soundObjects: one.soundObjects + other.soundObjects,
@@ -171,7 +172,7 @@ export const addRepairs = (one: RepairCounts, other: RepairCounts): RepairCounts
   rebuiltShards: one.rebuiltShards + other.rebuiltShards,
   rebuiltBytes: one.rebuiltBytes + other.rebuiltBytes,
   doneBytes: one.doneBytes + other.doneBytes,
-  lines: [...one.lines, ...other.lines].slice(0, LINES_SHOWN),
+  lines: withLines(one.lines, other.lines),
 });
 
 /** An activity that failed and is tried again. */

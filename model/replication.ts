@@ -25,6 +25,12 @@ export type ReplicateRequest = z.output<typeof ReplicateRequestSchema>;
 
 export const replicateWorkflowId = ({ to, replicationId }: Pick<ReplicateRequest, 'to' | 'replicationId'>): string => `replicate/${to}/${replicationId}`;
 
+/** Undefined where it is the id of something else. */
+export function parseReplicateWorkflowId(workflowId: string): Pick<ReplicateRequest, 'to' | 'replicationId'> | undefined {
+  const [, to, replicationId] = /^replicate\/([^/]+)\/(.+)$/.exec(workflowId) ?? [];
+  return to === undefined || replicationId === undefined ? undefined : { to, replicationId };
+}
+
 /** A drained checkpoint's copy: named by what it is, so that asking twice attaches. */
 export const checkpointCopy = (key: CheckpointKey, to: string): ReplicateInput & { readonly prefix: string } => ({
   replicationId: `${key.tenant}/${key.project}/${key.allocationId}/${key.checkpointId}`,
@@ -32,27 +38,29 @@ export const checkpointCopy = (key: CheckpointKey, to: string): ReplicateInput &
   prefix: checkpointPrefix(key),
 });
 
-export interface NotCopied {
-  readonly key: string;
+const CountSchema = z.int().nonnegative();
+const NotCopiedSchema = z.strictObject({
+  key: z.string(),
   /** Such as `Conflict`, where the copy has other content. */
-  readonly type: string;
-  readonly message: string;
-}
-export interface ReplicationCounts {
+  type: z.string(),
+  message: z.string(),
+});
+export const ReplicationCountsSchema = z.strictObject({
   /** Written and read back. */
-  readonly copied: number;
+  copied: CountSchema,
   /** Were there with equal content. */
-  readonly existed: number;
+  existed: CountSchema,
   /** Of these, so many had shards rebuilt there. Absent in histories of workers before 0.3. */
-  readonly mended?: number;
+  mended: CountSchema.exactOptional(),
   /** Of content, copied and existed. */
-  readonly bytes: number;
+  bytes: CountSchema,
   /** The lowest number of racks that a copy may still lose; undefined before the first. */
-  readonly leastMargin?: number;
-  readonly notCopiedCount: number;
+  leastMargin: z.int().exactOptional(),
+  notCopiedCount: CountSchema,
   /** The first 20. */
-  readonly notCopied: readonly NotCopied[];
-}
+  notCopied: z.array(NotCopiedSchema).readonly(),
+});
+export type ReplicationCounts = Readonly<z.output<typeof ReplicationCountsSchema>>;
 
 export const NOT_COPIED_SHOWN = 20;
 export const noReplication: ReplicationCounts = { copied: 0, existed: 0, bytes: 0, notCopiedCount: 0, notCopied: [] };

@@ -201,6 +201,7 @@ export const claimableAt = (beganAtMilliseconds: number, sweepAfterHours: number
 const HOUR_MS = 3_600_000;
 const LINE_LENGTH = 1_500; // twenty of them are half of the 64 KiB of a payload
 
+/** The first twenty, each cut. */
 export const withLines = (before: readonly string[], lines: readonly string[]): string[] =>
   [...before, ...lines.map((line) => line.slice(0, LINE_LENGTH))].slice(0, LINES_SHOWN);
 

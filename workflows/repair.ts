@@ -23,6 +23,7 @@ import { formatBandwidth } from '../model/quantity.ts';
 import {
   addRepairs,
   CallOffRackSchema,
+  DEFAULT_LANES,
   isFurther,
   type RackCalledOff,
   REPAIR_WORKFLOW_ID,
@@ -39,7 +40,7 @@ import { inTurn, newTurns } from './in-turn.ts';
 import { historyIsFull, slide, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 import { callOff, listingNow, type RackWork } from './repair/call-off.ts';
-import { clock, countUnit, DEFAULT_LANES, isPast, newState, type RepairState, show, statusOf, take, takePlan } from './repair/state.ts';
+import { clock, countUnit, demandRoom, isPast, newState, type RepairState, show, statusOf, take, takePlan } from './repair/state.ts';
 
 const LISTING_SECONDS = 300;
 
@@ -79,7 +80,7 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
       woken = true;
       return statusOf(state);
     },
-    { validator: (wanted) => void accept(RepairRequestSchema, wanted) },
+    { validator: (wanted) => demandRoom(state, accept(RepairRequestSchema, wanted)) },
   );
   setHandler(
     callOffRack,
@@ -135,7 +136,7 @@ export async function repair(input: unknown, carried?: RepairState): Promise<Rep
       if (underWay.callingOff > 0) await condition(() => underWay.callingOff === 0);
       woken = false;
       underWay.isPlanning = true;
-      const plan = await call('look what is due', CONTROL_QUEUE).planRepairs(wantedOf(state));
+      const plan = await call('look what is due', CONTROL_QUEUE).planRepairs({ ...wantedOf(state), lanes: state.lanes });
       underWay.isPlanning = false;
       // Who has said so since then may have queued what this plan has not seen. Runs begun before 0.3 forgot it.
       if (woken && !patched('repair-keeps-wakes')) woken = false;

@@ -16,7 +16,7 @@ import {
 import { escapeLine } from '../output/escape.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
 import { givenUpBlock } from './given-up.ts';
-import { dueText, etaText } from './repair.ts';
+import { dueText, etaText, soFar } from './repair.ts';
 import { rateText } from './transfer.ts';
 
 /** Null where Temporal knows of no scrub, undefined where Temporal is away. */
@@ -46,7 +46,7 @@ export function overviewText(
     ['trouble', known?.trouble && troubleText(known.trouble)],
     // On record until the next segment is over, also where its hours have begun meanwhile.
     ['window', mayWait && scrub?.opensAt !== undefined && Date.parse(scrub.opensAt) > now.getTime() ? windowText(scrub) : undefined],
-    ['repairs due', `${dueText(repairsDue)}${repair?.running ? `, ${repair.counts.repairedObjects} repaired${etaText(repair)}` : ''}`],
+    ['repairs due', `${dueText(repairsDue)}${repair?.running ? `${soFar(repair)}, ${repair.counts.repairedObjects} repaired${etaText(repair)}` : ''}`],
     ['repair limit', repair?.running && repair.bytesPerSecond !== null ? rateText(repair.bytesPerSecond) : undefined],
     ['put off', repairsPutOff > 0 ? `${repairsPutOff} objects, until racks or space are back` : undefined],
   ]);

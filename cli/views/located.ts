@@ -1,10 +1,9 @@
-import type { LocatedObject } from '../../model/located-object.ts';
+import type { LocatedManifest, LocatedObject } from '../../model/located-object.ts';
 import { formatBytes } from '../../model/quantity.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
 
 export function locatedText(object: LocatedObject): string {
   const { manifests, shards, margin, memberContent } = object;
-  const held = manifests.filter(({ state }) => state === 'present');
   const facts = renderFacts([
     ['file', object.member],
     [object.member === undefined ? 'object' : 'in the pack', object.key],
@@ -16,7 +15,7 @@ export function locatedText(object: LocatedObject): string {
       'shards',
       `${object.stripes} ${object.stripes === 1 ? 'cell' : 'cells'} of ${formatBytes(object.cellBytes)}, ${formatBytes(object.shardBytes)} on each rack`,
     ],
-    ['manifest', `${held.length} copies: ${held.map(({ rack }) => rack).join(', ')}`],
+    ['manifest', manifestsText(manifests)],
     [
       'margin',
       margin < 0
@@ -29,4 +28,13 @@ export function locatedText(object: LocatedObject): string {
     shards.map(({ index, rack = '-', room = '-', state, note = '' }) => [`${index}${index < 14 ? '' : ' parity'}`, rack, room, state, note]),
   );
   return `${facts}\n\n${table}`;
+}
+
+/** That make a commit, as docs/formats/erasure.md says. */
+const COPIES = 5;
+
+function manifestsText(manifests: readonly LocatedManifest[]): string {
+  const held = manifests.filter(({ state }) => state === 'present').map(({ rack }) => rack);
+  const wrong = manifests.filter(({ state }) => state !== 'present' && state !== 'absent').map(({ rack, state }) => `${rack} ${state}`);
+  return [`${held.length} of ${COPIES} copies: ${held.join(', ')}`, ...wrong].join('; ');
 }

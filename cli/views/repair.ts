@@ -8,8 +8,11 @@ import { rateText } from './transfer.ts';
 export function repairText(status: RepairStatus): string {
   const { counts, laterObjects, listings, running, paused, bytesPerSecond, heldUp = [] } = status;
   const facts = renderFacts([
-    ['repair', `${running ? (paused ? 'paused' : status.state) : 'over'}, started ${status.startedAt}`],
-    ['due', status.running && status.state === 'planning' ? 'being counted; penstock erasure repair status' : `${dueText(status.due)}${etaText(status)}`],
+    ['repair', `${running ? (paused ? 'paused' : workText(status)) : 'over'}, started ${status.startedAt}`],
+    [
+      'due',
+      running && status.state === 'planning' ? 'being counted; penstock erasure repair status' : `${dueText(status.due)}${etaText(status)}${soFar(status)}`,
+    ],
     ['put off', laterObjects > 0 ? `${objectsText(laterObjects)}, until racks or space are back` : undefined],
     ['done', `${objectsText(counts.repairedObjects)} repaired, ${counts.soundObjects} needed nothing`],
     ['rebuilt', `${counts.rebuiltShards} ${counts.rebuiltShards === 1 ? 'shard' : 'shards'}, ${formatBytes(counts.rebuiltBytes)}`],
@@ -23,6 +26,12 @@ export function repairText(status: RepairStatus): string {
   ]);
   return [facts, ...(counts.lines.length === 0 ? [] : [counts.lines.map(escapeLine).join('\n')])].join('\n\n');
 }
+
+/** Without a rack it is manifests that are looked for. */
+const workText = ({ state, listings }: RepairStatus): string => (state === 'listing' && listings.length === 0 ? 'making manifests anew' : state);
+
+/** While it is still being looked for, none due is no all-clear. */
+export const soFar = ({ running, state }: Pick<RepairStatus, 'running' | 'state'>): string => (running && state === 'listing' ? ' so far' : '');
 
 export const calledOffText = ({ rack, listing, droppedObjects }: RackCalledOff): string =>
   renderFacts([

@@ -47,6 +47,9 @@ export function shardBytes(layout: Layout): number {
   return HEADER_BYTES + layout.stripes * (layout.cellBytes + TABLE_ENTRY_BYTES) + FOOTER_BYTES;
 }
 
+/** What a shard has beside its cells: header, table and footer. */
+export const frameBytes = (layout: Layout): number => shardBytes(layout) - layout.stripes * layout.cellBytes;
+
 /** Where a stripe's cell begins in a shard; for `stripe` = stripes, where the table begins. */
 export function cellOffset(layout: Layout, stripe: number): number {
   return HEADER_BYTES + stripe * layout.cellBytes;

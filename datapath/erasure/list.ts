@@ -43,6 +43,16 @@ export async function listErasureObjects({
   }
 }
 
+/** Every key behind `after`, page by page. */
+export async function* eachErasureObject(request: ListErasureObjects): AsyncGenerator<string> {
+  for (let after = request.after; ; ) {
+    const page = await listErasureObjects({ ...request, after });
+    yield* page.keys;
+    if (page.next === undefined) return;
+    after = page.next;
+  }
+}
+
 export interface NamePage {
   /** Names in byte order, and the racks that have them. */
   readonly names: ReadonlyMap<string, readonly RackStore[]>;

@@ -1,12 +1,12 @@
 /** The objects that had a shard on a rack, from the manifests on the others, and how endangered each is. */
 import { ContestedManifest } from './contested.ts';
 import { shardBytes } from './layout.ts';
-import { listErasureObjects } from './list.ts';
+import { eachErasureObject, type ListErasureObjects } from './list.ts';
 import { layoutOf } from './manifest.ts';
 import { findManifest, standingOf } from './manifest-copies.ts';
 import { defaultPatience } from './patience.ts';
 import { marginOf } from './repair.ts';
-import type { ScrubErasureObjects } from './scrub.ts';
+import { workAhead } from './work-ahead.ts';
 
 export interface PlacedObject {
   readonly key: string;
@@ -17,29 +17,31 @@ export interface PlacedObject {
   readonly isConcerned: boolean;
 }
 
+/** Small requests to nine racks or more each: a drain of many objects must not wait for one after the other. */
+const OBJECTS_AT_ONCE = 16;
+
 /** In the order of their manifests' names, those not concerned too, so that the caller knows its place. StoreUnavailable where too many racks are silent. */
-export async function* objectsPlacedOn(request: Omit<ScrubErasureObjects, 'codec' | 'pace'>, rackIds: readonly string[]): AsyncGenerator<PlacedObject> {
-  const { racks, signal, patience = defaultPatience } = request;
-  for (let after = request.after; ; ) {
-    const page = await listErasureObjects({ ...request, after });
-    for (const key of page.keys) {
-      const found = await findManifest(racks, key, { patience, signal }).catch((error: unknown) => {
-        if (error instanceof ContestedManifest) return error;
-        throw error;
-      });
-      if (found instanceof ContestedManifest) {
-        // Where its shards are is not known: repair puts it off until this is over, and the others go on.
-        yield { key, storedBytes: 0, margin: -1, isConcerned: true };
-        continue;
-      }
-      if (!found) continue;
-      const { manifest } = found;
-      const storedBytes = manifest.shards.length * shardBytes(layoutOf(manifest));
-      const isConcerned = manifest.shards.some(({ rack }) => rackIds.includes(rack));
-      const margin = isConcerned ? marginOf(manifest, (await standingOf(manifest, racks, { patience, signal })).missing) : marginOf(manifest);
-      yield { key, storedBytes, margin, isConcerned };
-    }
-    if (page.next === undefined) return;
-    after = page.next;
-  }
+export async function* objectsPlacedOn(request: ListErasureObjects, rackIds: readonly string[]): AsyncGenerator<PlacedObject> {
+  const lookAt = (key: string, signal: AbortSignal) => placedObject({ ...request, signal }, key, rackIds);
+  for await (const object of workAhead(eachErasureObject(request), OBJECTS_AT_ONCE, lookAt, request.signal)) if (object) yield object;
+}
+
+/** Undefined where it was removed meanwhile. */
+async function placedObject(
+  { racks, signal, patience = defaultPatience }: ListErasureObjects,
+  key: string,
+  rackIds: readonly string[],
+): Promise<PlacedObject | undefined> {
+  const found = await findManifest(racks, key, { patience, signal }).catch((error: unknown) => {
+    if (error instanceof ContestedManifest) return error;
+    throw error;
+  });
+  // Where its shards are is not known: repair puts it off until this is over, and the others go on.
+  if (found instanceof ContestedManifest) return { key, storedBytes: 0, margin: -1, isConcerned: true };
+  if (!found) return undefined;
+  const { manifest } = found;
+  const storedBytes = manifest.shards.length * shardBytes(layoutOf(manifest));
+  const isConcerned = manifest.shards.some(({ rack }) => rackIds.includes(rack));
+  const margin = isConcerned ? marginOf(manifest, (await standingOf(manifest, racks, { patience, signal })).missing) : marginOf(manifest);
+  return { key, storedBytes, margin, isConcerned };
 }

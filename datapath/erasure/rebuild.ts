@@ -8,7 +8,7 @@ import { decodeCrc32c } from '../transfer/crc32c.ts';
 import { type CodecPool, sharedCodecPool } from './codec-pool.ts';
 import { createFindingLog, type Finding } from './findings.ts';
 import { encodeHeader, encodeTail, type ObjectIdentity, parseHeader } from './format.ts';
-import { DATA_SHARDS, shardBytes, TABLE_ENTRY_BYTES } from './layout.ts';
+import { DATA_SHARDS, frameBytes, shardBytes, TABLE_ENTRY_BYTES } from './layout.ts';
 import { type ErasureManifest, layoutOf, type PlacedShardEntry, shardNameOf } from './manifest.ts';
 import { messageOf, type Patience } from './patience.ts';
 import { readErasureBlocks } from './reader.ts';
@@ -59,7 +59,7 @@ export async function rebuildShards(request: RebuildShards): Promise<RebuiltShar
     const slabs = createSlabPool(cellBytes, 2);
     let stripe = 0;
     let sending = Promise.resolve();
-    await pace?.(DATA_SHARDS * cellBytes);
+    await pace?.(DATA_SHARDS * (frameBytes(identity) + cellBytes));
     for await (const slab of stripesFrom(reading.blocks)) {
       const sent = codeAndSend(slab, stripe++, sending);
       // Reported by the await below, or by the one after the loop.
@@ -145,6 +145,7 @@ export async function problemOfShard(
   const log = createFindingLog();
   const source = shardSource({ manifest, shard, rack, log, patience, silentAre: 'lost', signal });
   const cell = Buffer.allocUnsafe(manifest.cellBytes);
+  await pace?.(frameBytes(layoutOf(manifest)));
   await source.open();
   for (let stripe = 0; stripe < manifest.stripes && log.findings.length === 0; stripe++) {
     signal?.throwIfAborted();

@@ -1,15 +1,16 @@
-/** Reads objects back one after the other, every cell of every shard, and tells what repair has to do. Changes nothing. */
+/** Reads objects back, every cell of every shard, and tells what repair has to do. Changes nothing. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import type { CodecPool } from './codec-pool.ts';
 import { ContestedManifest } from './contested.ts';
 import { type EndangeredObject, endangered } from './endangered.ts';
 import { MANIFEST_COPIES, manifestKey } from './layout.ts';
-import { listErasureObjects } from './list.ts';
+import { eachErasureObject } from './list.ts';
 import { attemptOf, manifestNameOf } from './manifest.ts';
 import { electorsFor, surveyManifests } from './manifest-copies.ts';
 import { defaultPatience, isType, type Patience } from './patience.ts';
 import { asUnreadable } from './unreadable.ts';
 import { type ErasureVerification, verifyErasureObject } from './verify.ts';
+import { workAhead } from './work-ahead.ts';
 
 export interface ScrubErasureObjects {
   readonly racks: readonly RackStore[];
@@ -24,7 +25,12 @@ export interface ScrubErasureObjects {
   readonly patience?: Patience | undefined;
   /** Awaited before so many bytes are read from racks. */
   readonly pace?: ((bytes: number) => Promise<void>) | undefined;
+  /** Asked before each but the first: once it says no, no object is begun any more, and those under way are read to their end. */
+  readonly mayBegin?: (() => boolean) | undefined;
 }
+
+/** While one waits for its racks another is coded and hashed. Each holds a stripe of up to 18 MiB: 72 MiB. */
+const OBJECTS_AT_ONCE = 4;
 
 export interface ScrubbedObject extends EndangeredObject {
   readonly bytes: number;
@@ -38,16 +44,22 @@ export interface ScrubbedObject extends EndangeredObject {
   readonly unseenRacks: readonly string[];
 }
 
-/** In the order of their manifests' names, from behind `after`. Memory: one stripe. StoreUnavailable where too many racks are silent to list. */
+/**
+ * In the order of their manifests' names, from behind `after`; several are read at once. Memory: a stripe of each. StoreUnavailable where too many racks are silent to list. Who takes
+ * no more of them ends what is under way.
+ */
 export async function* scrubErasureObjects(request: ScrubErasureObjects): AsyncGenerator<ScrubbedObject> {
-  for (let after = request.after; ; ) {
-    const page = await listErasureObjects({ ...request, after });
-    for (const key of page.keys) {
-      const object = await scrubErasureObject(request, key).catch((error: unknown) => asUnreadable(request, key, error));
-      if (object) yield object;
-    }
-    if (page.next === undefined) return;
-    after = page.next;
+  const scrubOne = (key: string, signal: AbortSignal): Promise<ScrubbedObject | undefined> => {
+    const one = { ...request, signal };
+    return scrubErasureObject(one, key).catch((error: unknown) => asUnreadable(one, key, error));
+  };
+  for await (const object of workAhead(allowed(request), OBJECTS_AT_ONCE, scrubOne, request.signal)) if (object) yield object;
+}
+
+async function* allowed({ mayBegin = () => true, ...request }: ScrubErasureObjects): AsyncGenerator<string> {
+  for await (const key of eachErasureObject(request)) {
+    yield key;
+    if (!mayBegin()) return;
   }
 }
 

@@ -5,8 +5,8 @@
 import { type CodecPool, sharedCodecPool } from './codec-pool.ts';
 import { createContentHash } from './content-hash.ts';
 import type { FindingLog } from './findings.ts';
-import { DATA_SHARDS, MANIFEST_COPIES } from './layout.ts';
-import { attemptOf, type ErasureManifest, manifestNameOf, missingShards } from './manifest.ts';
+import { DATA_SHARDS, frameBytes, MANIFEST_COPIES } from './layout.ts';
+import { attemptOf, type ErasureManifest, layoutOf, manifestNameOf, missingShards } from './manifest.ts';
 import { electorsFor, surveyManifests } from './manifest-copies.ts';
 import { defaultPatience } from './patience.ts';
 import { withLastChance } from './rack-memory.ts';
@@ -105,6 +105,8 @@ export async function verifyErasureObject(request: VerifyErasureObject): Promise
 /** Shards on racks that are remembered as silent are lost, as they would be after each had been waited for. */
 async function openAll(request: VerifyErasureObject): Promise<OpenedErasureObject> {
   const opened = await openErasureObject(request, 'lost');
+  // Of a small object it is nearly all that is read.
+  await request.pace?.(opened.sources.length * frameBytes(layoutOf(opened.manifest)));
   await Promise.all(opened.sources.map((source) => source.open()));
   return opened;
 }

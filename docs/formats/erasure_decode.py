@@ -181,11 +181,11 @@ class Shard:
 
 
 class ErasureObject:
-    """Shards of one write: {index: Shard}."""
+    """Shards of one write: {index: [Shard, ...]}. There are two of an index where a repair has rebuilt one that is still there."""
 
     def __init__(self, shards):
         self.shards = shards
-        any_shard = next(iter(shards.values()))
+        any_shard = next(iter(shards.values()))[0]
         self.write_id, self.key, self.length, self.cell, self.sha256 = any_shard.identity
         self.stripes = any_shard.stripes
         self.cached = (None, None)
@@ -197,7 +197,7 @@ class ErasureObject:
         cells = {}
         for index in sorted(self.shards):
             if len(cells) < K:
-                cell = self.shards[index].read_cell(stripe)
+                cell = next(filter(None, (shard.read_cell(stripe) for shard in self.shards[index])), None)
                 if cell is not None:
                     cells[index] = cell
         demand(len(cells) == K, "stripe %d has %d sound cells, %d are needed" % (stripe, len(cells), K))
@@ -252,21 +252,20 @@ class ErasureObject:
         return found
 
     def verify(self):
-        """Every cell of every shard, parity against data, the whole against its digest."""
-        sound = set(self.shards)
+        """Every cell of every shard, parity against data, the whole against its digest. Returns the indices that have a sound shard."""
+        rotten = set()
         digest = hashlib.sha256()
         for stripe in range(self.stripes):
             data = self.restore_stripe(stripe)
             cells = [data[i:i + self.cell] for i in range(0, len(data), self.cell)]
             digest.update(data[:self.length - stripe * len(data)])
-            for index, shard in self.shards.items():
+            for index, copies in self.shards.items():
                 expected = cells[index] if index < K else combine(matrix_row(index), cells)
-                if shard.read_cell(stripe) != expected:
-                    sound.discard(index)
+                rotten.update(shard for shard in copies if shard.read_cell(stripe) != expected)
         demand(digest.digest() == self.sha256, "the restored bytes do not have the object's SHA-256")
         for name, offset, length, crc, _, _ in self.members() or []:
             demand(crc32c(self.read(offset, length)) == crc, "the member %r has another CRC32C" % name)
-        return sound
+        return {index for index, copies in self.shards.items() if not rotten.issuperset(copies)}
 
 
 def files_of(paths):
@@ -288,7 +287,7 @@ def read_objects(paths, write_id):
             complain("%s: not used: %s" % (path, error))
             continue
         if shard.write_id.hex().startswith(write_id):
-            groups.setdefault(shard.identity, {})[shard.index] = shard
+            groups.setdefault(shard.identity, {}).setdefault(shard.index, []).append(shard)
     objects = sorted((ErasureObject(shards) for shards in groups.values()), key=lambda each: (each.key, each.write_id))
     return [each for each in objects if len(each.shards) >= K], [each for each in objects if len(each.shards) < K]
 

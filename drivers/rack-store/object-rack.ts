@@ -8,7 +8,7 @@ import type { RackClosure } from '../../model/placement.ts';
 import type { ObjectStore } from '../object-store/port.ts';
 import { s3ErrorCode } from '../object-store/s3-errors.ts';
 import { MOST_IN_ONE_REQUEST_BYTES, writeInParts } from './object-rack-parts.ts';
-import { MAX_MANIFEST_BYTES, type RackStore } from './port.ts';
+import { MAX_MANIFEST_BYTES, type RackOptions, type RackStore } from './port.ts';
 
 /** What a store may be able to do beside its port. */
 export interface ConditionalRemoval {
@@ -32,42 +32,49 @@ export function createObjectRack({ id, room, closed, bucket, store, freeBytes }:
     room,
     closed,
 
-    async freeBytes(options) {
-      // A listing, for unlike HEAD it tells a missing bucket from a missing key.
-      await store.list(bucket, 'ec/v1/', { ...options, limit: 1 });
-      return freeBytes?.();
-    },
+    freeBytes: (options) =>
+      inBucket(async () => {
+        await demandBucket(options);
+        return freeBytes?.();
+      }),
 
-    async writeShard(key, body, options = {}) {
-      try {
-        if (body.bytes > MOST_IN_ONE_REQUEST_BYTES) await writeInParts(store, bucket, key, body, options.signal);
-        else await store.writeBytes(bucket, key, body, { ...options, ifNoneMatch: true });
-      } catch (error) {
-        if (!isType(error, 'Conflict')) throw error;
-        const existing = await store.head(bucket, key, options);
-        if (existing?.bytes !== body.bytes) throw error;
-      }
-    },
+    writeShard: (key, body, options = {}) =>
+      inBucket(async () => {
+        try {
+          if (body.bytes > MOST_IN_ONE_REQUEST_BYTES) await writeInParts(store, bucket, key, body, options.signal);
+          else await store.writeBytes(bucket, key, body, { ...options, ifNoneMatch: true });
+        } catch (error) {
+          if (!isType(error, 'Conflict')) throw error;
+          const existing = await store.head(bucket, key, options);
+          if (existing?.bytes !== body.bytes) throw error;
+        }
+      }),
 
-    async readInto(key, into, options = {}) {
-      const { bytes, totalBytes, readCrc32c } = await store.readInto(bucket, key, into, options);
-      return { bytes, totalBytes, crc32c: decodeCrc32c(readCrc32c) };
-    },
+    readInto: (key, into, options = {}) =>
+      inBucket(async () => {
+        const { bytes, totalBytes, readCrc32c } = await store.readInto(bucket, key, into, options);
+        return { bytes, totalBytes, crc32c: decodeCrc32c(readCrc32c) };
+      }),
 
-    async shardBytes(key, options) {
-      return (await store.head(bucket, key, options))?.bytes;
-    },
+    shardBytes: (key, options) =>
+      inBucket(async () => {
+        const facts = await store.head(bucket, key, options);
+        if (!facts) await demandBucket(options);
+        return facts?.bytes;
+      }),
 
-    async writeManifest(key, body, options) {
-      await store.writeBytes(bucket, key, body, { ...options, ifNoneMatch: true, contentType: 'application/jsonl' });
-    },
+    writeManifest: (key, body, options) =>
+      inBucket(async () => {
+        await store.writeBytes(bucket, key, body, { ...options, ifNoneMatch: true, contentType: 'application/jsonl' });
+      }),
 
     readManifest: (key, options) => whereThere(() => store.readBytes(bucket, key, { ...options, limitBytes: MAX_MANIFEST_BYTES })),
 
-    async list(prefix, options) {
-      const page = await store.list(bucket, prefix, options);
-      return { keys: page.entries.map((entry) => entry.key), next: page.next };
-    },
+    list: (prefix, options) =>
+      inBucket(async () => {
+        const page = await store.list(bucket, prefix, options);
+        return { keys: page.entries.map((entry) => entry.key), next: page.next };
+      }),
 
     remove: (key, options) => store.remove(bucket, key, options),
     removeIf: conditionalRemoval(),
@@ -94,17 +101,29 @@ export function createObjectRack({ id, room, closed, bucket, store, freeBytes }:
     };
   }
 
-  /** Undefined where there is no such key. A bucket that is gone is a rack that is gone, and says nothing about the key. */
+  /** Undefined where there is no such key. */
   async function whereThere<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await inBucket(work);
+    } catch (error) {
+      if (!isType(error, 'NotFound')) throw error;
+      return undefined;
+    }
+  }
+
+  /** A bucket that is gone is a rack that is gone, and says nothing about the key: StoreUnavailable. */
+  async function inBucket<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!isType(error, 'NotFound')) throw error;
-      if (error instanceof Error && s3ErrorCode(error.cause) === 'NoSuchBucket') {
-        throw new PenstockError('StoreUnavailable', `the bucket ${bucket} is not there.`, { store: id, cause: error });
-      }
-      return undefined;
+      if (!isType(error, 'NotFound') || !(error instanceof Error) || s3ErrorCode(error.cause) !== 'NoSuchBucket') throw error;
+      throw new PenstockError('StoreUnavailable', `the bucket ${bucket} is not there.`, { store: id, cause: error });
     }
+  }
+
+  /** A listing, for unlike HEAD it tells a missing bucket from a missing key. */
+  async function demandBucket(options: RackOptions | undefined): Promise<void> {
+    await store.list(bucket, 'ec/v1/', { ...options, limit: 1 });
   }
 }
 

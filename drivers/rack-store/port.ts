@@ -1,7 +1,8 @@
 /**
  * One rack of the erasure set: a failure domain that keeps shards and manifest copies under flat keys. Every method may be
  * repeated. Errors are PenstockErrors naming the rack or its store: StoreThrottled, StoreUnavailable and IoError may be retried, OutOfSpace waits,
- * NotFound and Conflict are fatal for this key. Keys are made by datapath/erasure/layout.ts: `/`-separated, no `.` or `..` steps.
+ * NotFound and Conflict are fatal for this key. A rack that is not there, such as a bucket or directory that is missing, is StoreUnavailable and never an
+ * absent key: what five racks say is absent counts as gone for good. Keys are made by datapath/erasure/layout.ts: `/`-separated, no `.` or `..` steps.
  */
 import type { RackClosure } from '../../model/placement.ts';
 import type { PartBody } from '../object-store/port.ts';

@@ -1,32 +1,21 @@
 /** The `penstock` command as an operator and a scheduler's script use it, against a real site. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { writeCheckpoint } from '../../dev/job/job.ts';
 import type { CheckpointReservation } from '../../model/checkpoint.ts';
+import { commandLine } from '../support/command-line.ts';
 import { CHECKPOINT_FILES, datasetFiles, seedDataset } from '../support/scenario.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 describe('penstock, the command', { concurrency: false }, () => {
   let site: TestSite;
   let file: string;
   const name = 'acme/vision/by-hand';
 
-  const penstock = (...args: string[]): Promise<Outcome> =>
-    new Promise((resolve) => {
-      execFile(process.execPath, ['cli/main.ts', '--site', site.running.siteFile, ...args], (error, stdout, stderr) => {
-        resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr });
-      });
-    });
+  const penstock = (...args: string[]) => commandLine(site, ...args);
   const succeed = async (...args: string[]): Promise<string> => {
     const outcome = await penstock(...args);
     assert.equal(outcome.code, 0, `${args.join(' ')}: ${outcome.stderr}`);

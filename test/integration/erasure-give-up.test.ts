@@ -1,14 +1,15 @@
-/** On a real site: an object that is lost for good and given up, a drain that is called off, and the site's limit for repairs. */
+/** On a real site, as a person does it: an object that is lost for good is given up, a drain is called off; and the site's limit for repairs. */
 import assert from 'node:assert/strict';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { erasureOverview } from '../../activities/erasure-overview.ts';
-import { giveUp, lossOf } from '../../activities/give-up.ts';
 import { findErasureObject } from '../../datapath/erasure/index.ts';
 import { shardNameOf } from '../../datapath/erasure/manifest.ts';
+import { GIVEN_UP } from '../../model/given-up.ts';
 import { SYSTEM_BUCKET } from '../../model/location.ts';
 import { REPAIR_LATER, REPAIR_LIMIT_KEY, REPAIR_QUEUE, REPAIR_RACKS } from '../../model/repair.ts';
+import { commandLine } from '../support/command-line.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
 import { eventually } from '../support/wait.ts';
 import { noise, write } from '../unit/datapath/erasure/support.ts';
@@ -37,6 +38,7 @@ describe('an object that is lost for good', { concurrency: false }, () => {
   });
   after(() => site.stop());
 
+  const penstock = (...args: string[]) => commandLine(site, 'erasure', ...args);
   const recordsUnder = async (prefix: string): Promise<string[]> =>
     (await site.stores.warm.list(SYSTEM_BUCKET, prefix)).entries.map(({ key }) => key.slice(prefix.length));
   const scrubbed = async () => {
@@ -63,9 +65,17 @@ describe('an object that is lost for good', { concurrency: false }, () => {
     const { repair } = site.penstock.erasure;
     await repair.pause();
     await repair.start({ racks: ['r01'] });
-    const called = await repair.callOffRack({ rack: 'r01' });
-    assert.deepEqual(called, { rack: 'r01', listing: { rack: 'r01', listedObjects: 0, concernedObjects: 0 }, droppedObjects: 0 });
-    assert.deepEqual([(await repair.resume()).listings, await recordsUnder(REPAIR_RACKS)], [[], []]);
+    const called = await penstock('repair', 'call-off', 'r01');
+    assert.deepEqual([called.code, called.stdout.split('\n')[0]?.replace(/ +/g, ' ')], [0, 'called off the drain of r01'], called.stderr);
+    const again = await penstock('repair', 'call-off', 'r01');
+    assert.deepEqual([again.code, /no drain of "r01" is on record/.test(again.stderr)], [3, true]);
+    assert.deepEqual([(await repair.status()).listings, await recordsUnder(REPAIR_RACKS)], [[], []]);
+
+    await repair.start({ racks: ['r04'] });
+    await repair.stop();
+    assert.deepEqual(await recordsUnder(REPAIR_RACKS), ['r04.json']);
+    assert.equal((await penstock('repair', 'call-off', 'r04')).code, 0, 'also while none is under way');
+    assert.deepEqual(await recordsUnder(REPAIR_RACKS), []);
     await repair.start({ racks: ['r02', 'r03'] });
     await eventually('both to be listed', async () =>
       (await recordsUnder(REPAIR_RACKS)).length === 0 && (await repair.status()).listings.length === 0 ? true : undefined,
@@ -73,9 +83,17 @@ describe('an object that is lost for good', { concurrency: false }, () => {
   });
 
   it('is given up: the repair has nothing more to do and ends, and no scrub brings it back', async () => {
-    await assert.rejects(lossOf(site.stores, SOUND), { name: 'Conflict' });
-    const { record, droppedRepairs } = await giveUp(site.stores, await lossOf(site.stores, LOST), WHO, new Date());
-    assert.deepEqual([record.soundShards, droppedRepairs > 0], [13, true]);
+    const giveUp = (key: string, ...more: string[]) => penstock('give-up', key, '--reason', WHO.reason, '--by', WHO.by, ...more);
+    const sound = await giveUp(SOUND, '--yes');
+    assert.deepEqual([sound.code, /Conflict.*can still be read, all of it/s.test(sound.stderr)], [1, true], sound.stderr);
+    const told = await giveUp(LOST);
+    assert.equal(told.code, 1);
+    assert.match(told.stdout, /shards +13 are sound, and 14 are needed.*Nothing was given up\. With --yes it is\./s);
+    assert.deepEqual(await recordsUnder(GIVEN_UP), []);
+    const done = await giveUp(LOST, '--yes');
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, /repairs +it is not due any more/);
+    assert.match((await penstock('status')).stdout, /given up, 1 object:\ntenant\/lost: on \S+ by ada: five racks burnt/);
     await site.penstock.erasure.repair.start({});
     await repairOver();
     assert.deepEqual([await recordsUnder(REPAIR_LATER), await recordsUnder(REPAIR_QUEUE)], [[], []]);

@@ -1,11 +1,12 @@
 /** The erasure set on buckets of a real S3 gateway: the rack contract, and objects with four buckets gone. */
 import assert from 'node:assert/strict';
-import { rm, truncate } from 'node:fs/promises';
+import { rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { listErasureObjects, removeErasureObject, verifyErasureObject } from '../../datapath/erasure/index.ts';
 import { shardKey } from '../../datapath/erasure/layout.ts';
+import { locateErasureObject } from '../../datapath/erasure/locate.ts';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { createS3Client } from '../../drivers/object-store/s3-client.ts';
@@ -173,5 +174,26 @@ describe('an erasure object in twenty buckets', () => {
     assert.ok((await read(racks, key, PATIENT)).equals(data));
     assert.ok((await listErasureObjects({ racks, prefix: 'tenant/' })).keys.includes(key));
     await assert.rejects(removeErasureObject({ racks, key }), { name: 'StoreUnavailable' });
+  });
+
+  it('with four of its buckets missing and another shard lost has racks that are away: nobody takes its place, and it is there when they are back', async () => {
+    // With four away, more are left than a write needs.
+    const others = await Promise.all(Array.from({ length: 24 }, (_, index) => newRack(`s${index + 1}`, `room-${index % 4}`)));
+    const enough = others.map(({ rack }) => rack);
+    const key = 'tenant/project/a1/checkpoints/c3/model.bin';
+    const data = noise(50_000);
+    const { manifest } = await write(enough, key, data, { patience: PATIENT });
+    const bucketOf = (rackId: string) => others.find(({ rack }) => rack.id === rackId)?.bucket ?? '';
+    const lost = manifest.shards[4];
+    await others.find(({ rack }) => rack.id === lost?.rack)?.rack.remove(shardKey(key, manifest.writeId, 4));
+    const away = manifest.shards.slice(0, 4).map(({ rack }) => join(gateway.root, bucketOf(rack)));
+    for (const path of away) await rename(path, `${path}.away`);
+    await assert.rejects(write(enough, key, noise(50_000, 2), { patience: PATIENT }), { name: 'StoreUnavailable' });
+    const { shards, margin } = await locateErasureObject({ racks: enough, key });
+    const states = shards.flatMap(({ state }) => (state === 'there' ? [] : [state]));
+    assert.deepEqual([margin, states], [-1, ['unreachable', 'unreachable', 'unreachable', 'unreachable', 'gone']]);
+    await assert.rejects(read(enough, key, PATIENT), { name: 'NotEnoughShards', message: /Bring back at least 1 of the racks named/ });
+    for (const path of away) await rename(`${path}.away`, path);
+    assert.ok((await read(enough, key, PATIENT)).equals(data));
   });
 });

@@ -1,17 +1,18 @@
 /** A second site's erasure set, on the embedded site: copies by themselves after a drain and by command, the first set lost whole, and a foreign country. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { restoreFiles } from '../../datapath/checkpoint/restore.ts';
 import { listErasureObjects, newWriteId, readErasureObject, verifyErasureObject, writeErasureObject } from '../../datapath/erasure/index.ts';
+import { shardNameOf } from '../../datapath/erasure/manifest.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import { openStores } from '../../drivers/open-site.ts';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { checkpointPrefix } from '../../model/checkpoint.ts';
+import { commandLine } from '../support/command-line.ts';
 import { digestsOf, sorted, treeDigests } from '../support/facts.ts';
 import { childrenStarted, eventsOf } from '../support/histories.ts';
 import { secondSet } from '../support/replica.ts';
@@ -26,12 +27,7 @@ describe('a second site', { concurrency: false }, () => {
   let site: TestSite;
   let bern: readonly RackStore[];
 
-  const penstock = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
-    new Promise((resolve) => {
-      execFile(process.execPath, ['cli/main.ts', '--site', site.running.siteFile, ...args], (error, stdout, stderr) => {
-        resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr });
-      });
-    });
+  const penstock = (...args: string[]) => commandLine(site, ...args);
   const put = (key: string, body: Buffer) =>
     writeErasureObject({ racks: site.stores.shardRacks, key, content: Readable.from([body]), bytes: body.length, writeId: newWriteId() });
   const keysIn = async (racks: readonly RackStore[], prefix: string) => (await listErasureObjects({ racks, prefix })).keys;
@@ -80,6 +76,44 @@ describe('a second site', { concurrency: false }, () => {
     assert.equal(again.code, 0, again.stderr);
     assert.match(again.stdout, /were there +3 objects with equal content/);
     assert.match((await penstock('erasure', 'where', 'by-hand/1', '--in', 'basel')).stdout, /margin +[234]: so many more racks may be lost/);
+  });
+
+  test('is made whole by `--verify mend`: from its own shards, or from here where they are too few; status tells of it', async () => {
+    const basel = await site.stores.replicaRacks('basel');
+    const bodies = new Map([1, 2, 3].map((number) => [`mend/${number}`, Buffer.alloc(100_000 * number, number)]));
+    for (const [key, body] of bodies) await put(key, body);
+    assert.equal((await penstock('erasure', 'replicate', '--to', 'basel', '--prefix', 'mend/')).code, 0);
+    const { replicas } = site.stores.site.erasureSet;
+    const rot = async (key: string, shards: number): Promise<void> => {
+      const { manifest } = await verifyErasureObject({ racks: basel, key });
+      for (const shard of manifest.shards.slice(0, shards)) {
+        const { bucket = '' } = replicas['basel']?.racks.find(({ id }) => id === shard.rack) ?? {};
+        const path = join(site.directory, 'replica-basel', bucket, shardNameOf(manifest, shard));
+        const body = await readFile(path);
+        body[5_000] = (body[5_000] ?? 0) ^ 1;
+        await writeFile(path, body);
+      }
+    };
+    await rot('mend/1', 4);
+    await rot('mend/2', 5);
+    const found = await penstock('erasure', 'replicate', '--to', 'basel', '--prefix', 'mend/', '--verify', 'all');
+    assert.equal(found.code, 7);
+    assert.match(found.stdout, /mend\/1 +CorruptSource.*\n.*mend\/2 +CorruptSource/);
+
+    const mended = await penstock('erasure', 'replicate', '--to', 'basel', '--prefix', 'mend/', '--verify', 'mend', '--id', 'mending');
+    assert.equal(mended.code, 0, mended.stderr);
+    assert.match(mended.stdout, /copied +1 objects to basel.*\nwere there +2 objects with equal content, 1 of them mended/);
+    for (const [key, body] of bodies) {
+      const { ok, margin } = await verifyErasureObject({ racks: basel, key });
+      assert.deepEqual([key, ok, margin], [key, true, 4]);
+      assert.ok((await buffer((await readErasureObject({ racks: basel, key })).content)).equals(body), key);
+    }
+    const shown = await eventually('the mending to be listed', async () => {
+      const { stdout } = await penstock('erasure', 'status');
+      return /\nbasel\/mending +completed.*/.exec(stdout)?.[0] && stdout;
+    });
+    assert.match(shown, /\nbasel\/mending +completed +\S+ +1 +2 +1 +0 +4\n/);
+    assert.match(shown, /\nbern +18 of 18\b/);
   });
 
   test('that holds other content under a key keeps it, and the command says which', async () => {

@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ListedRack, ListLostRackRequest, RepairPlan } from '../../activities/repair.ts';
+import type { SetErasureLimit } from '../../activities/scrub.ts';
 import { queryNames, signalNames, updateNames } from '../../model/messages.ts';
-import { mergeWanted, type RepairInput, type RepairStatus, repairName, type WantedRepairs } from '../../model/repair.ts';
+import { mergeWanted, REPAIR_WORKFLOW_ID, type RepairInput, type RepairStatus, repairName, type WantedRepairs } from '../../model/repair.ts';
+import type { RateAnswer } from '../../model/transfer-input.ts';
+import { runsOf } from '../support/histories.ts';
 import { beginRepair, standInRepairs } from '../support/stand-in-repairs.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 import { eventually } from '../support/wait.ts';
@@ -144,6 +147,62 @@ describe('a repair', { concurrency: false }, () => {
       record = { ...record, listings: record.listings.map((each) => ({ ...each, after: each.after ?? 'a' })) };
       const { counts, listings } = (await (await begin()).result()) as RepairStatus;
       assert.deepEqual([listed, counts.repairedObjects, listings, later.size], [['r01 after k', 'r02 after a'], 3, [], 0]);
+    });
+  });
+
+  test('goes on in new runs when its history is full, with its counts, its limit and the place of its listing', async () => {
+    const { due, fate, byQueue } = queues();
+    const OBJECTS = 40;
+    for (let object = 0; object < OBJECTS; object++) {
+      const name = repairName({ margin: 3, storedBytes: 1000 }, String(object).padStart(40, '0'));
+      due.add(name);
+      fate.set(name, 'repaired');
+    }
+    const [listed, limits]: [number[], unknown[]] = [[], []];
+    const { planRepairs, setErasureLimit } = byQueue.control;
+    const control = {
+      ...byQueue.control,
+      planRepairs: async (): Promise<RepairPlan> => ({ ...(await planRepairs()), eventsPerRun: 60 }),
+      setErasureLimit: async (request: SetErasureLimit): Promise<RateAnswer> => {
+        limits.push(request.bytesPerSecond);
+        return await setErasureLimit(request);
+      },
+    };
+    const listLostRack = async ({ listing }: ListLostRackRequest): Promise<ListedRack> => {
+      listed.push(listing.listedObjects);
+      return { listing: { ...listing, after: 'k', listedObjects: listing.listedObjects + 1 }, isOver: listing.listedObjects === 3 };
+    };
+    await withWorkers(environment, { control, erasure: { ...byQueue.erasure, listLostRack } }, async () => {
+      const handle = await begin({ lanes: 2, bytesPerSecond: '5MB/s', racks: ['r01'] });
+      const { startedAt } = await statusOf(handle);
+      const over = (await handle.result()) as RepairStatus;
+      assert.deepEqual([over.counts.repairedObjects, over.counts.doneBytes, over.bytesPerSecond], [OBJECTS, OBJECTS * 1000, 5_000_000]);
+      assert.deepEqual([over.startedAt, over.listings, listed, limits], [startedAt, [], [0, 1, 2, 3], [5_000_000]]);
+      const runs = await runsOf(environment.client, REPAIR_WORKFLOW_ID, handle.firstExecutionRunId);
+      assert.ok(runs.length >= 3, `${runs.length} runs`);
+      for (const { events } of runs) assert.ok(events.length < 120, `${events.length} events`);
+    });
+  });
+
+  test('refuses racks beyond those that it can keep, instead of forgetting them', async () => {
+    const { byQueue } = queues();
+    const mayEnd = Promise.withResolvers<void>();
+    const listLostRack = async ({ listing }: ListLostRackRequest): Promise<ListedRack> => {
+      await mayEnd.promise;
+      return { listing, isOver: true };
+    };
+    const racksFrom = (first: number) => Array.from({ length: 32 }, (_, index) => `r${first + index}`);
+    await withWorkers(environment, { ...byQueue, erasure: { ...byQueue.erasure, listLostRack } }, async () => {
+      const handle = await begin({ racks: racksFrom(0) });
+      const more = (racks: readonly string[]) => handle.executeUpdate<RepairStatus, [unknown]>(updateNames.repairMore, { args: [{ racks }] });
+      assert.equal((await more(racksFrom(32))).listings.length, 64);
+      await assert.rejects(more(['r64']), (error: Error) => {
+        assert.match(String(error.cause), /racks: found 65 racks .*accepted: 64 at once/);
+        return true;
+      });
+      assert.equal((await more(['r7'])).listings.length, 64, 'one that is being listed is no other one');
+      await handle.terminate();
+      mayEnd.resolve();
     });
   });
 

@@ -10,6 +10,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { connectPenstock, type Penstock } from '../../client/index.ts';
 import { startSite } from '../../dev/site/start-site.ts';
 import { CONTROL_QUEUE, DATA_QUEUE } from '../../model/identifiers.ts';
+import { noReplication } from '../../model/replication.ts';
 import { bundleWorkflows } from '../../workers/bundle.ts';
 import { runsOf } from '../support/histories.ts';
 import { standInCopies } from '../support/stand-in-copies.ts';
@@ -77,7 +78,7 @@ describe('the workflow of copies', { concurrency: false }, () => {
       if (asked.length < 3) return;
       // A cancellation comes with the answer to a heartbeat.
       const context = Context.current();
-      const beating = setInterval(() => context.heartbeat(), 200);
+      const beating = setInterval(() => context.heartbeat({ ...noReplication, copied: 3, existed: 1, mended: 1, bytes: 30, leastMargin: 4 }), 200);
       try {
         await context.cancelled;
       } finally {
@@ -88,7 +89,11 @@ describe('the workflow of copies', { concurrency: false }, () => {
     const key = { to: 'bern', replicationId: 'stopped' };
     await penstock.replications.start(key);
     await eventually('the third part', () => Promise.resolve(asked.length === 3 || undefined));
-    assert.equal((await penstock.replications.status(key)).copied, 20);
+    const told = await eventually('a heartbeat of the third part', async () => {
+      const counts = await penstock.replications.status(key);
+      return counts.copied > 20 ? counts : undefined;
+    });
+    assert.deepEqual([told.copied, told.existed, told.mended, told.bytes, told.leastMargin], [23, 3, 1, 2030, 2]);
     await temporal.workflow.getHandle('replicate/bern/stopped').cancel();
     await assert.rejects(penstock.replications.wait(key), { type: 'Refused' });
     await stopped.promise;

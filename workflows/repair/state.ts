@@ -1,11 +1,12 @@
 /** A repair's state: plain data, carried into the next run of the same repair, and what is shown of it. */
-import { setCurrentDetails } from '@temporalio/workflow';
+import { ApplicationFailure, setCurrentDetails } from '@temporalio/workflow';
 import type { RepairPlan } from '../../activities/repair.ts';
 import { formatBytes, formatSeconds } from '../../model/quantity.ts';
 import {
   type ActiveTime,
   activeMilliseconds,
   addRepairs,
+  DEFAULT_LANES,
   mergeWanted,
   noRepairs,
   noTime,
@@ -43,7 +44,6 @@ export interface RepairState {
   paused: boolean;
 }
 
-export const DEFAULT_LANES = 4;
 const MAX_LISTINGS = 64;
 
 export function newState({ bytesPerSecond = null }: { readonly bytesPerSecond?: number | null | undefined }): RepairState {
@@ -70,6 +70,21 @@ export const isPast = (instant: number | null): boolean => instant !== null && D
 
 export function clock(state: RepairState, isActive: boolean): void {
   state.active = timeFrom(state.active, Date.now(), isActive);
+}
+
+/** InvalidInput where there would be more to look for than is kept: what was forgotten would pass for drained. */
+export function demandRoom(state: RepairState, { racks, claim: prefix }: RepairRequest): void {
+  const wanted = [
+    { field: 'racks', of: 'racks', count: new Set([...state.listings.map(({ rack }) => rack), ...racks]).size },
+    { field: 'claim', of: 'prefixes', count: new Set([...state.claims, ...(prefix === undefined ? [] : [prefix])]).size },
+  ];
+  for (const { field, of, count } of wanted) {
+    if (count <= MAX_LISTINGS) continue;
+    throw ApplicationFailure.nonRetryable(
+      `${field}: found ${count} ${of} with those still to be looked for; accepted: ${MAX_LISTINGS} at once. Ask again when \`penstock erasure repair status\` shows fewer.`,
+      'InvalidInput',
+    );
+  }
 }
 
 /** A rack that is being listed is not listed twice. */

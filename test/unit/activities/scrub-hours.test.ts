@@ -41,7 +41,8 @@ describe('a segment of a scrub', () => {
     assert.equal(recorded().opensAt, undefined);
   });
 
-  it('ends with the object at which they end, also where it might go on for longer', async (context) => {
+  it('ends with the four objects that are under way when they end, also where it might go on for longer', async (context) => {
+    for (const key of ['d', 'e', 'f']) await write(racks, key, noise(5_000, 1));
     const closes = Date.parse('2026-11-22T06:00:00Z');
     context.mock.timers.enable({ apis: ['Date'], now: closes - 1_000 });
     let manifests = 0;
@@ -53,9 +54,9 @@ describe('a segment of a scrub', () => {
       };
     }
     const first = await segment(begun);
-    assert.deepEqual([first.state, first.objects, first.after], ['reading', 1, 'a']);
+    assert.deepEqual([first.state, first.objects, first.after], ['reading', 4, 'd']);
     const waits = await segment(first);
-    assert.deepEqual([waits.after, waits.opensAt], ['a', '2026-11-22T22:00:00.000Z']);
+    assert.deepEqual([waits.after, waits.opensAt], ['d', '2026-11-22T22:00:00.000Z']);
   });
 
   it('is asked anew where a scrub that waited is started again, for the hours may be others', async () => {

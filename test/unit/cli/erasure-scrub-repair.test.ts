@@ -108,6 +108,8 @@ test('a repair that has just begun does not say that nothing is due, and one tha
   assert.match(planning, /repair +planning/);
   assert.match(planning, /due +being counted/);
   assert.doesNotMatch(planning, /limit/, "the site's policy is not known yet");
+  assert.match(await shown({ ...repair, due: nothingYet }), /repair +listing,.*\ndue +none so far\n/);
+  assert.match(await shown({ ...repair, due: nothingYet, listings: [] }), /repair +making manifests anew,/);
   const heldUp = { what: 'listing a rack', attempt: 3, problem: 'r02 does not answer\u001b[31m' };
   const waiting = await shown({ ...repair, heldUp: [{ ...heldUp, nextTryAt: '2026-11-21T08:01:00.000Z' }] });
   assert.match(waiting, /held up +listing a rack: r02 does not answer\\u001b\[31m \(attempt 3 begins at 2026-11-21T08:01:00\.000Z\)/);

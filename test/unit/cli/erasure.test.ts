@@ -6,13 +6,15 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { planDryRun } from '../../../cli/plan/plan-dry-run.ts';
+import type { ReplicationRow } from '../../../client/replications.ts';
 import { loadSiteFile } from '../../../drivers/site-file.ts';
 import { ReplicaSchema } from '../../../model/erasure-set.ts';
 import { noReplication, type ReplicationCounts } from '../../../model/replication.ts';
 import { secondSet } from '../../support/replica.ts';
-import { memorySite, noise, write } from '../datapath/erasure/support.ts';
+import { recordsInMemory } from '../activities/records-in-memory.ts';
+import { failAll, memorySite, noise, write } from '../datapath/erasure/support.ts';
 import { recordingStores } from './recording-stores.ts';
-import { NOW, penstock, recorder, repository, siteFile } from './support.ts';
+import { NOW, penstock, recorder, repository, siteFile, unpreparedReplications } from './support.ts';
 
 const json = async (...parameters: string[]) => {
   const ran = await penstock(['-o', 'json', ...parameters]);
@@ -101,6 +103,7 @@ describe('penstock erasure where', () => {
     assert.equal(whole.code, 0, whole.stderr);
     assert.match(whole.stdout, new RegExp(`written .*write ${manifest.writeId}`));
     assert.match(whole.stdout, /margin +4: so many more racks may be lost, by names and sizes; content is read by scrub/);
+    assert.match(whole.stdout, /manifest +5 of 5 copies: (r\d\d(, )?){5}\n/);
     assert.match(whole.stdout, new RegExp(`17 parity +${manifest.shards[17]?.rack} +room-[abcd] +there`));
 
     for (const { rack } of manifest.shards.slice(0, 5)) {
@@ -110,6 +113,9 @@ describe('penstock erasure where', () => {
     const lost = await where('-o', 'json');
     assert.equal(lost.code, 1);
     assert.equal(JSON.parse(lost.stdout).margin, -1);
+    const [holder] = racks.filter(({ objects }) => [...objects.keys()].some((name) => name.includes('/manifests/')));
+    if (holder) failAll(holder);
+    assert.match((await where()).stdout, new RegExp(`manifest +4 of 5 copies: .*; ${holder?.id} unreachable`));
     const none = await penstock(['erasure', 'where', 'nothing'], { stores: { ...stores, shardRacks: racks } });
     assert.deepEqual([none.code, none.stderr.includes('NotFound')], [3, true]);
   });
@@ -133,7 +139,12 @@ describe('penstock erasure replicate', () => {
     const env = await withReplica();
     const start = recorder({ workflowId: 'replicate/bern/one', runId: 'r', attached: false });
     const answer = { ...noReplication, copied: 2, existed: 1, bytes: 3000, leastMargin: 4 };
-    const replications = (counts: ReplicationCounts) => ({ start: start.ask, status: () => Promise.resolve(counts), wait: () => Promise.resolve(counts) });
+    const replications = (counts: ReplicationCounts) => ({
+      start: start.ask,
+      status: () => Promise.resolve(counts),
+      wait: () => Promise.resolve(counts),
+      recent: () => Promise.resolve([]),
+    });
     const parameters = ['erasure', 'replicate', '--to', 'bern', '--prefix', 'acme/', '--within', 'ch,de', '--id', 'one'];
     const good = await penstock(parameters, { env, penstock: { replications: replications(answer) } });
     assert.equal(good.code, 0, good.stderr);
@@ -146,6 +157,34 @@ describe('penstock erasure replicate', () => {
     const partial = await penstock(parameters, { env, penstock: { replications: replications(bad) } });
     assert.equal(partial.code, 7);
     assert.match(partial.stdout, /acme\/x +Conflict +other content/);
+  });
+
+  test('is shown by status: whether the other sets answer, and the last copyings with what they mended', async () => {
+    const env = await withReplica();
+    const inMemory = await recordsInMemory();
+    const site = await loadSiteFile(env.PENSTOCK_SITE);
+    const bern = memorySite(18);
+    if (bern[3]) failAll(bern[3]);
+    const stores = { ...inMemory.stores, site, shardRacks: memorySite(), replicaRacks: () => Promise.resolve(bern) };
+    const copies: ReplicationRow[] = [
+      { to: 'bern', replicationId: 'mending', state: 'running', startedAt: '2026-11-21T07:00:00.000Z', counts: { ...noReplication, existed: 7, mended: 3 } },
+      { to: 'bern', replicationId: 'acme/x', state: 'failed', startedAt: '2026-11-20T07:00:00.000Z' },
+    ];
+    const status = (recent: () => Promise<ReplicationRow[]>, ...more: string[]) =>
+      penstock(['erasure', 'status', ...more], { env, stores, penstock: { replications: { ...unpreparedReplications, recent } } });
+    const shown = await status(() => Promise.resolve(copies));
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.match(shown.stdout, /\nbern +17 of 18 +not: r04\n/);
+    assert.match(shown.stdout, /\nbern\/mending +running +2026-11-21T07:00:00\.000Z +0 +7 +3 +0 +-\nbern\/acme\/x +failed +2026-11-20T07:00:00\.000Z +- +-/);
+    const json = await status(() => Promise.resolve(copies), '-o', 'json');
+    assert.partialDeepStrictEqual(JSON.parse(json.stdout), { replicas: [{ name: 'bern', racks: 18, silentRacks: ['r04'] }], copies });
+    const away = await status(() => Promise.reject(new Error('no answer')));
+    assert.match(away.stdout, /17 of 18/);
+    assert.doesNotMatch(away.stdout, /remembers no copying/);
+    assert.match(away.stderr, /copies: no answer/);
+    const closed = { ...stores, replicaRacks: () => Promise.reject(new Error('its secret is not there')) };
+    const none = await penstock(['erasure', 'status'], { env, stores: closed, penstock: { replications: unpreparedReplications } });
+    assert.match(none.stdout, /\nbern +NONE +its secret is not there/);
   });
 
   test('is refused before anything starts: abroad, to nowhere, and with countries that are none', async () => {

@@ -61,6 +61,8 @@ export const unpreparedErasure = {
   callOffRack: unprepared,
 };
 
+export const unpreparedReplications = { start: unprepared, status: unprepared, wait: unprepared, recent: unprepared };
+
 function fakePenstock(known: Partial<Penstock>): Penstock {
   return {
     submit: unprepared,
@@ -81,7 +83,7 @@ function fakePenstock(known: Partial<Penstock>): Penstock {
     limits: { set: unprepared, show: unprepared },
     erasure: { scrub: unpreparedErasure, repair: unpreparedErasure },
     brokers: { reserve: unprepared, renew: unprepared, release: unprepared, pause: unprepared, resume: unprepared, show: unprepared },
-    replications: { start: unprepared, status: unprepared, wait: unprepared },
+    replications: unpreparedReplications,
     close: () => Promise.resolve(),
     ...known,
   };

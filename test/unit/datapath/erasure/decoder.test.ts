@@ -108,6 +108,23 @@ describe('the stand-alone decoder in Python', () => {
     assert.ok((await readFile(output)).equals(data));
   });
 
+  it('takes of two shards of one index, such as one that a repair has rebuilt beside it, the one that is sound', async () => {
+    const data = noise(20_000, 9);
+    const { files } = await shardFiles(data, 'twice');
+    const rotten = join(directory, 'rotten');
+    await copyFile(files[3] ?? '', rotten);
+    await damage(rotten, HEADER_BYTES + 7);
+    for (const shards of [
+      [...files.slice(0, 14), rotten],
+      [rotten, ...files.slice(0, 14)],
+    ]) {
+      const output = join(directory, 'out-twice');
+      await decode(output, ...shards);
+      assert.ok((await readFile(output)).equals(data));
+      assert.match((await decode('--verify', ...shards)).stdout, /right, 0 racks may be lost; lost or rotten shards: \[14, 15, 16, 17\]/);
+    }
+  });
+
   it('refuses thirteen shards, be there others of another write, of another kind or twice the same, and writes no output', async () => {
     const { files } = await shardFiles(noise(100), 'thirteen');
     const { files: others } = await shardFiles(noise(100), 'others');

@@ -10,10 +10,12 @@ import { objectsPlacedOn } from '../../../../datapath/erasure/placed-on.ts';
 import { repairErasureObject } from '../../../../datapath/erasure/repair.ts';
 import { type ScrubbedObject, scrubErasureObjects } from '../../../../datapath/erasure/scrub.ts';
 import type { RackStore } from '../../../../drivers/rack-store/port.ts';
+import { eventually } from '../../../support/wait.ts';
 import { stopAt } from './steps.ts';
 import { all, failAll, impatient, keysOn, type MemoryRack, memorySite, noise, read, write } from './support.ts';
 
 const BYTES = 10_000;
+const PATIENT = { requestMilliseconds: 20_000, stallMilliseconds: 20_000 };
 const IN_AN_HOUR = Date.now() + 3_600_000;
 const AN_HOUR_AGO = Date.now() - 3_600_000;
 
@@ -35,6 +37,11 @@ async function sweep(racks: readonly RackStore[], olderThanMilliseconds: number)
     after = page.next;
   }
 }
+
+/** Of the event loop. */
+const turns = async (count: number): Promise<void> => {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
 
 const rot = (rack: MemoryRack | undefined, name: string, at: number): void => {
   const body = Buffer.from(rack?.objects.get(name) ?? []);
@@ -91,17 +98,68 @@ describe('a scrub', () => {
       );
   });
 
-  it('asks before it reads, for as many bytes as its cells have', async () => {
+  /** Every request for a shard, as it is asked for; none is answered before `open`. */
+  function gated(racks: readonly MemoryRack[]) {
+    const asked = new Set<string>();
+    const gate = Promise.withResolvers<void>();
+    for (const rack of racks) {
+      const { readInto } = rack;
+      rack.readInto = async (name, ...more) => {
+        asked.add(name.split('/')[3] ?? '');
+        await gate.promise;
+        return await readInto(name, ...more);
+      };
+    }
+    return { asked, open: gate.resolve };
+  }
+
+  it('reads four objects at once and no more, and tells them in their order', async () => {
     const racks = memorySite();
-    await write(racks, 'large', noise(30_000_000));
-    let asked = 0;
-    await scrub(racks, {
-      async pace(bytes) {
-        asked += bytes;
-      },
-    });
-    assert.ok(asked >= (30_000_000 * 18) / 14 && asked < (31_000_000 * 18) / 14, `${asked} bytes`);
+    const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (const key of keys) await write(racks, key, noise(100));
+    const { asked, open } = gated(racks);
+    const scrubbing = all(scrubErasureObjects({ racks, prefix: '', patience: PATIENT }));
+    await eventually('four to be asked for', async () => asked.size >= 4 || undefined);
+    await turns(100);
+    assert.deepEqual([...asked].toSorted(), keys.slice(0, 4));
+    open();
+    assert.deepEqual(
+      (await scrubbing).map(({ key, margin }) => [key, margin]),
+      keys.map((key) => [key, 4]),
+    );
   });
+
+  it('told to begin no more, reads those under way to their end; left by its caller, it ends them', async () => {
+    const racks = memorySite();
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) await write(racks, key, noise(100));
+    let begun = 0;
+    const found = await all(scrubErasureObjects({ racks, prefix: '', patience: impatient, mayBegin: () => ++begun < 3 }));
+    assert.deepEqual(
+      found.map(({ key }) => key),
+      ['a', 'b', 'c'],
+    );
+    assert.deepEqual((await all(scrubErasureObjects({ racks, prefix: '', patience: impatient, mayBegin: () => false }))).length, 1, 'one at least');
+    for await (const { key } of scrubErasureObjects({ racks, prefix: '', patience: impatient })) {
+      assert.equal(key, 'a');
+      break;
+    }
+    const { asked } = gated(racks);
+    await turns(100);
+    assert.deepEqual([...asked], []);
+  });
+
+  for (const bytes of [0, 100, 30_000_000])
+    it(`asks before it reads, for as many bytes as the shards of an object of ${bytes} bytes have`, async () => {
+      const racks = memorySite();
+      await write(racks, 'one', noise(bytes));
+      let asked = 0;
+      const [object] = await scrub(racks, {
+        async pace(wanted) {
+          asked += wanted;
+        },
+      });
+      assert.equal(asked, object?.storedBytes);
+    });
 
   it('finds every object that had a shard on a lost rack, from the manifests of the others', async () => {
     const racks = memorySite();

@@ -127,7 +127,9 @@ export function rackContract(newRack: () => Promise<RackUnderTest>): void {
     await assert.rejects(put(rack, SHARD, noise(10)), PenstockError);
     await assert.rejects(rack.writeManifest('ec/m/a/x', Buffer.from('1')), PenstockError);
     await assert.rejects(rack.list('ec/'), PenstockError);
-    // Not as absent: nobody knows what a rack held that is not there.
+    // Not as absent: nobody knows what a rack held that is not there, and what is provably gone may be removed everywhere else.
     await assert.rejects(rack.readManifest('ec/m/a/x'), { name: 'StoreUnavailable' });
+    await assert.rejects(rack.shardBytes(SHARD), { name: 'StoreUnavailable' });
+    await assert.rejects(get(rack, SHARD, 10), { name: 'StoreUnavailable' });
   });
 }
