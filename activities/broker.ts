@@ -1,8 +1,9 @@
 /** What a broker asks of its site. */
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
-import type { FabricConfig } from '../model/fabric.ts';
+import { brokered, type FabricConfig } from '../model/fabric.ts';
 import { effect } from './effect.ts';
+import { requireAnswer } from './store-answers.ts';
 
 export type BrokerActivities = ReturnType<typeof createBrokerActivities>;
 
@@ -11,18 +12,20 @@ export interface OpenedFabric {
   readonly eventsPerRun: number;
 }
 
-export function createBrokerActivities({ site }: Pick<Stores, 'site'>) {
+export function createBrokerActivities(stores: Stores) {
+  const { fabrics, policies, stores: tiers } = stores.site;
   return {
     /** InvalidInput where the site has no such fabric. */
     readFabric: (name: string): Promise<OpenedFabric> =>
       effect(() => {
-        const found = site.fabrics[name];
-        if (found) {
-          const { drains: _, ...fabric } = found;
-          return Promise.resolve({ fabric, eventsPerRun: site.policies.eventsPerRun });
-        }
-        const accepted = Object.keys(site.fabrics).join(', ') || 'none, for the site file has no fabrics';
+        const found = fabrics[name];
+        const { eventsPerRun, stagingShare } = policies;
+        if (found) return Promise.resolve({ fabric: brokered(found, tiers.hot.bandwidth.write * stagingShare), eventsPerRun });
+        const accepted = Object.keys(fabrics).join(', ') || 'none, for the site file has no fabrics';
         throw new PenstockError('InvalidInput', `fabric: found ${name}; accepted: ${accepted}.`, { nextStep: 'Name the fabric in the site file.' });
       }),
+
+    /** StoreUnavailable, saying why, where it does not answer within seconds. */
+    askStore: (store: string): Promise<void> => effect((run) => requireAnswer(stores, store, run.signal)),
   };
 }

@@ -19,7 +19,7 @@ export async function createMover(
   const { manifest, report, unit = 0 } = request;
   const links = request.symlinks ? { symlinks: request.symlinks } : {};
   // A unit is shorter than the grace: data that is still arriving keeps its pin, however long it takes.
-  if (report) await stores.hot.renewReservations(report.workflowId, new Date(Date.now() + stores.site.policies.leaseGraceSeconds * 1000).toISOString());
+  if (report) await renewPins(stores, report.workflowId);
   const tellTransfer = request.progressTo === undefined ? undefined : unitReporter(request.progressTo, request.limit?.lanes ?? 1);
   const tell = report ? stagingReporter(report.workflowId, report.mountIndex, stores.site.policies.readyThreshold) : undefined;
   const meter = createRateMeter();
@@ -63,6 +63,9 @@ export async function createMover(
     },
   };
 }
+
+export const renewPins = (stores: Stores, owner: string): Promise<void> =>
+  stores.hot.renewReservations(owner, new Date(Date.now() + stores.site.policies.leaseGraceSeconds * 1000).toISOString());
 
 /** A manifest of one unit. */
 export async function moveWhole(mover: Mover, request: MoveRequest): Promise<MoveAnswer> {

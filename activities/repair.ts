@@ -4,6 +4,7 @@ import { sweepAbandonedShards } from '../datapath/erasure/abandoned.ts';
 import { claimErasureObject } from '../datapath/erasure/claim.ts';
 import { objectsPlacedOn } from '../datapath/erasure/placed-on.ts';
 import { type RepairedErasureObject, repairErasureObject } from '../datapath/erasure/repair.ts';
+import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
@@ -25,10 +26,11 @@ import {
 } from '../model/repair.ts';
 import { youngLine } from '../model/scrub.ts';
 import { effect, type Run } from './effect.ts';
-import { createLimitWatch } from './limits.ts';
+import { createLimitWatch, inTurn } from './limits.ts';
 import { callOffRack } from './repair-call-off.ts';
 import { planQueue, postponeRepair, putAside, queueRepair, readRepair, repairDone, requeueRepairs } from './repair-queue.ts';
 import { claimOver, keepListing, keepWanted, listingOver } from './repair-wanted.ts';
+import { withinScrubWindow } from './windows.ts';
 
 /**
  * A plan is 256 names of 60 bytes at most, and 23 minutes at 200 MB/s or two units a lane; then the order is looked at anew, for more endangered ones may have come. At its end lanes
@@ -92,7 +94,8 @@ export function createRepairActivities(stores: Stores) {
         // What an attempt that was lost had done is not due any more: it is counted as it told last.
         const known = RepairCountsSchema.safeParse(Context.current().info.heartbeatDetails);
         let counts: RepairCounts = known.success ? known.data : noRepairs;
-        try {
+        const repair = async (window?: RateLimiter): Promise<RepairCounts> => {
+          const paced = window ? inTurn([limiter, window]) : limiter;
           for (const name of names) {
             const record = await recordOrAside(name);
             if (!record) continue;
@@ -102,10 +105,15 @@ export function createRepairActivities(stores: Stores) {
             }
             const before = counts;
             const told = (rebuiltBytes: number) => run.report({ ...before, rebuiltBytes: before.rebuiltBytes + rebuiltBytes });
-            counts = addRepairs(counts, await repairOne(name, record, run, (bytes) => limiter.take(bytes, run.signal), told));
+            counts = addRepairs(counts, await repairOne(name, record, run, (bytes) => paced.take(bytes, run.signal), told));
             run.report(counts);
           }
           return counts;
+        };
+        try {
+          run.report(counts);
+          const bytes = names.reduce((sum, name) => sum + (parseRepairName(name)?.storedBytes ?? 0), 0);
+          return await withinScrubWindow(site, { bytes, limit: limiter.rate() }, run, repair);
         } finally {
           done();
         }

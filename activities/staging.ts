@@ -1,17 +1,21 @@
 /** Staging before the bytes move: what there is, where it is, space for it, and a pin against eviction. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Stores } from '../drivers/open-site.ts';
+import { classBudget } from '../model/broker-state.ts';
 import type { ResolvedMount } from '../model/data-declaration.ts';
 import { absent, PenstockError } from '../model/errors.ts';
+import { brokered, fabricThat } from '../model/fabric.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
 import type { Location } from '../model/location.ts';
 import { formatBytes } from '../model/quantity.ts';
+import type { Site } from '../model/site.ts';
 import type { Survey, SurveyedMount } from '../model/transfer.ts';
 import { effect, type Run } from './effect.ts';
 import { evictStaged } from './eviction.ts';
 import { listIntoManifest } from './manifests.ts';
 import { endpointAt, hotPath } from './places.ts';
 import { tellAllocation } from './reports.ts';
+import { withinStageWindow } from './windows.ts';
 
 const SPACE_POLL_MS = 5000;
 const RECALL_POLL_MS = 500;
@@ -108,26 +112,37 @@ export function createStagingActivities(stores: Stores) {
     recall: (request: RecallRequest): Promise<void> =>
       effect(async (run) => {
         const owner = allocationWorkflowId(request);
-        const { stagingShare } = stores.site.policies;
-        const job = await stores.hot.prefetch({
-          owner,
-          key: `${owner}#recall-${request.mountIndex}-${request.files}-${request.bytes}`,
-          path: request.path,
-          bytesPerSecond: Math.floor(stores.site.stores.hot.bandwidth.write * stagingShare),
-        });
-        let latest = job;
-        while (latest.state === 'running') {
-          run.report({ path: request.path, doneFiles: latest.doneFiles, doneBytes: latest.doneBytes });
-          await delay(RECALL_POLL_MS, undefined, { signal: run.signal });
-          latest = await stores.hot.prefetchJob(job.jobId);
-        }
-        if (latest.state === 'failed')
-          throw new PenstockError('IoError', `recall of ${request.path} failed: ${latest.error ?? 'no reason given'}.`, {
-            store: stores.hot.name,
-            nextStep: 'It is tried again.',
+        const bytesPerSecond = recallRate(stores.site);
+        // The tier keeps to one rate from beginning to end: so that is what is asked for, no less and no more.
+        const oneRate = { leastUsefulRate: bytesPerSecond, mostUsefulRate: bytesPerSecond };
+        await withinStageWindow(stores.site, { tenant: request.tenant, bytes: request.bytes, ...oneRate, stores: ['hot'] }, run, async () => {
+          const job = await stores.hot.prefetch({
+            owner,
+            key: `${owner}#recall-${request.mountIndex}-${request.files}-${request.bytes}`,
+            path: request.path,
+            bytesPerSecond,
           });
+          let latest = job;
+          while (latest.state === 'running') {
+            run.report({ path: request.path, doneFiles: latest.doneFiles, doneBytes: latest.doneBytes });
+            await delay(RECALL_POLL_MS, undefined, { signal: run.signal });
+            latest = await stores.hot.prefetchJob(job.jobId);
+          }
+          if (latest.state === 'failed')
+            throw new PenstockError('IoError', `recall of ${request.path} failed: ${latest.error ?? 'no reason given'}.`, {
+              store: stores.hot.name,
+              nextStep: 'It is tried again.',
+            });
+        });
       }),
   };
+}
+
+/** Where staging has a fabric, a quarter of what its class may hold: others stage beside it. */
+function recallRate({ stores: { hot }, policies, fabrics }: Site): number {
+  const rate = Math.floor(hot.bandwidth.write * policies.stagingShare);
+  const fabric = fabrics[fabricThat(fabrics, 'stages') ?? ''];
+  return fabric ? Math.max(1, Math.min(rate, Math.floor(classBudget(brokered(fabric, rate), 'stage') / 4))) : rate;
 }
 
 const laterOf = (instant: string, otherMs: number): string => new Date(Math.max(Date.parse(instant), otherMs)).toISOString();

@@ -26,13 +26,14 @@ import { abandonMove } from './abandon-move.ts';
 import { effect } from './effect.ts';
 import { rememberStaged } from './eviction.ts';
 import { createForesight } from './foresee.ts';
-import { createLimitWatch } from './limits.ts';
+import { createLimitWatch, inTurn } from './limits.ts';
 import { listIntoManifest, readMoved } from './manifests.ts';
 import { FILES_AT_ONCE, type Mover, movePages, moveUnit, unitOf } from './move-unit.ts';
 import { createMover, finish, moveWhole } from './mover.ts';
 import { endpointAt } from './places.ts';
 import { attestLocks, type LockRequest } from './retention.ts';
 import { demandSource } from './source.ts';
+import { staging } from './staging-window.ts';
 
 const SEGMENT_MS = 5 * 60_000; // of the segments of workflows begun before 0.2
 
@@ -52,12 +53,14 @@ export interface VerifyRequest {
 export type TransferActivities = ReturnType<typeof createTransferActivities>;
 
 export function createTransferActivities(stores: Stores, watch = createLimitWatch(stores)) {
-  /** Under the limits of the transfer and of both stores for as long as the work takes. */
+  /** Under the limits of the transfer and of both stores for as long as the work takes; what is staged, within a window too, where the site has a fabric for it. */
   const moving = <T>(request: MoveRequest & Partial<Pick<UnitRequest, 'unit'>>, work: (mover: Mover) => Promise<T>): Promise<T> =>
     effect(async (run) => {
       const { limiter, done } = await watch.limiterFor(request);
       try {
-        return await work(await createMover(stores, request, run, limiter));
+        return await staging(stores, request, run, async (window) =>
+          work(await createMover(stores, request, run, window ? inTurn([limiter, window]) : limiter)),
+        );
       } finally {
         done();
       }

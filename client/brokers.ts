@@ -13,7 +13,7 @@ export interface Brokers {
   renew(fabric: string, request: RenewRequest): Promise<Standing>;
   /** Nothing may be sent any more when it is called. */
   release(fabric: string, token: LeaseToken): Promise<Standing>;
-  /** The store behind the fabric is out: windows stop at their next renewal, and wait. */
+  /** Windows stop at their next renewal, and wait until an operator resumes them; for a store that is out the broker does so itself. */
   pause(fabric: string): Promise<BrokerOverview>;
   resume(fabric: string): Promise<BrokerOverview>;
   show(fabric: string): Promise<BrokerOverview>;

@@ -1,5 +1,6 @@
 /** Who is let into a broker's queue: a new reservation, or a clear no with the next step. Pure. */
 import type { RefusalReason, ReserveRequest, Standing } from './broker.ts';
+import { isOut } from './broker-outages.ts';
 import { type BrokerState, classBudget, leastRate, mostRate, nothingTold, type Reservation, silenceMs } from './broker-state.ts';
 import { formatBandwidth, formatBytes, formatSeconds } from './quantity.ts';
 
@@ -15,8 +16,8 @@ export function letIn(state: BrokerState, request: ReserveRequest): Entered {
   return { reservation, state: { ...state, nextEpoch: state.nextEpoch + 1, reservations: [...state.reservations, reservation] } };
 }
 
-function newReservation({ fabric, nowMs, nextEpoch }: BrokerState, request: ReserveRequest): Reservation {
-  const { requestId, bytes, class: kind, tenant, atRiskSeconds, earliest, deadline, mostUsefulRate } = request;
+function newReservation({ fabric, nowMs, nextEpoch, outages }: BrokerState, request: ReserveRequest): Reservation {
+  const { requestId, bytes, class: kind, tenant, atRiskSeconds, earliest, deadline, mostUsefulRate, stores } = request;
   return {
     requestId,
     epoch: nextEpoch,
@@ -31,7 +32,8 @@ function newReservation({ fabric, nowMs, nextEpoch }: BrokerState, request: Rese
     atRiskSeconds,
     arrivedMs: nowMs,
     dueMs: Math.min(deadline === undefined ? Infinity : Date.parse(deadline), nowMs + PATIENCE_MS - Math.min(PATIENCE_MS, atRiskSeconds * 1000)),
-    place: 'waiting',
+    ...(stores ? { stores } : {}),
+    place: isOut(outages, { stores }) ? 'interrupted' : 'waiting',
     floorBytesPerSecond: 0,
     startedMs: null,
     answer: 0,

@@ -4,6 +4,7 @@
  */
 import type { LeaseToken, RenewRequest, ReserveRequest, Standing } from './broker.ts';
 import { isRepeat, letIn } from './broker-door.ts';
+import { isOut, stopped, withAnswer, withOutage, withoutPast } from './broker-outages.ts';
 import { admit, queueOf } from './broker-queue.ts';
 import { shares } from './broker-shares.ts';
 import {
@@ -29,6 +30,9 @@ export type BrokerRequest = { readonly nowMs: number } & (
 /** Without a requester. */
 export type BrokerChange = { readonly nowMs: number } & (
   | { readonly kind: 'pause' | 'resume' | 'tick' }
+  /** A store was asked and did not answer; or it did, after that. */
+  | { readonly kind: 'outage'; readonly store: string; readonly why: string }
+  | { readonly kind: 'answer'; readonly store: string }
   /** The site file has changed; what was told before holds until it is renewed or over. */
   | { readonly kind: 'configure'; readonly fabric: FabricConfig }
 );
@@ -55,9 +59,13 @@ export function changed(before: BrokerState, event: BrokerChange): BrokerState {
   const state = at(before, event.nowMs);
   switch (event.kind) {
     case 'pause':
-      return interrupted({ ...state, isPaused: true });
+      return interrupted(state.isPaused ? state : { ...state, isPaused: true, pausedSinceMs: state.nowMs });
     case 'resume':
       return admit({ ...state, isPaused: false });
+    case 'outage':
+      return withOutage(state, event.store, event.why);
+    case 'answer':
+      return admit(withAnswer(state, event.store));
     case 'configure':
       return isSameFabric(state.fabric, event.fabric) ? admit(state) : admit(interrupted({ ...state, fabric: event.fabric }));
     case 'tick':
@@ -67,7 +75,7 @@ export function changed(before: BrokerState, event: BrokerChange): BrokerState {
   }
 }
 
-const at = (before: BrokerState, nowMs: number): BrokerState => expire({ ...before, nowMs: Math.max(before.nowMs, nowMs) });
+const at = (before: BrokerState, nowMs: number): BrokerState => withoutPast(expire({ ...before, nowMs: Math.max(before.nowMs, nowMs) }));
 
 /** The next moment at which time alone changes something; undefined where nothing is reserved. */
 export function wakeAtMs({ reservations }: BrokerState): number | undefined {
@@ -91,13 +99,20 @@ function idUsed(requestId: string, how: string): Standing {
 function renew(state: BrokerState, request: RenewRequest): Answered {
   const known = heldBy(state, request);
   if (!known) return { state, answer: lost(state, request) };
+  const remainingBytes = Math.min(known.remainingBytes, request.remainingBytes ?? known.remainingBytes);
   // Only the last answer says what is sent at from now on: whoever has an older one may never see those after it.
   const renewed: Reservation = {
     ...known,
-    remainingBytes: Math.min(known.remainingBytes, request.remainingBytes ?? known.remainingBytes),
+    ...usedSince(state, known, remainingBytes),
+    remainingBytes,
     before: request.answer === known.answer ? nothingTold : known.before,
   };
   return tell(admit(replace(state, renewed)), renewed);
+}
+
+function usedSince({ nowMs, fabric }: BrokerState, known: Reservation, remainingBytes: number): Pick<Reservation, 'usedBytesPerSecond'> {
+  const elapsedMs = nowMs - (known.renewByMs - silenceMs(fabric));
+  return elapsedMs > 0 ? { usedBytesPerSecond: Math.round(((known.remainingBytes - remainingBytes) * 1000) / elapsedMs) } : {};
 }
 
 function release(state: BrokerState, request: LeaseToken): Answered {
@@ -161,6 +176,7 @@ function standingOf(state: BrokerState, { requestId, epoch, answer: number, told
   };
   if (state.isPaused) return { kind: 'queued', ...lease, position: inQueue(), reason: 'the fabric is paused', renewMilliseconds };
   if (nowMs < state.opensAtMs) return { kind: 'queued', ...lease, position: inQueue(), reason: 'the broker has just begun', renewMilliseconds };
+  if (isOut(state.outages, known)) return { kind: 'queued', ...lease, position: inQueue(), reason: 'a store does not answer', renewMilliseconds };
   if (known.place === 'admitted') return { kind: 'queued', ...lease, position: 0, reason: 'others still send', renewMilliseconds };
   const reason = known.earliestMs > nowMs ? 'not before its earliest' : 'earlier requests';
   return { kind: 'queued', ...lease, position: inQueue(), reason, renewMilliseconds };
@@ -173,8 +189,7 @@ const LONGEST_MS = 10 * 365 * 86_400_000;
 
 /** Floors are given anew, out of what there is then. */
 function interrupted(state: BrokerState): BrokerState {
-  const stopped = (each: Reservation): Reservation => (each.place === 'admitted' ? { ...each, place: 'interrupted', floorBytesPerSecond: 0 } : each);
-  return { ...state, reservations: state.reservations.map(stopped) };
+  return { ...state, reservations: state.reservations.map((each) => (each.place === 'admitted' ? stopped(each) : each)) };
 }
 
 /** Both come from one schema, so their fields are in one order. */

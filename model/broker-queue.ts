@@ -1,11 +1,12 @@
 /** Whose turn it is. Each class has a queue and a budget of its own; in it tenants get equal bytes, and a tenant's own requests go by when they are due. Pure. */
 import { type BandwidthClass, bandwidthClasses } from './broker.ts';
+import { heldBack, mostAtRisk } from './broker-outages.ts';
 import { type BrokerState, type ClassClock, classBudget, leastOf, mostRate, type Reservation, sumOf } from './broker-state.ts';
 
 /** In the order that they will be admitted in. What a pause stopped comes first, most work at risk before less. */
 export function queueOf(state: BrokerState, kind: BandwidthClass): readonly Reservation[] {
   const inClass = state.reservations.filter((each) => each.class === kind && each.place !== 'admitted' && each.earliestMs <= state.nowMs);
-  const interrupted = inClass.filter(({ place }) => place === 'interrupted').sort((a, b) => b.atRiskSeconds - a.atRiskSeconds || a.epoch - b.epoch);
+  const interrupted = inClass.filter(({ place }) => place === 'interrupted').sort(mostAtRisk);
   const waiting = inClass.filter(({ place }) => place === 'waiting').sort((a, b) => a.dueMs - b.dueMs || a.epoch - b.epoch);
   const clock = state.clocks[kind];
   const tags = new Map<string, number>();
@@ -22,7 +23,8 @@ const tenantClock = ({ bytes, tenants }: ClassClock, tenant: string): number => 
 /** Admits from the head of each queue, as long as the floors of its class fit its budget. */
 export function admit(state: BrokerState): BrokerState {
   if (state.isPaused || state.nowMs < state.opensAtMs) return state;
-  return classesWithRoom(state).reduce(admitClass, state);
+  const held = heldBack(state);
+  return classesWithRoom(state).reduce((admitted, kind) => admitClass(admitted, kind, held), state);
 }
 
 /** Where somebody waits who may fit. One pass, for most events admit nobody, and then there is nothing to put in order. */
@@ -39,12 +41,13 @@ function classesWithRoom({ fabric, reservations }: BrokerState): BandwidthClass[
   });
 }
 
-function admitClass(state: BrokerState, kind: BandwidthClass): BrokerState {
+function admitClass(state: BrokerState, kind: BandwidthClass, heldBackIds: ReadonlySet<string>): BrokerState {
   const budget = classBudget(state.fabric, kind);
   let held = sumOf(state.reservations, (each) => (each.class === kind ? each.floorBytesPerSecond : 0));
   let clock = state.clocks[kind];
   const floors = new Map<string, number>();
   for (const reservation of queueOf(state, kind)) {
+    if (heldBackIds.has(reservation.requestId)) continue;
     // Nobody overtakes the head: what waits for much room gets it.
     if (held + leastOf(state.fabric, reservation) > budget) break;
     const floor = Math.min(floorOf(state, reservation), budget - held);

@@ -21,10 +21,14 @@ export interface Reservation {
   readonly earliestMs: number;
   readonly deadlineMs: number | null;
   readonly atRiskSeconds: number;
+  /** What it reads and writes; absent where the requester did not say. */
+  readonly stores?: readonly string[];
+  /** Between its last two renewals; absent before. */
+  readonly usedBytesPerSecond?: number;
   readonly arrivedMs: number;
   /** Where it stands among its tenant's own. */
   readonly dueMs: number;
-  /** interrupted: admitted once, and stopped by a pause of the fabric. */
+  /** interrupted: admitted once, and stopped by a pause of the fabric; or of a store that did not answer. These go by work at risk, before all others. */
   readonly place: 'waiting' | 'interrupted' | 'admitted';
   /** What is held for it as long as it is admitted; 0 before. */
   readonly floorBytesPerSecond: number;
@@ -46,6 +50,16 @@ export interface Ended {
   readonly how: 'released' | 'expired';
 }
 
+/** A store that does not answer, or has just begun to. */
+export interface Outage {
+  readonly store: string;
+  /** As the store's probe said. */
+  readonly why: string;
+  readonly sinceMs: number;
+  /** Null until it answers again. */
+  readonly answeredMs: number | null;
+}
+
 export interface BrokerState {
   readonly fabric: FabricConfig;
   readonly nowMs: number;
@@ -54,6 +68,9 @@ export interface BrokerState {
   /** Nothing is granted before: holders of an earlier broker may still send. */
   readonly opensAtMs: number;
   readonly isPaused: boolean;
+  /** Where an operator has paused it; unknown where an earlier version did. */
+  readonly pausedSinceMs?: number;
+  readonly outages: readonly Outage[];
   readonly reservations: readonly Reservation[];
   readonly ended: readonly Ended[];
   /** Start-time fair queueing among the tenants of each class: bytes given, never behind the class's own clock. */
@@ -82,7 +99,17 @@ export const nothingTold: Told = { bytesPerSecond: 0, untilMs: 0 };
 export const silenceMs = ({ leaseSeconds }: FabricConfig): number => leaseSeconds * 1100;
 
 export function newBrokerState(fabric: FabricConfig, nowMs: number): BrokerState {
-  return { fabric, nowMs, nextEpoch: nowMs, opensAtMs: nowMs + silenceMs(fabric), isPaused: false, reservations: [], ended: [], clocks: noClocks() };
+  return {
+    fabric,
+    nowMs,
+    nextEpoch: nowMs,
+    opensAtMs: nowMs + silenceMs(fabric),
+    isPaused: false,
+    outages: [],
+    reservations: [],
+    ended: [],
+    clocks: noClocks(),
+  };
 }
 
 /** What it could be given if it were alone. */

@@ -23,6 +23,8 @@ const RequestIdSchema = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,299}$/, '1 to 300 of A-Z, a-z, 0-9, ".", "_", "/" and "-", starting with a letter or digit');
 const InstantSchema = z.iso.datetime({ offset: true, error: 'an instant such as "2026-11-22T08:00:00Z"' });
+/** The site's own; `racks` is the erasure set. Short, for a thousand reservations carry them. */
+export const WatchedStoreSchema = z.enum(['hot', 'warm', 'cold', 'racks']);
 const SomeBytesSchema = BytesSchema.refine((bytes) => bytes > 0, 'more than 0 bytes');
 
 export const ReserveSchema = z
@@ -38,6 +40,11 @@ export const ReserveSchema = z
     leastUsefulRate: SomeBandwidthSchema.optional().describe('No window below this; a four-hundredth of the fabric where absent'),
     mostUsefulRate: SomeBandwidthSchema.optional().describe('What the sender can send at all; the rest is given to others'),
     atRiskSeconds: z.number().nonnegative().default(0).describe('Seconds of work that are lost if the source is: more goes first'),
+    stores: z
+      .array(WatchedStoreSchema)
+      .max(2)
+      .optional()
+      .describe('What it reads and writes (`racks`: the erasure set): while one of them does not answer, it has no window'),
   })
   .refine(({ leastUsefulRate = 0, mostUsefulRate = Infinity }) => leastUsefulRate <= mostUsefulRate, {
     path: ['leastUsefulRate'],
@@ -61,7 +68,19 @@ export type RenewRequest = z.output<typeof RenewSchema>;
 
 export const ReleaseSchema = TokenSchema;
 
-export const waitReasons = ['earlier requests', 'not before its earliest', 'others still send', 'the fabric is paused', 'the broker has just begun'] as const;
+/** Of a holder whose store failed it. The broker asks the store itself before it believes it. */
+export const SuspectSchema = z.strictObject({
+  stores: z.array(WatchedStoreSchema).min(1).max(2).describe('What it was reading and writing'),
+});
+
+export const waitReasons = [
+  'earlier requests',
+  'not before its earliest',
+  'others still send',
+  'the fabric is paused',
+  'the broker has just begun',
+  'a store does not answer',
+] as const;
 export const refusalReasons = ['QueueFull', 'TenantQueueFull', 'DeadlineInfeasible', 'LeastRateTooHigh', 'RequestIdUsed'] as const;
 
 const standing = {

@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { checkpointRetentionFields } from './checkpoint-retention.ts';
 import { IdentifierSchema } from './identifiers.ts';
-import { BytesSchema } from './quantity.ts';
+import { BytesSchema, SomeBandwidthSchema } from './quantity.ts';
 
 /** What a ring's blocks and superblocks are multiples of. */
 const BLOCK_BYTES = 4096;
@@ -37,6 +37,9 @@ export const CommitPathSchema = z.strictObject({
     .describe('Where the ring fails. strict: the checkpoint fails and the older one stands; degraded: it goes on with rack and global tier, and says so'),
   depth: z.int().min(LEAST_DEPTH).max(MOST_DEPTH).default(8).describe('Chunks of 4 MiB under way, each to both stores; also what a writer takes of memory'),
   stallSeconds: z.number().positive().max(3600).default(60).describe('A store that does not answer a chunk for so long has failed'),
+  leastRate: SomeBandwidthSchema.prefault('1GB/s').describe(
+    'What a writer sends at where a fabric carries its commits and its broker gives no window within two seconds; on top of what the fabric grants',
+  ),
   targets: z
     .array(RackTargetSchema)
     .default([])

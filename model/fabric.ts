@@ -36,29 +36,41 @@ export type FabricConfig = z.output<typeof FabricSchema>;
 
 export const SiteFabricSchema = FabricSchema.extend({
   drains: z.array(IdentifierSchema).default([]).describe('Racks whose checkpoints drain over it, within its windows'),
+  commits: z.array(IdentifierSchema).default([]).describe('Racks whose nodes write their checkpoints over it, within its windows (`checkpoints.leastRate`)'),
+  stages: z
+    .boolean()
+    .default(false)
+    .describe("Data sets are staged and recalled over it, within its windows: all together at most `policies.stagingShare` of the hot tier's write bandwidth"),
+  scrubs: z.boolean().default(false).describe('Scrub and repair read and write over it, within its windows'),
 });
 export type SiteFabric = z.output<typeof SiteFabricSchema>;
 
 type Fabrics = Readonly<Record<string, SiteFabric>>;
 
-/** Undefined where that rack drains over none: then it drains without a window. */
-export const fabricOfRack = (fabrics: Fabrics, rackId: string): string | undefined =>
-  Object.entries(fabrics).find(([, { drains }]) => drains.includes(rackId))?.[0];
+/** Undefined where that rack drains, or commits, over none: then it does so without a window. */
+export const fabricOfRack = (fabrics: Fabrics, rackId: string, what: 'drains' | 'commits' = 'drains'): string | undefined =>
+  Object.entries(fabrics).find(([, fabric]) => fabric[what].includes(rackId))?.[0];
 
-/** A drain has one window, so its rack has one fabric. */
+/** Undefined where none does. */
+export const fabricThat = (fabrics: Fabrics, what: 'stages' | 'scrubs'): string | undefined => Object.entries(fabrics).find(([, fabric]) => fabric[what])?.[0];
+
+/** As its broker has to know it. Who stages over it has no more than staging's part of the hot tier, however much the fabric carries. */
+export function brokered({ capacity, weights, stagingShare, leaseSeconds, mostReservations, stages }: SiteFabric, stagingRate: number): FabricConfig {
+  const share = stages ? Math.min(stagingShare, stagingRate / capacity) : stagingShare;
+  return { capacity, weights, stagingShare: share, leaseSeconds, mostReservations };
+}
+
+/** Whatever is moved has one window, so it has one fabric. */
 export function refineFabrics({ fabrics }: { readonly fabrics: Fabrics }, context: z.core.$RefinementCtx): void {
   const taken = new Map<string, string>();
-  for (const [name, { drains }] of Object.entries(fabrics)) {
-    for (const [index, rack] of drains.entries()) {
-      const other = taken.get(rack);
-      if (other !== undefined)
-        context.addIssue({
-          code: 'custom',
-          path: ['fabrics', name, 'drains', index],
-          message: `a rack that drains over one fabric; ${other} has this one`,
-          input: rack,
-        });
-      taken.set(rack, name);
-    }
+  const take = (what: string, name: string, path: (string | number)[], input: unknown, expected: string): void => {
+    const other = taken.get(what);
+    if (other !== undefined) context.addIssue({ code: 'custom', path: ['fabrics', name, ...path], message: `${expected}; ${other} has this one`, input });
+    taken.set(what, name);
+  };
+  for (const [name, fabric] of Object.entries(fabrics)) {
+    for (const [index, rack] of fabric.drains.entries()) take(`drains ${rack}`, name, ['drains', index], rack, 'a rack that drains over one fabric');
+    for (const [index, rack] of fabric.commits.entries()) take(`commits ${rack}`, name, ['commits', index], rack, 'a rack that commits over one fabric');
+    for (const what of ['stages', 'scrubs'] as const) if (fabric[what]) take(what, name, [what], true, 'true for one fabric');
   }
 }

@@ -31,6 +31,7 @@ export const updateNames = {
   renew: 'renew',
   release: 'release',
   brokerState: 'brokerState',
+  suspectStores: 'suspectStores',
 } as const;
 
 export const queryNames = {

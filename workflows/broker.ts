@@ -16,7 +16,7 @@ import {
 } from '@temporalio/workflow';
 import type * as z from 'zod';
 import type { BrokerActivities } from '../activities/broker.ts';
-import { brokerWorkflowId, ReleaseSchema, RenewSchema, ReserveSchema, type Standing } from '../model/broker.ts';
+import { brokerWorkflowId, ReleaseSchema, RenewSchema, ReserveSchema, type Standing, SuspectSchema } from '../model/broker.ts';
 import { type BrokerOverview, overviewOf, renderTotals, totalsOf } from '../model/broker-overview.ts';
 import { answerTo, type BrokerChange, type BrokerRequest, changed, wakeAtMs } from '../model/broker-planner.ts';
 import { type BrokerState, newBrokerState } from '../model/broker-state.ts';
@@ -24,7 +24,9 @@ import { FabricNameSchema } from '../model/fabric.ts';
 import { CONTROL_QUEUE } from '../model/identifiers.ts';
 import { queryNames, updateNames } from '../model/messages.ts';
 import { accept, requireWorkflowId } from './accept.ts';
+import { recordTotals } from './broker/metrics.ts';
 import { type BrokerPage, pagesOf, stateOf } from './broker/pages.ts';
+import { createStoreWatch } from './broker/store-watch.ts';
 import { messageOf } from './failures.ts';
 import { EVENTS_PER_RUN, historyIsFull, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
@@ -34,6 +36,7 @@ const renew = defineUpdate<Standing, [unknown]>(updateNames.renew);
 const release = defineUpdate<Standing, [unknown]>(updateNames.release);
 const pause = defineUpdate<BrokerOverview>(updateNames.pause);
 const resume = defineUpdate<BrokerOverview>(updateNames.resume);
+const suspectStores = defineUpdate<void, [unknown]>(updateNames.suspectStores);
 /** Unlike the query it starts the broker where it does not run. */
 const look = defineUpdate<BrokerOverview>(updateNames.brokerState);
 const query = defineQuery<BrokerOverview | undefined>(queryNames.brokerState);
@@ -50,10 +53,12 @@ export async function broker(input: unknown, ...pages: BrokerPage[]): Promise<vo
   /** Why there is no such fabric: for those who asked, too. */
   let refusal: ApplicationFailure | undefined;
 
+  const record = recordTotals(name);
   const isBegun = (): boolean => state !== undefined || refusal !== undefined;
   const keep = (next: BrokerState): void => {
     state = next;
     setCurrentDetails(renderTotals(totalsOf(next)));
+    record(next);
   };
   /** From one state to the next without a pause in between: requests come side by side, and none may decide from what another has changed meanwhile. */
   const known = (): BrokerState => {
@@ -74,12 +79,26 @@ export async function broker(input: unknown, ...pages: BrokerPage[]): Promise<vo
   const only = (schema: z.ZodType) => ({ validator: (request: unknown) => void accept(schema, request) });
   const now = () => ({ nowMs: Date.now() });
 
+  const watch = createStoreWatch({
+    onOutage: (store, why) => keep(changed(known(), { kind: 'outage', ...now(), store, why })),
+    onAnswer: (store) => keep(changed(known(), { kind: 'answer', ...now(), store })),
+  });
+
   setHandler(query, () => state && overviewOf(state));
   setHandler(reserve, (request) => answer(() => ({ kind: 'reserve', ...now(), request: accept(ReserveSchema, request) })), only(ReserveSchema));
   setHandler(renew, (request) => answer(() => ({ kind: 'renew', ...now(), request: accept(RenewSchema, request) })), only(RenewSchema));
   setHandler(release, (request) => answer(() => ({ kind: 'release', ...now(), request: accept(ReleaseSchema, request) })), only(ReleaseSchema));
   setHandler(pause, () => change(() => ({ kind: 'pause', ...now() })));
   setHandler(resume, () => change(() => ({ kind: 'resume', ...now() })));
+  setHandler(
+    suspectStores,
+    async (request) => {
+      await condition(isBegun);
+      known();
+      for (const store of accept(SuspectSchema, request).stores) watch.suspect(store);
+    },
+    only(SuspectSchema),
+  );
   setHandler(look, () => change(() => ({ kind: 'tick', ...now() })));
 
   // Each run reads it: a fabric that has grown is known at the next one.
@@ -91,6 +110,7 @@ export async function broker(input: unknown, ...pages: BrokerPage[]): Promise<vo
     throw refusal;
   });
   keep(state ? changed(state, { kind: 'configure', ...now(), fabric }) : newBrokerState(fabric, Date.now()));
+  watch.goOn(known().outages);
   const isFull = () => historyIsFull(Math.min(EVENTS_PER_RUN, eventsPerRun));
   while (!isFull()) {
     const wakeAt = wakeAtMs(known());
@@ -98,6 +118,7 @@ export async function broker(input: unknown, ...pages: BrokerPage[]): Promise<vo
     else await condition(isFull, Math.max(LEAST_SLEEP_MS, wakeAt - Date.now()), { summary: 'until a lease is over that nobody renewed' });
     await change(() => ({ kind: 'tick', ...now() }));
   }
+  watch.stop();
   await condition(allHandlersFinished);
   throwIfCancelled();
   await continueAsNew<typeof broker>(name, ...pagesOf(known()));

@@ -18,6 +18,20 @@ const stopped = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 const presets = {
   /** A few calls to a management API or small objects. */
   control: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: '10 minutes', heartbeatTimeout, retry: backoff, cancellationType: stopped }),
+  /** Asks once whether a store answers; a no is an answer. */
+  glance: (heartbeatTimeout: Heartbeat) => ({
+    startToCloseTimeout: '1 minute',
+    heartbeatTimeout,
+    retry: { maximumAttempts: 1 },
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+  }),
+  /** Asks until it does, however long: one history event, for the server repeats it. Nothing follows that it could disturb. */
+  probe: (heartbeatTimeout: Heartbeat) => ({
+    startToCloseTimeout: '1 minute',
+    heartbeatTimeout,
+    retry: { ...backoff, maximumInterval: '10 seconds' },
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+  }),
   /** Waits inside the activity for space or a floor, so that waiting for days costs no history. */
   waiting: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: '7 days', heartbeatTimeout, retry: backoff, cancellationType: stopped }),
   /** Moves bytes. What follows may remove what it writes, so it must have stopped. */

@@ -21,12 +21,13 @@ export function addBrokerCommands(program: Command, run: Run): void {
   add('show', {
     summary: 'Show what a fabric carries, who holds windows and who waits',
     details:
-      'Per class what is held and how many wait, then up to twenty holders with the highest rates and the twenty that have waited longest. Starts the broker where it does not run',
+      'Stores that do not answer; per class and tenant what is reserved, given and used, how many wait and since when; then up to twenty holders with the highest rates and the twenty that have waited longest. Starts the broker where it does not run',
     examples: ['penstock broker show storage', 'penstock broker show storage -o json'],
   });
   add('pause', {
-    summary: 'Stop all windows of a fabric, such as while the store behind it is out',
-    details: 'Holders stop at their next renewal, a third of the lease at the latest. Nobody loses a place: requests wait, and new ones are taken',
+    summary: 'Stop all windows of a fabric',
+    details:
+      'Holders stop at their next renewal, a third of the lease at the latest. Nobody loses a place: requests wait, and new ones are taken. A store that does not answer needs none: the broker stops the windows of its users by itself',
     examples: ['penstock broker pause storage'],
   });
   add('resume', {

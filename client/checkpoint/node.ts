@@ -18,6 +18,7 @@ import { loadSiteFile } from '../../drivers/site-file.ts';
 import { type CheckpointKey, checkpointDirectory, droppedMarker, globalCheckpointDirectory, ringKey } from '../../model/checkpoint.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { NodeConfig } from '../../model/site.ts';
+import { type AskForBandwidth, commitWindow } from './window.ts';
 
 export type CheckpointStores = Pick<Stores, 'site' | 'rackFiles' | 'nodeFiles' | 'hotFiles' | 'shardRacks'>;
 
@@ -30,6 +31,8 @@ export interface OpenWriter {
   readonly key: CheckpointKey;
   readonly nodeId: string;
   readonly onAcknowledged?: (chunk: AcknowledgedChunk) => void;
+  /** Needed where a fabric of the site carries the rack's commits; without it they go at their least rate. */
+  readonly bandwidth?: AskForBandwidth;
   readonly signal: AbortSignal;
 }
 
@@ -40,7 +43,10 @@ const ALIGNMENT_BYTES = 4096;
  * @throws PenstockError InvalidInput where the node is unknown or has no ring; Conflict where the checkpoint was committed before, or the ring is being written;
  * PolicyRefused where the rack's path is not in the rack
  */
-export async function openCheckpointWriter(stores: CheckpointStores, { key, nodeId, onAcknowledged, signal }: OpenWriter): Promise<CheckpointWriter> {
+export async function openCheckpointWriter(
+  stores: CheckpointStores,
+  { key, nodeId, onAcknowledged, bandwidth, signal }: OpenWriter,
+): Promise<CheckpointWriter> {
   const { policy, depth, stallSeconds } = stores.site.checkpoints;
   const node = requireNode(stores, nodeId);
   const rack = stores.rackFiles(node.rackId, node.id);
@@ -64,8 +70,10 @@ export async function openCheckpointWriter(stores: CheckpointStores, { key, node
     openInRack: (path: string) => rack.openFile(`${directory}/${path}`),
     allocate,
   };
-  return createCheckpointWriter({
+  const window = commitWindow(stores.site, node, key, attempt, bandwidth);
+  const writer = createCheckpointWriter({
     checkpointId,
+    limiter: window?.limiter,
     rack: withDeadline(rackSink, stallSeconds),
     second: createSecondCopy(withDeadline(ring, stallSeconds), policy === 'degraded' ? reweighting : undefined),
     depth,
@@ -73,6 +81,7 @@ export async function openCheckpointWriter(stores: CheckpointStores, { key, node
     onAcknowledged,
     signal,
   });
+  return window ? window.around(writer) : writer;
 }
 
 /** Another writer, a reused id, a wrong site file: nothing that another store could make up for. What a device fails with has the file system's error as its cause. */

@@ -7,6 +7,7 @@ import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { encodeCrc32c } from '../transfer/crc32c.ts';
 import { combineCrc32c } from '../transfer/crc32c-combine.ts';
+import type { RateLimiter } from '../transfer/rate-limiter.ts';
 import { createChunkBlocks } from './chunk-blocks.ts';
 import { recordOf } from './commit.ts';
 import { cutChunks } from './cut-chunks.ts';
@@ -21,6 +22,8 @@ export interface WriteCheckpoint {
   /** Chunks under way, each with its memory of 4 MiB. */
   readonly depth: number;
   readonly allocate: (bytes: number) => Promise<Buffer>;
+  /** Chunks wait for it before they are sent; once for both stores, for the ring is on no network. */
+  readonly limiter?: RateLimiter | undefined;
   /** In order, each once. */
   readonly onAcknowledged?: ((chunk: AcknowledgedChunk) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -34,6 +37,8 @@ export interface WrittenCheckpoint {
   readonly chunks: number;
   /** Why one of the copies lies in the global tier; undefined where it is in the ring. */
   readonly degradedBy: string | undefined;
+  /** Why it was written at the least rate for a time; absent where its window came at once, or none was needed. */
+  readonly withoutWindow?: string;
   /** What the acknowledgements of each store meant, for people. */
   readonly durability: { readonly rack: string; readonly second: string };
 }
@@ -49,7 +54,7 @@ export interface CheckpointWriter {
   close(): Promise<void>;
 }
 
-export function createCheckpointWriter({ checkpointId, rack, second, depth, allocate, onAcknowledged, signal }: WriteCheckpoint): CheckpointWriter {
+export function createCheckpointWriter({ checkpointId, rack, second, depth, allocate, limiter, onAcknowledged, signal }: WriteCheckpoint): CheckpointWriter {
   const blocks = createChunkBlocks(depth, allocate);
   const files = new Map<string, CheckpointRecord['files'][number]>();
   /** In order; the first is the oldest that is not acknowledged. */
@@ -103,6 +108,7 @@ export function createCheckpointWriter({ checkpointId, rack, second, depth, allo
     refuseName(path, files, checkpointId);
     let file = { path, bytes: 0, crc32c: encodeCrc32c(0) };
     for await (const piece of cutChunks(content, blocks)) {
+      await limiter?.take(piece.bytes, signal);
       requireSound();
       file = { path, bytes: file.bytes + piece.bytes, crc32c: combineCrc32c([file, { bytes: piece.bytes, crc32c: encodeCrc32c(piece.crc32c) }]) };
       send({ ...piece, index: count++, path, expectedBytes });

@@ -1,6 +1,6 @@
 /**
  * A limiter whose rate is what a bandwidth broker has granted. It renews in time, shows at once that it has slowed down, and stops by itself where the lease is lost or no
- * answer comes: then nothing passes until there is another window.
+ * answer comes: then nothing passes until there is another window, or at a least rate where somebody waits who must not.
  */
 import type { LeaseToken, RenewRequest, ReserveInput, Standing } from '../../model/broker.ts';
 import { PenstockError } from '../../model/errors.ts';
@@ -41,7 +41,7 @@ export async function withinWindow<T>(
   work: (limiter: RateLimiter) => Promise<T>,
   clock: LimiterClock = systemClock,
 ): Promise<T> {
-  const lease = openLease(lessor, holder, wish, clock);
+  const lease = openLease(lessor, { holder, wish, clock });
   const called = Promise.withResolvers<never>();
   const callOff = () => called.reject(signal.reason);
   signal.addEventListener('abort', callOff, { once: true });
@@ -55,7 +55,39 @@ export async function withinWindow<T>(
   }
 }
 
-function openLease(lessor: Lessor, holder: string, wish: Omit<WindowWish, 'holder' | 'signal'>, clock: LimiterClock) {
+/** For who must not wait: without a window for so long, it goes on at a rate that is its own. */
+export interface LeastRate {
+  readonly bytesPerSecond: number;
+  readonly patienceMilliseconds: number;
+  /** Each time that it comes to that, and why. */
+  readonly onWithout: (why: string) => void;
+}
+
+export interface HeldWindow {
+  readonly limiter: RateLimiter;
+  /** Given back. May wait for the broker for seconds; nothing passes any more. */
+  close(): Promise<void>;
+}
+
+/** A window that nobody waits for: bytes wait at the limiter. It is never refused, for then the least rate holds. */
+export function holdWindow(
+  lessor: Lessor,
+  { holder, ...wish }: Omit<WindowWish, 'signal'>,
+  leastRate: LeastRate,
+  clock: LimiterClock = systemClock,
+): HeldWindow {
+  const { limiter, close } = openLease(lessor, { holder, wish, clock, leastRate });
+  return { limiter, close };
+}
+
+interface Leasing {
+  readonly holder: string;
+  readonly wish: Omit<WindowWish, 'holder' | 'signal'>;
+  readonly clock: LimiterClock;
+  readonly leastRate?: LeastRate;
+}
+
+function openLease(lessor: Lessor, { holder, wish, clock, leastRate }: Leasing) {
   const { deadline: _, ...wishOnceBegun } = wish;
   const limiter = createRateLimiter(0, clock);
   const opened = Promise.withResolvers<void>();
@@ -69,10 +101,21 @@ function openLease(lessor: Lessor, holder: string, wish: Omit<WindowWish, 'holde
   let cancelStop: (() => void) | undefined;
   let cancelAsk: (() => void) | undefined;
   let asking: Promise<void> = Promise.resolve();
+  /** While nothing passes: until it goes on at the least rate. */
+  let cancelPatience: (() => void) | undefined;
+  let isWithout = false;
+  let why = 'the broker does not answer';
 
   const stop = (): void => {
     cancelStop?.();
+    if (isWithout && !isClosed) return;
     limiter.setRate(0);
+    if (leastRate && !isClosed) cancelPatience ??= clock.after(leastRate.patienceMilliseconds, () => goOnWithout(leastRate));
+  };
+  const goOnWithout = ({ bytesPerSecond, onWithout }: LeastRate): void => {
+    isWithout = true;
+    limiter.setRate(bytesPerSecond);
+    onWithout(why);
   };
   const askAfter = (milliseconds: number): void => {
     if (isClosed) return;
@@ -89,8 +132,9 @@ function openLease(lessor: Lessor, holder: string, wish: Omit<WindowWish, 'holde
           await lessor.reserve({ ...(isOpen ? wishOnceBegun : wish), bytes: Math.max(1, Math.ceil(remainingBytes)), requestId: `${holder}/${reservations}` });
       follow(answer, sentAt);
     } catch (error) {
+      why = `the broker does not answer: ${error instanceof Error ? error.message : String(error)}`;
       // What was granted holds until its end; by then the broker may be back.
-      if (isOpen || !isForGood(error)) askAfter(RETRY_MS);
+      if (isOpen || leastRate || !isForGood(error)) askAfter(RETRY_MS);
       else opened.reject(error);
     }
   };
@@ -100,11 +144,12 @@ function openLease(lessor: Lessor, holder: string, wish: Omit<WindowWish, 'holde
       if (!isClosed) send(answer, sentAt);
       return;
     }
+    why = answer.kind === 'queued' ? `the broker let it wait: ${answer.reason}` : `the broker gave none: ${'message' in answer ? answer.message : answer.kind}`;
     stop();
     if (answer.kind === 'queued') {
       held = answer;
       askAfter(answer.renewMilliseconds);
-    } else if (answer.kind === 'refused' && !isOpen) opened.reject(refusalOf(answer));
+    } else if (answer.kind === 'refused' && !isOpen && !leastRate) opened.reject(refusalOf(answer));
     else askAgain(answer.kind === 'refused' ? REFUSED_MS : RETRY_MS);
   };
   const askAgain = (milliseconds: number): void => {
@@ -114,12 +159,16 @@ function openLease(lessor: Lessor, holder: string, wish: Omit<WindowWish, 'holde
   };
   const send = ({ bytesPerSecond, validMilliseconds, renewMilliseconds }: Extract<Standing, { kind: 'window' }>, sentAt: number): void => {
     const left = sentAt + validMilliseconds - clock.now();
-    const isSlower = bytesPerSecond < limiter.rate();
+    const isSlower = bytesPerSecond < limiter.rate() && !isWithout;
+    isWithout = false;
     stop();
     if (left <= 0) {
       askAfter(ACKNOWLEDGE_MS);
       return;
     }
+    why = 'the broker does not answer';
+    cancelPatience?.();
+    cancelPatience = undefined;
     cancelStop = clock.after(left, stop);
     limiter.setRate(bytesPerSecond);
     isOpen = true;
@@ -127,6 +176,7 @@ function openLease(lessor: Lessor, holder: string, wish: Omit<WindowWish, 'holde
     askAfter(isSlower ? ACKNOWLEDGE_MS : Math.max(ACKNOWLEDGE_MS, sentAt + renewMilliseconds - clock.now()));
   };
 
+  stop();
   asking = ask();
   return {
     opened: opened.promise,
@@ -139,6 +189,7 @@ function openLease(lessor: Lessor, holder: string, wish: Omit<WindowWish, 'holde
     },
     async close(): Promise<void> {
       isClosed = true;
+      cancelPatience?.();
       stop();
       cancelAsk?.();
       const release = async (): Promise<void> => {

@@ -10,11 +10,13 @@ export const fabric = FabricSchema.parse({ capacity: CAPACITY, leaseSeconds: LEA
 
 export interface Step {
   readonly afterMs: number;
-  readonly act: 'reserve' | 'renew' | 'release' | 'late' | 'repeat' | 'pause' | 'resume' | 'tick' | 'kill' | 'stale' | 'resize';
+  readonly act: 'reserve' | 'renew' | 'release' | 'late' | 'repeat' | 'pause' | 'resume' | 'tick' | 'kill' | 'stale' | 'resize' | 'outage' | 'answer';
   readonly who: number;
   /** Of the answer; a lost request is a step that was not drawn. */
   readonly isLost: boolean;
-  readonly wish: Pick<ReserveInput, 'class' | 'tenant' | 'bytes' | 'leastUsefulRate' | 'mostUsefulRate' | 'atRiskSeconds'> & { readonly deadlineMs?: number };
+  readonly wish: Pick<ReserveInput, 'class' | 'tenant' | 'bytes' | 'leastUsefulRate' | 'mostUsefulRate' | 'atRiskSeconds' | 'stores'> & {
+    readonly deadlineMs?: number;
+  };
 }
 
 export interface Holder {
@@ -46,6 +48,9 @@ export interface Crowd {
   count: number;
 }
 
+export const STORES = ['racks', 'hot'] as const;
+const storeOf = ({ who }: Step): string => STORES[who % STORES.length] ?? 'racks';
+
 const START_MS = 1_000_000;
 export const newCrowd = (): Crowd => ({
   nowMs: START_MS,
@@ -68,6 +73,12 @@ export function play(crowd: Crowd, step: Step): void {
     case 'resume':
     case 'tick':
       crowd.state = changed(crowd.state, { kind: step.act, nowMs });
+      return;
+    case 'outage':
+      crowd.state = changed(crowd.state, { kind: 'outage', nowMs, store: storeOf(step), why: 'it is silent' });
+      return;
+    case 'answer':
+      crowd.state = changed(crowd.state, { kind: 'answer', nowMs, store: storeOf(step) });
       return;
     case 'kill':
       crowd.nowMs += 1000;

@@ -6,7 +6,8 @@ const RESERVATIONS_A_PAGE = 60;
 const ENDED_A_PAGE = 160;
 
 export type BrokerPage =
-  | { readonly kind: 'head'; readonly head: Omit<BrokerState, 'reservations' | 'ended'> }
+  /** Of an earlier version it has no outages. */
+  | { readonly kind: 'head'; readonly head: Omit<BrokerState, 'reservations' | 'ended' | 'outages'> & Partial<Pick<BrokerState, 'outages'>> }
   | { readonly kind: 'reservations'; readonly reservations: readonly Reservation[] }
   | { readonly kind: 'ended'; readonly ended: readonly Ended[] };
 
@@ -24,6 +25,7 @@ export function stateOf(pages: readonly BrokerPage[]): BrokerState | undefined {
   return (
     head && {
       ...head,
+      outages: head.outages ?? [],
       reservations: pages.flatMap((page) => (page.kind === 'reservations' ? page.reservations : [])),
       ended: pages.flatMap((page) => (page.kind === 'ended' ? page.ended : [])),
     }

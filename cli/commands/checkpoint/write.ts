@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { AcknowledgedChunk, CheckpointWriter, WrittenCheckpoint } from '../../../client/checkpoint/index.ts';
-import type { OpenFile } from '../../../drivers/file-store/port.ts';
+import type { AcknowledgedChunk, AskForBandwidth, CheckpointWriter, WrittenCheckpoint } from '../../../client/checkpoint/index.ts';
+import type { FileStore, OpenFile } from '../../../drivers/file-store/port.ts';
 import { createPosixFileStore } from '../../../drivers/file-store/posix.ts';
 import type { CheckpointKey } from '../../../model/checkpoint.ts';
 import { IdentifierSchema } from '../../../model/identifiers.ts';
@@ -41,19 +41,31 @@ export function addWriteCommand(parent: Command, run: Run): void {
         const key: CheckpointKey = { ...allocation, checkpointId };
         if (options.commit) await requireReserved(session, key, options.node);
         const { written, slowest } = await write(session, key, options);
-        const { record, chunks, degradedBy, durability } = written;
+        const { record, chunks, degradedBy, durability, withoutWindow } = written;
+        if (withoutWindow !== undefined) session.note(session.paint('yellow', `written at the least rate, without a window of bandwidth: ${withoutWindow}`));
         if (degradedBy !== undefined) session.note(session.paint('yellow', `degraded: the second copy is in the global tier, not in the ring: ${degradedBy}`));
         if (options.commit) await (await session.penstock()).commitCheckpoint(allocation, { checkpointId });
         else session.note(`not drained before: penstock allocation checkpoint commit ${formatKey(allocation)} ${checkpointId}`);
         const copies = degradedBy === undefined ? ['ring', 'rack'] : ['rack', 'global'];
         const { files, ...facts } = record;
         return {
-          data: { ...facts, files: files.length, chunks, copies, degradedBy, durability, p50Milliseconds: slowest.at(0.5), p99Milliseconds: slowest.at(0.99) },
+          data: {
+            ...facts,
+            files: files.length,
+            chunks,
+            copies,
+            degradedBy,
+            withoutWindow,
+            durability,
+            p50Milliseconds: slowest.at(0.5),
+            p99Milliseconds: slowest.at(0.99),
+          },
           text: renderFacts([
             ['committed', checkpointId],
             ['content', `${files.length} files, ${formatBytes(record.bytes)}`],
             ['copies', copies.join(', ')],
             ['degraded by', degradedBy],
+            ['without window', withoutWindow],
             ['rack', durability.rack],
             [degradedBy === undefined ? 'ring' : 'global', durability.second],
             ['digest', record.digest],
@@ -83,7 +95,15 @@ async function write(session: Session, key: CheckpointKey, { node, from }: Write
   const ending = new AbortController();
   const forget = session.io.onInterrupt?.(() => ending.abort(new DOMException('The checkpoint was given up; it does not exist.', 'AbortError')));
   const source = createPosixFileStore({ name: from, root: from });
-  const writer = await openCheckpointWriter(await session.stores(), { key, nodeId: node, onAcknowledged: slowest.add, signal: ending.signal });
+  const stores = await session.stores();
+  const isBrokered = Object.keys(stores.site.fabrics).length > 0;
+  const writer = await openCheckpointWriter(stores, {
+    key,
+    nodeId: node,
+    onAcknowledged: slowest.add,
+    ...(isBrokered ? { bandwidth: await bandwidthOf(session, source) } : {}),
+    signal: ending.signal,
+  });
   try {
     let after: string | undefined;
     do {
@@ -96,6 +116,26 @@ async function write(session: Session, key: CheckpointKey, { node, from }: Write
     forget?.();
     await writer.close();
   }
+}
+
+/** By the brokers, whom it does not wait for; the bytes as they are now. */
+async function bandwidthOf(session: Session, source: FileStore): Promise<AskForBandwidth> {
+  let bytes = 0;
+  let after: string | undefined;
+  do {
+    const page = await source.list('', after === undefined ? {} : { after });
+    bytes = page.entries.reduce((sum, entry) => sum + entry.bytes, bytes);
+    after = page.next;
+  } while (after !== undefined);
+  const brokers = async () => (await session.penstock()).brokers;
+  return {
+    bytes,
+    lessorOf: (fabric) => ({
+      reserve: async (request) => (await brokers()).reserve(fabric, request),
+      renew: async (request) => (await brokers()).renew(fabric, request),
+      release: async (token) => (await brokers()).release(fabric, token),
+    }),
+  };
 }
 
 async function addFile(writer: CheckpointWriter, file: OpenFile, path: string): Promise<void> {

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { brokerWorkflowId, type ReserveInput } from '../../../model/broker.ts';
 import type { BrokerOverview } from '../../../model/broker-overview.ts';
-import { queryNames } from '../../../model/messages.ts';
+import { queryNames, updateNames } from '../../../model/messages.ts';
 import { runsOf } from '../../support/histories.ts';
 import { eventually } from '../../support/wait.ts';
 import { closed, type Scenario } from '../scenario.ts';
@@ -44,5 +44,44 @@ export const brokered: Scenario = {
     await save('broker/before-continue-as-new', id, { runId: first.runId, when: closed });
     await brokers.reserve(FABRIC, drain('afterwards'));
     await save('broker/continued', id, { when: (events) => events.some((event) => event.workflowExecutionUpdateCompletedEventAttributes) });
+  },
+};
+
+/** A store fails a holder, is asked, does not answer, and answers later; and one that answers at once. */
+export const storeOut: Scenario = {
+  site: 'brokered',
+  saves: ['broker/store-out', 'broker/store-back', 'broker/store-out-continued'],
+  async run(site, save) {
+    const { brokers } = site.penstock;
+    const id = brokerWorkflowId(FABRIC);
+    const suspect = () => site.temporal.workflow.getHandle(id).executeUpdate<void, [unknown]>(updateNames.suspectStores, { args: [{ stores: ['racks'] }] });
+    const isOut = async () => ((await brokers.show(FABRIC)).outages ?? []).some(({ answersSince }) => answersSince === undefined);
+    const untilOut = () => eventually('the racks to be out', async () => ((await isOut()) ? true : undefined));
+    await brokers.show(FABRIC);
+    const { runId } = await site.temporal.workflow.getHandle(id).describe();
+    await brokers.reserve(FABRIC, { ...drain('holder'), stores: ['racks'] });
+    const gateway = site.running.service('s3-racks');
+    await gateway.kill('SIGKILL');
+    await suspect();
+    await untilOut();
+    await save('broker/store-out', id);
+    await gateway.restart();
+    await eventually('the racks to answer', async () => ((await isOut()) ? undefined : true));
+    await brokers.reserve(FABRIC, { ...drain('afterwards-of-outage'), stores: ['racks'] });
+    await save('broker/store-back', id);
+
+    await gateway.kill('SIGKILL');
+    // Who has answered just now is not asked at once.
+    await eventually('the racks to be out again', async () => {
+      await suspect();
+      return (await isOut()) ? true : undefined;
+    });
+    for (let number = 0; (await site.temporal.workflow.getHandle(id).describe()).runId === runId; number++) {
+      await Promise.all(Array.from({ length: 8 }, (_, lane) => brokers.reserve(FABRIC, drain(`more-${number}-${lane}`))));
+    }
+    await eventually('the next run to ask on', async () => ((await isOut()) ? true : undefined));
+    await gateway.restart();
+    await eventually('the racks to answer again', async () => ((await isOut()) ? undefined : true));
+    await save('broker/store-out-continued', id);
   },
 };

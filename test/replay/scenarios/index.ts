@@ -1,6 +1,6 @@
 /** Every scenario of the recorder, in the order they run. */
 import type { Scenario } from '../scenario.ts';
-import { brokered } from './broker.ts';
+import { brokered, storeOut } from './broker.ts';
 import { superseding } from './checkpoints.ts';
 import { copies } from './copies.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
@@ -30,6 +30,7 @@ export const scenarios: readonly Scenario[] = [
   verifiedInParts,
   copies,
   brokered,
+  storeOut,
   superseding,
   scrubAndRepair,
   scrubContinued,

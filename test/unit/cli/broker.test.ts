@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import type { Brokers } from '../../../client/brokers.ts';
 import { ReserveSchema } from '../../../model/broker.ts';
 import { overviewOf } from '../../../model/broker-overview.ts';
-import { answerTo } from '../../../model/broker-planner.ts';
+import { answerTo, changed } from '../../../model/broker-planner.ts';
 import { newBrokerState } from '../../../model/broker-state.ts';
 import { FabricSchema } from '../../../model/fabric.ts';
 import { penstock, siteFile, type World } from './support.ts';
@@ -25,6 +25,7 @@ before(async () => {
     const request = ReserveSchema.parse({ requestId, bytes: '8TB', class: 'drain', tenant: 'acme' });
     ({ state } = answerTo(state, { kind: 'reserve', nowMs: state.nowMs, request }));
   }
+  state = changed(state, { kind: 'outage', nowMs: state.nowMs, store: 'warm', why: 'connection refused' });
   const answer = (name: string) => (asking: string) => {
     asked.push(`${name} ${asking}`);
     return Promise.resolve(overviewOf(state));
@@ -39,7 +40,9 @@ test('a broker is shown with what it has given and who waits', async () => {
   const { code, stdout } = await penstock(['broker', 'show', 'storage'], world);
   assert.equal(code, 0);
   assert.match(stdout, /open: 400 GB\/s of 400 GB\/s held/);
-  assert.match(stdout, /drain +│? *1 +│? *400 GB\/s +│? *1 +│? *16\.0 TB/);
+  assert.match(stdout, /warm does not answer since 2026-11-21T08:00:00\.000Z; its windows wait until it does: connection refused/);
+  assert.match(stdout, /drain +1 +400 GB\/s +2\.0 GB\/s +0 B\/s +1 +2026-11-21T08:00:00\.000Z +16\.0 TB/);
+  assert.match(stdout, /tenants[\s\S]*acme +drain +1 +400 GB\/s +2\.0 GB\/s +0 B\/s +1/);
   assert.match(stdout, /holders[\s\S]*step-1[\s\S]*waiting[\s\S]*step-7/);
 });
 

@@ -27,7 +27,7 @@ describe('the commit path of a site', () => {
   it('is strict, 8 chunks deep, and in the directory of the rack where nothing is said', async () => {
     const plain = await site({}, []);
     assert.ok(typeof plain !== 'string');
-    assert.partialDeepStrictEqual(plain.checkpoints, { policy: 'strict', depth: 8, stallSeconds: 60, targets: [] });
+    assert.partialDeepStrictEqual(plain.checkpoints, { policy: 'strict', depth: 8, stallSeconds: 60, leastRate: 1_000_000_000, targets: [] });
     assert.equal(rackTargetPath(plain, 'n001'), undefined);
   });
 

@@ -21,6 +21,7 @@ test('the state of the fullest broker goes along in payloads below 64 KiB, and c
     leastUsefulRate: 1,
     mostUsefulRate: '1TB/s',
     atRiskSeconds: 1234.5678,
+    stores: ['racks', 'warm'],
   };
   let state: BrokerState = newBrokerState(fabric, Date.UTC(2026, 10, 21));
   for (let number = 0; number < MOST_RESERVATIONS; number++) {

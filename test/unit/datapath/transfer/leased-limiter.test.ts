@@ -1,7 +1,7 @@
 /** Senders that pass their bytes through leases of a real planner: windows hold for bytes, not for promises. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Lessor, withinWindow } from '../../../../datapath/transfer/leased-limiter.ts';
+import { holdWindow, type Lessor, withinWindow } from '../../../../datapath/transfer/leased-limiter.ts';
 import type { RateLimiter } from '../../../../datapath/transfer/rate-limiter.ts';
 import { type ReserveInput, ReserveSchema } from '../../../../model/broker.ts';
 import { answerTo, type BrokerRequest } from '../../../../model/broker-planner.ts';
@@ -141,5 +141,82 @@ describe('bytes within a window', () => {
     await assert.rejects(withinWindow(lessor, wish('d', 1), never, clock), isType('WindowUnavailable'));
     await clock.advance(20_000);
     await Promise.all(others.map(({ done }) => done));
+  });
+});
+
+describe('a window for a job that waits', () => {
+  const LEAST = CAPACITY / 50;
+  const PATIENCE_MS = 2000;
+
+  function hold(lessor: Lessor, clock: ReturnType<typeof fakeClock>) {
+    const reasons: string[] = [];
+    const leastRate = { bytesPerSecond: LEAST, patienceMilliseconds: PATIENCE_MS, onWithout: (why: string) => void reasons.push(why) };
+    const { signal: _, ...wished } = wish('commit', 100 * CAPACITY, { class: 'checkpoint' });
+    const window = holdWindow(lessor, wished, leastRate, clock);
+    const sent = { bytes: 0 };
+    const send = async (): Promise<void> => {
+      for (; sent.bytes < wished.bytes; sent.bytes += CHUNK) await window.limiter.take(CHUNK);
+    };
+    send().catch(() => undefined);
+    return { sent, reasons, close: window.close };
+  }
+
+  it('holds for bytes as any other', async () => {
+    const clock = fakeClock();
+    const { broker, lessor } = brokerOn(clock);
+    const { sent, reasons, close } = hold(lessor, clock);
+    await clock.advance(0);
+    await clock.advance(2000);
+    assert.ok(Math.abs(sent.bytes - 2 * CAPACITY) <= 0.1 * CAPACITY + CHUNK, `${sent.bytes} bytes in two seconds`);
+    assert.deepEqual(reasons, []);
+    await close();
+    assert.equal(broker.state.reservations.length, 0);
+  });
+
+  it('that does not come in time goes on at the least rate and says why, until it comes', async () => {
+    const clock = fakeClock();
+    const { broker, lessor } = brokerOn(clock);
+    broker.isAway = true;
+    const { sent, reasons, close } = hold(lessor, clock);
+    await clock.advance(PATIENCE_MS - 1);
+    assert.equal(sent.bytes, 0);
+    await clock.advance(10_000);
+    assert.ok(Math.abs(sent.bytes - 10 * LEAST) <= 0.1 * LEAST + 2 * CHUNK, `${sent.bytes} bytes in ten seconds`);
+    assert.deepEqual(reasons, ['the broker does not answer: no broker answers']);
+    broker.isAway = false;
+    await clock.advance(3000);
+    assert.ok(sent.bytes > CAPACITY, `${sent.bytes} bytes once it had a window`);
+    await close();
+  });
+
+  it('that is lost on the way stops nobody for longer than that', async () => {
+    const clock = fakeClock();
+    const { broker, lessor } = brokerOn(clock);
+    const { sent, reasons, close } = hold(lessor, clock);
+    await clock.advance(1000);
+    broker.isAway = true;
+    await clock.advance(LEASE_MS + PATIENCE_MS);
+    const passed = sent.bytes;
+    await clock.advance(10_000);
+    assert.ok(Math.abs(sent.bytes - passed - 10 * LEAST) <= 0.1 * LEAST + 2 * CHUNK, `${sent.bytes - passed} bytes in ten seconds`);
+    assert.equal(reasons.length, 1);
+    await close();
+  });
+
+  it('that is not given, for the fabric is paused or its queue is full, is no window either', async () => {
+    const clock = fakeClock();
+    const { broker, lessor } = brokerOn(clock);
+    broker.state = { ...broker.state, isPaused: true };
+    const { sent, reasons, close } = hold(lessor, clock);
+    await clock.advance(0);
+    await clock.advance(PATIENCE_MS + 10_000);
+    assert.ok(Math.abs(sent.bytes - 10 * LEAST) <= 0.1 * LEAST + 2 * CHUNK, `${sent.bytes} bytes in ten seconds`);
+    assert.deepEqual(reasons, ['the broker let it wait: the fabric is paused']);
+    await close();
+    const full = { ...lessor, reserve: () => Promise.reject(new PenstockError('InvalidInput', 'no such fabric.')) };
+    const second = hold(full, clock);
+    await clock.advance(PATIENCE_MS + 1000);
+    assert.ok(second.sent.bytes > 0);
+    await second.close();
   });
 });

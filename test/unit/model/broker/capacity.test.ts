@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { bandwidthClasses } from '../../../../model/broker.ts';
 import { answerTo, changed } from '../../../../model/broker-planner.ts';
 import { type BrokerState, exposure, silenceMs, stageCapacity, sumOf } from '../../../../model/broker-state.ts';
-import { CAPACITY, type Crowd, fabric, LEASE_MS, newCrowd, play, type Step, sending } from '../../../support/broker-crowd.ts';
+import { CAPACITY, type Crowd, fabric, LEASE_MS, newCrowd, play, STORES, type Step, sending } from '../../../support/broker-crowd.ts';
 
 const wish = fc.record(
   {
@@ -16,6 +16,7 @@ const wish = fc.record(
     mostUsefulRate: fc.integer({ min: CAPACITY / 40, max: 2 * CAPACITY }),
     atRiskSeconds: fc.integer({ min: 0, max: 7200 }),
     deadlineMs: fc.integer({ min: 100_000, max: 1_000_000 }),
+    stores: fc.subarray([...STORES]),
   },
   { requiredKeys: ['class', 'tenant', 'bytes', 'atRiskSeconds'] },
 );
@@ -25,6 +26,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 6, arbitrary: fc.constantFrom('reserve' as const, 'renew' as const, 'renew' as const) },
     { weight: 2, arbitrary: fc.constantFrom('release' as const, 'late' as const, 'repeat' as const, 'tick' as const, 'stale' as const) },
     { weight: 1, arbitrary: fc.constantFrom('pause' as const, 'resume' as const, 'resume' as const, 'kill' as const, 'resize' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('outage' as const, 'answer' as const, 'answer' as const) },
   ),
   who: fc.nat(1000),
   isLost: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
@@ -44,7 +46,7 @@ const playAll = (steps: readonly Step[], each: (crowd: Crowd, step: Step) => voi
 };
 
 describe('what holders may send', () => {
-  it('is never more than the capacity, nor for staging more than its part, whatever is lost, late, repeated, paused, resized or killed', () => {
+  it('is never more than the capacity, nor for staging more than its part, whatever is lost, late, repeated, paused, out, resized or killed', () => {
     let mostSent = 0;
     fc.assert(
       fc.property(schedule, (steps) => {
