@@ -95,7 +95,8 @@ export interface EntryWriter {
   readonly session: string;
   /**
    * Part `number`, counted from 0, in any order and side by side. A part larger than a block comes as blocks, in order; where it is the only one, it may be published by
-   * this already. The same part may be written again. `crc32c` is of the content, computed by the caller; refused by it, nothing is published.
+   * this already; where it comes as a buffer, that is read until the entry is sealed. The same part may be written again. `crc32c` is of the content, computed by the caller;
+   * refused by it, nothing is published.
    */
   writePart(number: number, content: PartContent, signal?: AbortSignal): Promise<PartReceipt>;
   /** The same from the source given to `create`, without a byte passing here. Absent, or answers undefined, where these two ends cannot. */

@@ -1,5 +1,12 @@
 /** Writing one file: positional writes under a temporary name, published whole by the store. */
-import { DIRECTORY_ETAG, type FileFacts, type ModeOfNew, type UnpublishedFile } from '../../drivers/file-store/port.ts';
+import {
+  DIRECTORY_ETAG,
+  type FileCreateOptions,
+  type FileFacts,
+  type FileSealOptions,
+  type ModeOfNew,
+  type UnpublishedFile,
+} from '../../drivers/file-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
@@ -17,15 +24,19 @@ export async function createFileEntry(place: FilePlace, entry: ManifestEntry, op
   const { linkTarget, mode } = options.attributes ?? {};
   const refused = linkTarget === undefined ? undefined : whyLeadsOut(entry.path, linkTarget);
   if (linkTarget !== undefined && refused !== undefined) throw leadsOutside(place, entry, linkTarget, refused);
-  const isSparse = options.source?.nextData !== undefined;
-  const begun = place.store.createFile(place.inStore(entry.path), {
+  const create: FileCreateOptions = {
     attempt: options.attempt,
-    ...(isSparse ? {} : { bytes: entry.bytes }),
     ...(mode === undefined ? {} : { mode }),
     ...modesOfNew(place, options),
+    ...(options.scope ? { scope: options.scope } : {}),
+  };
+  if (isInOneStep(place, entry, options)) return inOneStep(place, entry, options, create);
+  const isSparse = options.source?.nextData !== undefined;
+  const begun = place.store.createFile(place.inStore(entry.path), {
+    ...create,
+    ...(isSparse ? {} : { bytes: entry.bytes }),
     ...(options.session ? { session: options.session } : {}),
     ...(options.room ? { room: options.room } : {}),
-    ...(options.scope ? { scope: options.scope } : {}),
   });
   const file = await (options.session ? begun.catch(orLost) : begun);
   const source = options.source && isFileReader(options.source) ? options.source : undefined;
@@ -49,16 +60,52 @@ export async function createFileEntry(place: FilePlace, entry: ManifestEntry, op
     },
     ...(source && { copyPart: (number: number, bytes: number, signal?: AbortSignal) => copyBlock(place, source, file, { number, bytes }, signal) }),
     async seal(_receipts, crc32c) {
-      const { published } = await file.seal({
-        bytes: entry.bytes,
-        modifiedAt: options.attributes?.modifiedAt ?? entry.modifiedAt,
-        replace: options.replace ?? false,
-        ...(options.attributes ? { attributes: options.attributes } : {}),
-      });
+      const { published } = await file.seal(sealOptions(entry, options));
       return { published: confirmed(place, entry, published, crc32c, options.scope) };
     },
     close: () => file.close(),
     abandon: () => file.abandon(),
+  };
+}
+
+const sealOptions = (entry: ManifestEntry, { attributes, replace = false }: CreateOptions): FileSealOptions => ({
+  bytes: entry.bytes,
+  modifiedAt: attributes?.modifiedAt ?? entry.modifiedAt,
+  replace,
+  ...(attributes ? { attributes } : {}),
+});
+
+/** Of this worker alone, and nothing that the kernel could copy. */
+function isInOneStep({ store }: FilePlace, { bytes }: ManifestEntry, { attributes, room, scope, session, source }: CreateOptions): boolean {
+  const isShared = room !== undefined || session !== undefined;
+  const isCopied = source !== undefined && isFileReader(source);
+  if (!scope || isShared || isCopied || attributes?.linkTarget !== undefined) return false;
+  return store.writesTogether(bytes, scope);
+}
+
+/** Nothing is begun before the content is there: the store writes many small files at once. */
+function inOneStep(place: FilePlace, entry: ManifestEntry, options: CreateOptions, create: FileCreateOptions): EntryWriter {
+  let whole: Buffer = Buffer.alloc(0);
+  return {
+    partBytes: BLOCK_BYTES,
+    keepsHoles: false,
+    session: '',
+    async writePart(number, content) {
+      if ('buffer' in content) {
+        whole = content.buffer;
+        return { number, bytes: whole.length, crc32c: content.crc32c };
+      }
+      whole = Buffer.alloc(content.bytes);
+      let position = 0;
+      for await (const block of content.blocks) position += block.copy(whole, position);
+      return { number, bytes: position, crc32c: await content.crc32c?.() };
+    },
+    async seal(_receipts, crc32c) {
+      const { published } = await place.store.writeWhole(place.inStore(entry.path), whole, { ...create, ...sealOptions(entry, options) });
+      return { published: confirmed(place, entry, published, crc32c, options.scope) };
+    },
+    close: () => Promise.resolve(),
+    abandon: () => Promise.resolve(),
   };
 }
 

@@ -1,11 +1,12 @@
 /** One wave of a group commit: contents durable, then names published, then directories durable. Each file is told by itself what became of it. */
 import { inLanes } from '../../datapath/transfer/lanes.ts';
 import { PenstockError } from '../../model/errors.ts';
-import type { Directories } from './contained-path.ts';
+import type { Directories, HeldDirectory } from './contained-path.ts';
 import type { Descriptor } from './descriptor.ts';
+import type { FileThread } from './file-thread.ts';
 import type { FileFacts } from './port.ts';
 import { posixError, quoted } from './posix-errors.ts';
-import { type Finished, publishIn, syncDirectory } from './posix-publish.ts';
+import { type Finished, publishIn, publishManyIn, syncDirectory } from './posix-publish.ts';
 import { syncFd, unlinkName } from './raw-fs.ts';
 import type { Volume } from './volume.ts';
 
@@ -13,6 +14,10 @@ import type { Volume } from './volume.ts';
 const CALLS_IN_FLIGHT = 16;
 /** So many directories cost less by one sync of the file system. */
 const DIRECTORIES_SYNCED_TOGETHER_FROM = 32;
+/** So many names of one directory are worth a thread. */
+const PUBLISHED_TOGETHER_FROM = 64;
+/** Names given to the thread at once: a few milliseconds, in which files that are written wait for it. */
+const PUBLISHED_AT_ONCE = 256;
 
 export interface CommitPlace {
   readonly root: string;
@@ -21,6 +26,8 @@ export interface CommitPlace {
   readonly directories: Directories;
   /** From the root, each time. */
   readonly walk: Directories;
+  /** Publishes many. */
+  readonly thread?: FileThread;
 }
 
 /** A file that is sealed and not yet published. */
@@ -129,17 +136,46 @@ async function publishAll(place: CommitPlace, wave: readonly Pending[], ending: 
   const byDirectory = Map.groupBy(wave, ({ file }) => file.directory.join('/'));
   await inLanes(byDirectory.values(), CALLS_IN_FLIGHT, async (entries) => {
     const steps = entries[0]?.file.directory ?? [];
-    const tried = place.directories(steps, {}, (held) =>
-      inLanes(entries, CALLS_IN_FLIGHT, async (entry) => {
+    const tried = place.directories(steps, {}, async (held) => {
+      const remaining = await publishTogether(place, held, entries, ending, published);
+      await inLanes(remaining, CALLS_IN_FLIGHT, async (entry) => {
         if (ending.aborted) return drop(place, entry, notPublished(place.store, entry));
         await publishIn(held, place.store, entry.file).then(() => void published.push(entry), entry.reject);
-      }),
-    );
+      });
+    });
     await tried.catch((error: unknown) => {
       for (const entry of entries) entry.reject(posixError(error, place.store, entry.file.facts.path));
     });
   });
   return published;
+}
+
+/** @param published those that are, added to @returns those that are left to be published one by one */
+async function publishTogether(
+  { store, thread }: CommitPlace,
+  held: HeldDirectory,
+  entries: readonly Pending[],
+  ending: AbortSignal,
+  published: Pending[],
+): Promise<readonly Pending[]> {
+  // On a file system over a network each call waits: there, several at a time are faster.
+  const isLocal = entries.every(({ awaitsVolume }) => awaitsVolume);
+  if (!thread || !isLocal || entries.length < PUBLISHED_TOGETHER_FROM) return entries;
+  const remaining: Pending[] = [];
+  let from = 0;
+  for (; from < entries.length && !ending.aborted; from += PUBLISHED_AT_ONCE) {
+    const some = entries.slice(from, from + PUBLISHED_AT_ONCE);
+    const files = some.map(({ file }) => file);
+    // Called off, it ends the thread: what is not published then is dropped.
+    const outcomes = await publishManyIn(held, store, thread, files).catch((error: Error) => (ending.aborted ? [] : files.map(() => error)));
+    for (const [index, entry] of some.entries()) {
+      const outcome = outcomes[index];
+      if (outcome === undefined) remaining.push(entry);
+      else if (outcome === 'published') published.push(entry);
+      else entry.reject(outcome);
+    }
+  }
+  return [...remaining, ...entries.slice(from)];
 }
 
 /** @returns the failures, by directory */

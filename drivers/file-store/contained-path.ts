@@ -196,7 +196,7 @@ async function explained(error: unknown, parent: HeldDirectory, step: string, st
 }
 
 /** Tells one file or directory from any other of this host. */
-export const identityOf = ({ dev, ino }: BigIntStats): string => `${dev}-${ino}`;
+export const identityOf = ({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string => `${dev}-${ino}`;
 
 function hold(path: string, fd: number): HeldDirectory {
   const inFd = `/proc/self/fd/${fd}/`;

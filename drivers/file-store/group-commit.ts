@@ -25,10 +25,13 @@ const KEEP_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBL
 const NONE: ReadonlySet<string> = new Set();
 
 export interface GroupCommit {
-  /** Before the first write: errors of writing back are told from here on. */
-  begin(): Promise<void>;
-  /** Takes the descriptor over. Settles when another file may be sealed; nobody has to await the publication. */
-  join(file: Finished, descriptor: Descriptor): Promise<{ readonly published: Promise<FileFacts> }>;
+  /** Before the first write: errors of writing back are told from here on. @returns the volume, which syncs what it covers */
+  begin(): Promise<Volume>;
+  /**
+   * Takes the descriptor over; none is needed of a file that the volume covered before it was written. Settles when another file may be sealed; nobody has to await the
+   * publication.
+   */
+  join(file: Finished, descriptor?: Descriptor): Promise<{ readonly published: Promise<FileFacts> }>;
   /** The content of what lies there already is durable after the next flush. @param named the name in a directory held open */
   keep(named: string): Promise<void>;
   /** @returns what went wrong with directories that could not be synced @throws what went wrong with kept files, from then on always */
@@ -111,14 +114,12 @@ export function createGroupCommit(place: CommitPlace): GroupCommit {
   }
 
   return {
-    async begin() {
-      await begun();
-    },
+    begin: begun,
     async join(file, descriptor) {
       const here = await begun();
       const { promise: published, resolve, reject } = Promise.withResolvers<FileFacts>();
       published.catch(() => undefined);
-      const entry: Pending = { file, awaitsVolume: here.covers(file.identity), descriptor, resolve, reject };
+      const entry: Pending = { file, awaitsVolume: !descriptor || here.covers(file.identity), descriptor, resolve, reject };
       if (!entry.awaitsVolume) await syncAlone(entry);
       // A straggler: there will be no flush any more, and the volume may be closed.
       if (isClosed) throw notPublished(place.store, entry);
@@ -126,7 +127,7 @@ export function createGroupCommit(place: CommitPlace): GroupCommit {
       const before = sealedBytes;
       sealedBytes += file.facts.bytes;
       const due = flushWhereDue(before);
-      if (entry.awaitsVolume) await keepFew(entry);
+      if (entry.awaitsVolume && descriptor) await keepFew(entry);
       await due;
       return { published };
     },
@@ -149,6 +150,7 @@ export function createGroupCommit(place: CommitPlace): GroupCommit {
         });
       if (await endsWithin(ended, CLOSED_WITHIN_MS)) return;
       ending.abort();
+      void place.thread?.close();
       // Their temporary names go when the disk gets round to it.
       for (const entry of pending) entry.reject(notPublished(place.store, entry));
     },

@@ -1,5 +1,5 @@
 /**
- * What the file system can do and Node does not offer, by calls into the C library. Every call runs on the thread pool and rejects with
+ * What the file system can do and Node does not offer, by calls into the C library. Every call but {@link waitingSetFileTime}'s runs on the thread pool and rejects with
  * `code`, as Node's own do; ENOSYS where the package or the function is missing, which callers take for "cannot".
  */
 import { getSystemErrorName } from 'node:util';
@@ -32,15 +32,21 @@ const declarations = {
   flock: 'int flock(int, int)',
 } as const;
 type Calls = Readonly<Record<keyof typeof declarations, Call>>;
+interface Library {
+  readonly calls: Calls;
+  readonly isPresent: boolean;
+  /** On the calling thread. */
+  readonly futimens: (fd: number, times: Buffer) => void;
+}
 
-let loaded: Promise<{ readonly calls: Calls; readonly isPresent: boolean }> | undefined;
+let loaded: Promise<Library> | undefined;
 
-function libc(): Promise<{ readonly calls: Calls; readonly isPresent: boolean }> {
+function libc(): Promise<Library> {
   loaded ??= load();
   return loaded;
 }
 
-async function load(): Promise<{ readonly calls: Calls; readonly isPresent: boolean }> {
+async function load(): Promise<Library> {
   const koffi = await import('koffi').then(
     (module) => module.default,
     () => undefined,
@@ -68,7 +74,12 @@ async function load(): Promise<{ readonly calls: Calls; readonly isPresent: bool
     utimensat: bind('utimensat'),
     flock: bind('flock'),
   };
-  return { calls, isPresent: library !== undefined };
+  const native = library?.func(declarations.futimens);
+  const futimens = (fd: number, times: Buffer): void => {
+    if (!koffi || !native) throw failure('futimens', 'ENOSYS');
+    if (native(fd, times) < 0) throw failure('futimens', getSystemErrorName(-koffi.errno()));
+  };
+  return { calls, isPresent: library !== undefined, futimens };
 }
 
 function promised(name: string, start: (...values: unknown[]) => void, errno: () => number): Call {
@@ -150,6 +161,12 @@ export async function lockFile(fd: number): Promise<boolean> {
 /** Both times, of access and of modification, to the nanosecond. */
 export async function setFileTime(fd: number, nanoseconds: bigint): Promise<void> {
   await (await libc()).calls.futimens(fd, timesOf(nanoseconds));
+}
+
+/** The same for a thread that may wait for the call. */
+export async function waitingSetFileTime(): Promise<(fd: number, nanoseconds: bigint) => void> {
+  const { futimens } = await libc();
+  return (fd, nanoseconds) => futimens(fd, timesOf(nanoseconds));
 }
 
 /** The same of a link itself. The path is absolute. */

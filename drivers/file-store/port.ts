@@ -40,6 +40,10 @@ export interface FileStore {
    * before it is sealed and published.
    */
   createFile(path: string, options: FileCreateOptions): Promise<UnpublishedFile>;
+  /** Asked once for each file before it is begun: whether {@link writeWhole} is cheaper, as for a small one that is not among the first of its scope. */
+  writesTogether(bytes: number, scope: PublishScope): boolean;
+  /** Begins, writes and seals a file in one step, together with others under the scope that come at the same time. The content is read until it settles, which it does as `seal`. */
+  writeWhole(path: string, content: Buffer, options: FileWholeOptions): Promise<{ readonly published: Promise<FileFacts> }>;
   /** Whether there is a directory of that name, met without following a link. */
   hasDirectory(path: string): Promise<boolean>;
   /** Undefined where there is no directory; with `follow`, a link inside the root leads to it. */
@@ -141,6 +145,7 @@ export interface FileSealOptions {
   readonly replace?: boolean;
   readonly attributes?: FileAttributes;
 }
+export type FileWholeOptions = Omit<FileCreateOptions, 'bytes' | 'room' | 'session'> & Omit<FileSealOptions, 'bytes'>;
 /** What a file system keeps beside the content. */
 export interface FileAttributes {
   /** ISO instant: when the content was modified, where the store has it apart from its own time. */

@@ -7,7 +7,8 @@ import { errnoOf, posixError, quoted } from './posix-errors.ts';
 import { chmodFd, statFd } from './raw-fs.ts';
 
 const NAMESPACE = 'user.';
-const PERMISSION_BITS = 0o777;
+/** Set-id and sticky bits are left out. */
+export const PERMISSION_BITS = 0o777;
 /** The file system keeps none, or cannot be asked. */
 const KEEPS_NONE = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 /** Too many, too large, or a name too long for this file system, however much room it has. */

@@ -12,14 +12,13 @@ import { errnoOf, isMissing, posixError, quoted } from './posix-errors.ts';
 import { checkedSession, newSession, temporaryName } from './posix-session.ts';
 import { PosixUnpublishedFile } from './posix-unpublished.ts';
 import type { Writing } from './posix-writing.ts';
-import { closeFd, dropFd, openFd, statFd, unlinkName } from './raw-fs.ts';
+import { CREATE_FLAGS, closeFd, dropFd, openFd, statFd, unlinkName } from './raw-fs.ts';
 
-const DIRECTORY_MODE = 0o755;
+export const DIRECTORY_MODE = 0o755;
 const FILE_MODE = 0o644;
 /** While it is written: whoever goes on with it opens it again. Its own mode comes with the seal. */
 const OWNER_MODE = 0o600;
 const RESUME_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const CREATE_FLAGS = RESUME_FLAGS | constants.O_CREAT | constants.O_EXCL;
 /** Smaller files are written at once, and told of a full disk as early. */
 const ALLOCATED_FROM_BYTES = 2 ** 20;
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
@@ -45,9 +44,11 @@ export async function createFileAt(writing: Writing, path: string, options: File
   }
 }
 
-async function begin(parent: HeldDirectory, temporary: string, { bytes = 0, mode = FILE_MODE, room }: FileCreateOptions): Promise<number> {
-  // Set-id bits would hold for content of anyone's.
-  const fd = await openFd(parent.child(temporary), CREATE_FLAGS, (mode & 0o777) | OWNER_MODE);
+/** Set-id bits would hold for content of anyone's. */
+export const modeOfUnfinished = (mode = FILE_MODE): number => (mode & 0o777) | OWNER_MODE;
+
+async function begin(parent: HeldDirectory, temporary: string, { bytes = 0, mode, room }: FileCreateOptions): Promise<number> {
+  const fd = await openFd(parent.child(temporary), CREATE_FLAGS, modeOfUnfinished(mode));
   try {
     // Memory would be cleared page by page and then written over.
     if (bytes >= ALLOCATED_FROM_BYTES) await (room === 'look' || (await isInMemory(fd)) ? lookForRoom(fd, bytes) : takeRoom(fd, bytes));

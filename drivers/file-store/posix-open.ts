@@ -109,7 +109,7 @@ async function dataFrom(fd: number, position: number, bytes: number): Promise<{ 
   return range && range.start < bytes ? { start: range.start, end: Math.min(range.end, bytes) } : undefined;
 }
 
-export function factsOf(path: string, stats: BigIntStats): FileFacts {
+export function factsOf(path: string, stats: Pick<BigIntStats, 'size' | 'mtimeNs'>): FileFacts {
   return {
     path,
     bytes: Number(stats.size),

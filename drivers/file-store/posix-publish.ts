@@ -2,6 +2,7 @@
 import { lstat } from 'node:fs/promises';
 import { PenstockError } from '../../model/errors.ts';
 import { type Directories, type HeldDirectory, identityOf, joinPath } from './contained-path.ts';
+import type { FileThread } from './file-thread.ts';
 import type { FileFacts } from './port.ts';
 import { errnoOf, posixError, quoted } from './posix-errors.ts';
 import { linkName, renameName, statLink, unlinkName } from './raw-fs.ts';
@@ -42,8 +43,29 @@ export async function publishIn(parent: HeldDirectory, store: string, file: Fini
     await unlinkName(temporary).catch(() => undefined);
     throw await explained(error, store, parent, file.name);
   }
-  throw new PenstockError('Conflict', `${quoted(file.facts.path)} was replaced by another file while it was published.`, { store });
+  throw replaced(store, file);
 }
+
+/** The same of many, by a thread. @returns what became of each; undefined where it is to be tried by itself, which tells why. Rejects as {@link FileThread.run} */
+export async function publishManyIn(
+  parent: HeldDirectory,
+  store: string,
+  thread: FileThread,
+  files: readonly Finished[],
+): Promise<readonly ('published' | Error | undefined)[]> {
+  // In another directory that lies there by now the temporary names are missing, and each file is told why.
+  const directory = parent.child('');
+  const { published } = await thread.run({
+    content: NOTHING,
+    files: [],
+    names: files.map(({ identity, name, replace, temporary }) => ({ directory, temporary, name, replace, identity })),
+  });
+  return files.map((file, index) => (published[index] === 'replaced' ? replaced(store, file) : published[index]));
+}
+const NOTHING = new SharedArrayBuffer(0);
+
+const replaced = (store: string, file: Finished): PenstockError =>
+  new PenstockError('Conflict', `${quoted(file.facts.path)} was replaced by another file while it was published.`, { store });
 
 const identityAt = async (path: string): Promise<string> => identityOf(await statLink(path));
 

@@ -1,9 +1,11 @@
 /** A batch: directories held open, files published together, each changed directory synced once. */
 import { type Directories, splitParent, withDirectory } from './contained-path.ts';
 import { createDirectoryCache } from './directory-cache.ts';
+import { createFileThread } from './file-thread.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { PublishScope } from './port.ts';
 import { posixError } from './posix-errors.ts';
+import { createSmallFiles, type SmallFiles } from './small-files.ts';
 
 const internals = Symbol('what a scope holds');
 
@@ -15,6 +17,7 @@ export interface ScopeInternals {
   readonly root: string;
   readonly directories: Directories;
   readonly batch: GroupCommit;
+  readonly small: SmallFiles;
 }
 
 export const walkFrom =
@@ -25,9 +28,11 @@ export const walkFrom =
 export function createPosixScope(root: string, store: string): PosixScope {
   let changed = new Set<string>();
   const cache = createDirectoryCache(root, store);
-  const batch = createGroupCommit({ root, store, directories: cache.within, walk: walkFrom(root, store) });
+  const thread = createFileThread({ store });
+  const batch = createGroupCommit({ root, store, directories: cache.within, walk: walkFrom(root, store), thread });
+  const small = createSmallFiles(thread);
   return {
-    [internals]: { root, directories: cache.within, batch },
+    [internals]: { root, directories: cache.within, batch, small },
     defer: (directory) => void changed.add(directory),
     async flush() {
       const deferred = changed;
@@ -47,7 +52,12 @@ export function createPosixScope(root: string, store: string): PosixScope {
       for (let depth = 0; depth <= directory.length; depth += 1) changed.add(directory.slice(0, depth).join('/'));
     },
     async close() {
-      await batch.close(changed, () => cache.close());
+      let ended: Promise<void> | undefined;
+      await batch.close(changed, () => {
+        cache.close();
+        ended = thread.close();
+      });
+      await ended;
     },
   };
 }

@@ -13,6 +13,7 @@ import { collectIn, removeAt, sweepBelow } from './posix-remove.ts';
 import { createPosixScope, internalsOf, walkFrom } from './posix-scope.ts';
 import { statAt, statDirectoryAt } from './posix-stat.ts';
 import { syncBelow } from './posix-sync.ts';
+import { writeWholeAt } from './posix-whole.ts';
 import { writeFileAt } from './posix-write.ts';
 import type { Writing } from './posix-writing.ts';
 
@@ -30,6 +31,7 @@ export function createPosixFileStore({ name: store, root }: { readonly name: str
       walk,
       directories: held?.directories ?? walk,
       batch: held?.batch,
+      small: held?.small,
       defer: held && scope ? (directory) => scope.defer(directory) : undefined,
     };
   };
@@ -56,6 +58,8 @@ export function createPosixFileStore({ name: store, root }: { readonly name: str
     },
     write: (path, content, options = {}) => writeFileAt({ ...writing(options.scope), batch: undefined }, path, content, options),
     createFile: (path, options) => createFileAt(writing(options.scope), path, options),
+    writesTogether: (bytes, scope) => internalsOf(scope, root)?.small.takes(bytes) ?? false,
+    writeWhole: (path, content, options) => writeWholeAt(writing(options.scope), path, content, options),
     hasDirectory: async (path) => (await statDirectoryAt(linkScope(''), path, 'skip')) !== undefined,
     statDirectory: (path, { symlinks = 'skip', within = '' } = {}) => statDirectoryAt(linkScope(within), path, symlinks),
     async ensureDirectory(path, { mode = DEFAULT_DIRECTORY_MODE, modeOfNew, scope } = {}) {

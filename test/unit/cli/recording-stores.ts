@@ -161,6 +161,8 @@ function recordingFiles(name: string, note: Note): FileStore {
       close: async () => undefined,
       abandon: async () => undefined,
     }),
+    writesTogether: () => false,
+    writeWhole: async (path) => ({ published: Promise.resolve(note(`${name}.writeWhole`, path, facts)) }),
     read: () => Promise.resolve(Readable.from([])),
     readBytes: async () => Buffer.alloc(0),
     write: async (path) => note(`${name}.write`, path, facts),
