@@ -1,21 +1,19 @@
 /** Disks that are full, broken or closed to us, met by a transfer between directories: one entry's trouble stays its own, nothing is acknowledged that is not there. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { chmod, chown, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { promisify } from 'node:util';
 import { z } from 'zod';
 import { copyEntries } from '../../datapath/transfer/copy.ts';
 import { createFileEndpoint } from '../../datapath/transfer/file-endpoint.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import { createOracle, type Oracle } from '../support/fault-oracle.ts';
 import { contentOf } from '../support/fault-proxy-random.ts';
+import { smallDisk } from '../support/small-disk.ts';
 import { READING, runUnderStrace, type StraceOptions, SYNCING } from '../support/strace.ts';
 import { NOBODY, unprivileged } from '../support/unprivileged.ts';
 
-const run = promisify(execFile);
 const MIB = 2 ** 20;
 const isRoot = process.getuid?.() === 0;
 const SCRIPT = join(import.meta.dirname, '../support/strace-copy.ts');
@@ -65,15 +63,16 @@ async function endsClean(oracle: Oracle, paths: readonly string[]): Promise<void
   assert.deepEqual(await oracle.leftovers(), []);
 }
 
-describe('a transfer to a full disk', { skip: isRoot ? false : 'a size-capped tmpfs needs root' }, () => {
+describe('a transfer to a full disk', () => {
   test('is OutOfSpace, leaves nothing half written, and goes on by itself once there is room', async () => {
     const oracle = await seed({ a: MIB, b: MIB, c: 9 * MIB, 'd/e': MIB });
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'penstock-test', target]);
+    const disk = await smallDisk(target, 32 * MIB);
+    await disk.leave(6 * MIB);
     try {
       const unwatch = oracle.watch();
       await assert.rejects(copy('1'), { name: 'OutOfSpace', errorClass: 'waiting' });
       await endsClean(oracle, []);
-      await run('mount', ['-o', 'remount,size=32m', target]);
+      await disk.widen();
       const { done, failed } = await copy('2');
       assert.deepEqual(failed, []);
       assert.equal(done.length, 4);
@@ -83,7 +82,7 @@ describe('a transfer to a full disk', { skip: isRoot ? false : 'a size-capped tm
         done.map(({ path }) => path),
       );
     } finally {
-      await run('umount', ['--lazy', target]);
+      await disk.unmount();
     }
   });
 });

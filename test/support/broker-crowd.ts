@@ -1,7 +1,8 @@
 /** A broker among holders that may not be trusted: messages are lost, late and repeated, holders die while they send, clocks drift, the broker is killed. What each may be sending is kept outside of the broker. */
+import assert from 'node:assert/strict';
 import { type RenewRequest, type ReserveInput, ReserveSchema, type Standing } from '../../model/broker.ts';
-import { answerTo, type BrokerRequest, changed } from '../../model/broker-planner.ts';
-import { type BrokerState, newBrokerState } from '../../model/broker-state.ts';
+import { answerTo, type BrokerChange, type BrokerRequest, changed } from '../../model/broker-planner.ts';
+import { type BrokerState, newBrokerState, silenceMs, stageCapacity, sumOf } from '../../model/broker-state.ts';
 import { FabricSchema } from '../../model/fabric.ts';
 
 export const CAPACITY = 1_000_000;
@@ -46,13 +47,15 @@ export interface Crowd {
   readonly late: Sent[];
   readonly answers: Standing[];
   count: number;
+  /** Told what reached the broker, and what it answered. */
+  readonly onEvent: (event: BrokerRequest | BrokerChange, answer?: Standing) => void;
 }
 
 export const STORES = ['racks', 'hot'] as const;
 const storeOf = ({ who }: Step): string => STORES[who % STORES.length] ?? 'racks';
 
 const START_MS = 1_000_000;
-export const newCrowd = (): Crowd => ({
+export const newCrowd = (onEvent: Crowd['onEvent'] = () => undefined): Crowd => ({
   nowMs: START_MS,
   resizedMs: 0,
   state: { ...newBrokerState(fabric, START_MS), opensAtMs: START_MS },
@@ -60,9 +63,20 @@ export const newCrowd = (): Crowd => ({
   late: [],
   answers: [],
   count: 0,
+  onEvent,
 });
 
 export const sending = ({ rate, validUntilMs }: Holder, nowMs: number): number => (validUntilMs > nowMs ? rate : 0);
+
+/** @returns the most that holders may be sending now @throws where it is more than the fabric carries, or staging more than its part */
+export function requireWithinCapacity({ holders, nowMs, state, resizedMs }: Crowd): number {
+  const carries = nowMs > resizedMs + silenceMs(fabric) ? state.fabric : fabric;
+  const sent = (some: readonly Holder[]): number => sumOf(some, (each) => sending(each, nowMs));
+  const staging = sent(holders.filter(({ isStage }) => isStage));
+  assert.ok(sent(holders) <= carries.capacity, `${sent(holders)} bytes/s of ${carries.capacity}`);
+  assert.ok(staging <= stageCapacity(carries), `${staging} bytes/s for staging`);
+  return sent(holders);
+}
 
 export function play(crowd: Crowd, step: Step): void {
   crowd.nowMs += step.afterMs;
@@ -72,7 +86,7 @@ export function play(crowd: Crowd, step: Step): void {
     case 'pause':
     case 'resume':
     case 'tick':
-      crowd.state = changed(crowd.state, { kind: step.act, nowMs });
+      change(crowd, { kind: step.act, nowMs });
       return;
     case 'outage':
       crowd.state = changed(crowd.state, { kind: 'outage', nowMs, store: storeOf(step), why: 'it is silent' });
@@ -86,7 +100,7 @@ export function play(crowd: Crowd, step: Step): void {
       return;
     case 'resize':
       crowd.resizedMs = nowMs;
-      crowd.state = changed(crowd.state, { kind: 'configure', nowMs, fabric: { ...fabric, capacity: step.who % 2 === 0 ? CAPACITY : CAPACITY / 2 } });
+      change(crowd, { kind: 'configure', nowMs, fabric: { ...fabric, capacity: step.who % 2 === 0 ? CAPACITY : CAPACITY / 2 } });
       return;
     case 'reserve':
       begin(crowd, step);
@@ -99,6 +113,11 @@ export function play(crowd: Crowd, step: Step): void {
     default:
       if (holder && holder.epoch > 0) speak(crowd, holder, step);
   }
+}
+
+function change(crowd: Crowd, event: BrokerChange): void {
+  crowd.state = changed(crowd.state, event);
+  crowd.onEvent(event);
 }
 
 function begin(crowd: Crowd, { who, isLost, wish: { deadlineMs, ...wish } }: Step): void {
@@ -125,9 +144,11 @@ function speak(crowd: Crowd, holder: Holder, { act, isLost, who }: Step): void {
 }
 
 function deliver(crowd: Crowd, { holder, atMs, request }: Sent, isLost: boolean): void {
-  const { state, answer } = answerTo(crowd.state, { ...request, nowMs: crowd.nowMs });
+  const event = { ...request, nowMs: crowd.nowMs };
+  const { state, answer } = answerTo(crowd.state, event);
   crowd.state = state;
   crowd.answers.push(answer);
+  crowd.onEvent(event, answer);
   if (isLost || holder.isOver) return;
   if (answer.kind === 'window' || answer.kind === 'queued') {
     if (answer.answer <= holder.answer && answer.epoch === holder.epoch) return;

@@ -6,10 +6,10 @@ import { drainFiles, verifyFiles } from '../../datapath/checkpoint/drain.ts';
 import { createFileSink } from '../../datapath/checkpoint/file-sink.ts';
 import { type CheckpointCopy, erasureCopy, fileCopy, ringCopy } from '../../datapath/checkpoint/nearest.ts';
 import { openRing } from '../../datapath/checkpoint/ring.ts';
-import { ringCopies } from '../../datapath/checkpoint/ring-copies.ts';
+import { type RingCopy, ringCopies } from '../../datapath/checkpoint/ring-copies.ts';
 import { openRingDevice, type RingDevice } from '../../datapath/checkpoint/ring-device.ts';
 import { LEAST_RING_BYTES } from '../../datapath/checkpoint/ring-format.ts';
-import { scanRing } from '../../datapath/checkpoint/ring-scan.ts';
+import { type RingEntry, scanRing } from '../../datapath/checkpoint/ring-scan.ts';
 import { createRingSink } from '../../datapath/checkpoint/ring-sink.ts';
 import { keepUpRing } from '../../datapath/checkpoint/ring-upkeep.ts';
 import { createSecondCopy } from '../../datapath/checkpoint/second-copy.ts';
@@ -19,13 +19,17 @@ import { withDeadline } from '../../datapath/checkpoint/write-deadline.ts';
 import { allocateAligned } from '../../datapath/native/aligned.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import { type CheckpointKey, checkpointDirectory, checkpointPrefix, globalCheckpointDirectory, ringKey } from '../../model/checkpoint.ts';
+import { PenstockError } from '../../model/errors.ts';
 import { memorySite } from '../unit/datapath/erasure/support.ts';
+import type { MemoryPool } from './memory-pool.ts';
 import { createRingDisk } from './ring-disk.ts';
+import { smallDisk } from './small-disk.ts';
 
 export const ALLOCATION = { tenant: 'acme', project: 'vision', allocationId: 'train' };
 export const STEP_1: CheckpointKey = { ...ALLOCATION, checkpointId: 'step-1' };
 export const rackDirectory = (checkpointId: string): string => checkpointDirectory(ALLOCATION, checkpointId);
 export const globalDirectory = (checkpointId: string): string => globalCheckpointDirectory({ ...ALLOCATION, checkpointId });
+export const keyInRing = (checkpointId: string): string => ringKey({ ...ALLOCATION, checkpointId });
 export const DIRECTORY = rackDirectory('step-1');
 export const GLOBAL_DIRECTORY = globalDirectory('step-1');
 
@@ -54,24 +58,43 @@ export interface PlacesOptions {
   readonly chance?: () => number;
   /** The ring's memory; its own where absent. */
   readonly ringContent?: Buffer;
+  /** Where blocks come from; fresh ones where absent. */
+  readonly memory?: Pick<MemoryPool, 'allocate'>;
+  /** The rack is a file system of its own of this size. */
+  readonly rackBytes?: number;
+}
+/** A ring as a restart finds it: one scan for all that is asked of it. */
+export interface FoundRing {
+  readonly device: RingDevice;
+  readonly entries: readonly RingEntry[];
+  readonly copies: readonly RingCopy[];
 }
 export type CheckpointPlaces = Awaited<ReturnType<typeof checkpointPlaces>>;
 
-export async function checkpointPlaces({ below = tmpdir(), at, ringFile, chance = () => 0, ringContent }: PlacesOptions = {}) {
+export async function checkpointPlaces({ below = tmpdir(), at, ringFile, chance = () => 0, ringContent, memory, rackBytes }: PlacesOptions = {}) {
   const base = at ?? (await mkdtemp(join(below, 'penstock-commit-')));
+  const discard = async (error: unknown): Promise<never> => {
+    await rm(base, { recursive: true });
+    throw error;
+  };
+  const rackDisk = rackBytes === undefined ? undefined : await smallDisk(join(base, 'rack'), rackBytes).catch(discard);
   const store = async (name: string) => {
     await mkdir(join(base, name), { recursive: true });
     return createPosixFileStore({ name, root: join(base, name) });
   };
   const [node, rack, global, target] = [await store('node'), await store('rack'), await store('global'), await store('target')];
-  const disk = createRingDisk(ringFile === undefined ? LEAST_RING_BYTES : 0, chance, ringContent);
+  const allocate = memory?.allocate ?? ((bytes: number) => allocateAligned(bytes, ALIGNMENT_BYTES));
+  const disk = createRingDisk(ringFile === undefined ? LEAST_RING_BYTES : 0, chance, { content: ringContent, allocate });
   const openDevice = async (access: 'read' | 'write'): Promise<RingDevice> =>
     ringFile === undefined ? disk.open() : await openRingDevice({ path: join(base, ringFile), bytes: LEAST_RING_BYTES, access });
   const reading: RingDevice[] = [];
-  const readRing = async (): Promise<RingDevice> => {
+  /** Open until the end. NotFound where there is no ring. */
+  const findRing = async (): Promise<FoundRing> => {
     const device = await openDevice('read');
     reading.push(device);
-    return device;
+    const scanned = await scanRing(device);
+    if (!scanned) throw new PenstockError('NotFound', 'the ring is gone.', { store: device.name });
+    return { device, entries: scanned.entries, copies: await ringCopies(device, scanned.entries) };
   };
   const racks = memorySite();
   const { signal } = new AbortController();
@@ -95,14 +118,16 @@ export async function checkpointPlaces({ below = tmpdir(), at, ringFile, chance 
     global,
     target,
     disk,
+    /** Undefined where the rack is a directory like the others. */
+    rackDisk,
     racks,
     signal,
     async remove() {
       for (const device of reading) await device.close();
+      await rackDisk?.unmount();
       await rm(base, { recursive: true, force: true });
     },
-    /** Open until the end. */
-    readRing,
+    findRing,
 
     async writer(options: WriteOptions = {}): Promise<CheckpointWriter> {
       const { checkpointId = 'step-1', policy = 'strict', depth = 4, stallSeconds = STALL_SECONDS, onAcknowledged } = options;
@@ -112,7 +137,6 @@ export async function checkpointPlaces({ below = tmpdir(), at, ringFile, chance 
       const device = await openDevice('write');
       const ring = await openRing(device);
       await keepUpRing(ring, device, { node, rack, racks, signal });
-      const allocate = (bytes: number) => allocateAligned(bytes, ALIGNMENT_BYTES);
       const directory = checkpointDirectory(ALLOCATION, checkpointId);
       const reweighting = {
         async openGlobal() {
@@ -136,12 +160,11 @@ export async function checkpointPlaces({ below = tmpdir(), at, ringFile, chance 
     },
 
     /** From the nearest on, whether it is committed there or not. */
-    async copies(checkpointId = 'step-1'): Promise<CheckpointCopy[]> {
+    async copies(checkpointId = 'step-1', ring?: FoundRing): Promise<CheckpointCopy[]> {
       const key = keyOf(checkpointId);
-      const device = await readRing();
-      const inRing = await ringCopies(device, (await scanRing(device))?.entries ?? []);
+      const { device, copies } = ring ?? (await findRing());
       return [
-        ...inRing.filter((copy) => copy.key === ringKey(key)).map((copy) => ringCopy(device, copy)),
+        ...copies.filter((copy) => copy.key === ringKey(key)).map((copy) => ringCopy(device, copy)),
         fileCopy('rack', rack, checkpointDirectory(ALLOCATION, checkpointId)),
         fileCopy('global', global, globalCheckpointDirectory(key)),
         erasureCopy({ racks, prefix: checkpointPrefix(key), signal }),

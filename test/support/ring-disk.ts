@@ -20,8 +20,16 @@ export interface RingDisk {
   readonly writes: () => number;
 }
 
-/** @param chance from 0 to below 1 @param content memory to use, cleared here */
-export function createRingDisk(bytes: number, chance: () => number, content: Buffer = Buffer.alloc(bytes)): RingDisk {
+export interface RingDiskMemory {
+  /** To use, cleared here; its own where absent. */
+  readonly content?: Buffer | undefined;
+  /** As the device's; any where absent. */
+  readonly allocate?: RingDevice['allocate'];
+}
+
+/** @param chance from 0 to below 1 */
+export function createRingDisk(bytes: number, chance: () => number, memory: RingDiskMemory = {}): RingDisk {
+  const { content = Buffer.alloc(bytes), allocate = (wanted) => Promise.resolve(Buffer.allocUnsafeSlow(wanted)) } = memory;
   content.fill(0);
   let power = 0;
   let isCut = false;
@@ -39,11 +47,12 @@ export function createRingDisk(bytes: number, chance: () => number, content: Buf
       whenCut();
     }
     const isOff = (): boolean => isCut || power !== since;
+    // Nothing of it has arrived for certain before it is answered.
+    for (let turns = isOff() ? 0 : Math.floor(chance() * 4); turns > 0; turns -= 1) await turn();
     const blocks = Array.from({ length: from.length / BLOCK_BYTES }, (_, index) => index);
     // At the cut some blocks of a write arrive, and others do not.
     const arrives = isOff() ? blocks.filter(() => chance() < 0.5) : blocks;
     if (power === since) for (const index of arrives) from.copy(content, position + index * BLOCK_BYTES, index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES);
-    for (let turns = Math.floor(chance() * 4); turns > 0; turns -= 1) await turn();
     if (isOff()) await new Promise(() => undefined);
   }
 
@@ -70,7 +79,7 @@ export function createRingDisk(bytes: number, chance: () => number, content: Buf
         name: 'disk',
         bytes,
         durability: 'simulated',
-        allocate: (wanted) => Promise.resolve(Buffer.alloc(wanted)),
+        allocate,
         write: (from, position) => write(from, position, since),
         read: async (into, position) => void content.copy(into, 0, position, position + into.length),
         close: () => Promise.resolve(),

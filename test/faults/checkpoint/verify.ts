@@ -1,43 +1,62 @@
 /** What must hold once the faults are over, read from the stores and from nothing the writer said but its acknowledgements. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { type CheckpointCopy, type RestoreTarget, restoreNearest } from '../../../datapath/checkpoint/nearest.ts';
-import { readRingFile, ringCopies } from '../../../datapath/checkpoint/ring-copies.ts';
-import { scanRing } from '../../../datapath/checkpoint/ring-scan.ts';
+import { type CheckpointCopy, type CopyName, type RestoreTarget, restoreNearest } from '../../../datapath/checkpoint/nearest.ts';
+import { readRingFile } from '../../../datapath/checkpoint/ring-copies.ts';
+import { AREA_START, recordBytes } from '../../../datapath/checkpoint/ring-format.ts';
+import type { RingEntry } from '../../../datapath/checkpoint/ring-scan.ts';
+import { crc32c } from '../../../datapath/native/crc32c.ts';
 import type { FileStore } from '../../../drivers/file-store/port.ts';
 import { absent } from '../../../model/errors.ts';
-import { type CheckpointPlaces, globalDirectory, rackDirectory } from '../../support/checkpoint-places.ts';
+import { type CheckpointPlaces, type FoundRing, globalDirectory, rackDirectory } from '../../support/checkpoint-places.ts';
+import { sha256 } from '../../support/facts.ts';
+import type { Files } from './files.ts';
 
 /** Every acknowledgement, as it was given; outside of the product. */
 export interface Ledger {
-  readonly chunks: { readonly path: string; readonly offset: number; readonly bytes: number; readonly sha256: string }[];
+  readonly chunks: AcknowledgedBytes[];
   /** `begun` where the writer died, or failed, before it could say how the commit went. */
   commit: 'no' | 'begun' | 'acknowledged';
 }
+export interface AcknowledgedBytes {
+  readonly path: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
 
-export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+/** Where one checkpoint's bytes may lie before it is drained. */
+export interface WrittenPlaces {
+  readonly ring: FoundRing;
+  /** In the ring. */
+  readonly key: string;
+  readonly rack: readonly [store: FileStore, directory: string];
+  readonly global: readonly [store: FileStore, directory: string];
+}
 
-export type Files = ReadonlyMap<string, Buffer>;
+export const writtenPlaces = ({ rack, global }: CheckpointPlaces, ring: FoundRing, key: string, checkpointId: string): WrittenPlaces => ({
+  ring,
+  key,
+  rack: [rack, rackDirectory(checkpointId)],
+  global: [global, globalDirectory(checkpointId)],
+});
 
 /** In the rack, and in the ring or the global tier. */
-export async function verifyChunks(places: CheckpointPlaces, checkpointId: string, { chunks }: Ledger): Promise<void> {
-  const inRing = await ringChunks(places, checkpointId);
+export async function verifyChunks({ ring, key, rack, global }: WrittenPlaces, chunks: readonly AcknowledgedBytes[]): Promise<void> {
+  const inRing = await ringChunks(ring, key);
   for (const { path, offset, bytes, sha256: expected } of chunks) {
-    const here = (content: Buffer | undefined): boolean => content !== undefined && sha256(content.subarray(offset, offset + bytes)) === expected;
+    const isIn = async ([store, directory]: WrittenPlaces['rack']): Promise<boolean> => {
+      const content = await store.readBytes(`${directory}/${path}`).catch(absent);
+      return content !== undefined && sha256(content.subarray(offset, offset + bytes)) === expected;
+    };
     const place = `${path} at ${offset}`;
-    assert.ok(here(await read(places.rack, `${rackDirectory(checkpointId)}/${path}`)), `acknowledged ${place} is not in the rack`);
-    const isSecond = inRing.has(`${path} ${offset} ${expected}`) || here(await read(places.global, `${globalDirectory(checkpointId)}/${path}`));
-    assert.ok(isSecond, `acknowledged ${place} has no second copy`);
+    assert.ok(await isIn(rack), `acknowledged ${place} is not in the rack`);
+    assert.ok(inRing.has(`${path} ${offset} ${expected}`) || (await isIn(global)), `acknowledged ${place} has no second copy`);
   }
 }
 
-const read = (store: FileStore, path: string): Promise<Buffer | undefined> => store.readBytes(path).catch(absent);
-
-async function ringChunks(places: CheckpointPlaces, checkpointId: string): Promise<Set<string>> {
-  const device = await places.readRing();
+async function ringChunks({ device, copies }: FoundRing, key: string): Promise<Set<string>> {
   const found = new Set<string>();
-  for (const copy of await ringCopies(device, (await scanRing(device))?.entries ?? [])) {
-    if (!copy.key.endsWith(`/${checkpointId}`)) continue;
+  for (const copy of copies.filter((each) => each.key === key)) {
     for (const path of copy.chunks.keys()) {
       let offset = 0;
       try {
@@ -53,35 +72,59 @@ async function ringChunks(places: CheckpointPlaces, checkpointId: string): Promi
   return found;
 }
 
-/** No record of the ring is damaged: what is torn was cut off. */
-export async function verifyRing(places: CheckpointPlaces): Promise<void> {
-  const scanned = await scanRing(await places.readRing());
-  assert.ok(scanned, 'the ring is gone');
-  assert.ok(
-    scanned.entries.every(({ header }) => header !== undefined),
-    'the ring holds a hole',
-  );
+/** Every record that a restart counts on is there and whole: what is torn was cut off. */
+export async function verifyRing({ device, entries }: FoundRing): Promise<void> {
+  for (const entry of entries) assert.ok(await isWhole(device, entry), `the ring counts on a damaged record at ${entry.position}`);
 }
 
-/** Offered where it was acknowledged, never where its commit had not begun, and whole in each copy that offers it. */
-export async function verifyOffered(places: CheckpointPlaces, checkpointId: string, commit: Ledger['commit'], files: Files): Promise<boolean> {
-  const copies = await places.copies(checkpointId);
+async function isWhole(device: FoundRing['device'], { header, position }: RingEntry): Promise<boolean> {
+  if (!header) return false;
+  if (header.kind === 'skip') return true;
+  const record = await device.allocate(recordBytes(header.bytes));
+  await device.read(record, AREA_START + position);
+  const payload = record.subarray(recordBytes(0), recordBytes(0) + header.bytes);
+  return crc32c(payload) === header.crc32c;
+}
+
+/** What is known of a commit: seen is one that was offered after a crash, and so may have been restarted from. */
+export type Known = Ledger['commit'] | 'seen' | 'drained';
+
+const demands: Readonly<Record<Known, (offered: ReadonlySet<CopyName>) => boolean>> = {
+  no: (offered) => offered.size === 0,
+  begun: () => true,
+  seen: (offered) => offered.size > 0,
+  // Twice, until it is drained.
+  acknowledged: (offered) => offered.has('rack') && (offered.has('ring') || offered.has('global')),
+  drained: (offered) => offered.has('erasure set'),
+};
+
+/** Offered as it is known, and whole in each copy that offers it. @returns whether it is offered at all */
+export async function verifyOffered(
+  places: CheckpointPlaces,
+  ring: FoundRing,
+  checkpointId: string,
+  { known, files }: { readonly known: Known; readonly files: Files },
+): Promise<boolean> {
   const offered: CheckpointCopy[] = [];
-  for (const copy of copies) if (await copy.record()) offered.push(copy);
-  if (commit === 'acknowledged') assert.ok(offered.length > 0, `${checkpointId} was acknowledged and is not offered`);
-  if (commit === 'no') assert.equal(offered.length, 0, `${checkpointId} was never committed and is offered by ${offered.map(({ name }) => name).join(', ')}`);
-  for (const copy of offered) await verifyRestored(places, checkpointId, [copy], files);
+  for (const copy of await places.copies(checkpointId, ring)) if (await copy.record()) offered.push(copy);
+  const names = new Set(offered.map(({ name }) => name));
+  assert.ok(demands[known](names), `${checkpointId} is known as ${known} and offered by ${[...names].join(', ') || 'nobody'}`);
+  for (const copy of offered) assert.deepEqual(await restored(places, checkpointId, [copy], files), []);
   return offered.length > 0;
 }
 
-async function verifyRestored(places: CheckpointPlaces, checkpointId: string, copies: readonly CheckpointCopy[], files: Files): Promise<void> {
+/** Byte for byte, or not at all. @returns why a copy was passed over */
+export async function restored(places: CheckpointPlaces, checkpointId: string, copies: readonly CheckpointCopy[], files: Files): Promise<readonly CopyName[]> {
   const directory = `${checkpointId}-${copies.map(({ name }) => name.replace(' ', '-')).join('-')}`;
   const target: RestoreTarget = { store: places.target, directory, attempt: 'verify', signal: places.signal };
-  const { faults } = await restoreNearest(checkpointId, copies, target);
-  assert.deepEqual(faults, []);
-  for (const [path, content] of files) {
-    const restored = await places.target.readBytes(`${directory}/${path}`);
-    assert.ok(restored.equals(content), `${path} of ${checkpointId} from ${copies.map(({ name }) => name).join(', ')} is other content`);
+  try {
+    const { faults } = await restoreNearest(checkpointId, copies, target);
+    for (const [path, content] of files) {
+      const found = await places.target.readBytes(`${directory}/${path}`);
+      assert.ok(found.equals(content), `${path} of ${checkpointId} from ${copies.map(({ name }) => name).join(', ')} is other content`);
+    }
+    return faults.map(({ copy }) => copy);
+  } finally {
+    await places.target.remove(directory);
   }
-  await places.target.remove(directory);
 }

@@ -1,28 +1,31 @@
-/** Runs a suite seed by seed. */
+/** Runs a suite in this process, seed by seed. */
 import { performance } from 'node:perf_hooks';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { FaultFailure, FaultPlan, FaultReport, FaultSuite } from './suite.ts';
-
-const RUN_LIMIT_MS = 20_000;
 
 export interface RunSuite {
   readonly seed: number;
   readonly runs: number;
-  /** A run that goes on for longer is not alive. */
-  readonly runLimitMs?: number;
+  /** Only every n-th seed, from the first on; default 1. */
+  readonly every?: number;
+  /** Asked after each run. */
+  readonly isOver?: (failures: readonly FaultFailure[]) => boolean;
   readonly onFailure?: (failure: FaultFailure) => void;
 }
 
 export async function runSuite<Plan extends FaultPlan>(
   suite: FaultSuite<Plan>,
-  { seed, runs, runLimitMs = RUN_LIMIT_MS, onFailure }: RunSuite,
+  { seed, runs, every = 1, isOver = () => false, onFailure }: RunSuite,
 ): Promise<FaultReport> {
   const began = performance.now();
   const ends = new Map<string, number>();
   const failures: FaultFailure[] = [];
-  for (let each = seed; each < seed + runs; each += 1) {
+  for (let each = seed; each < seed + runs && !isOver(failures); each += every) {
+    // A run without a pause would else keep whoever ends it from being heard.
+    await turn();
     const plan = suite.plan(each);
     try {
-      const end = `${plan.fault}: ${await within(runLimitMs, suite.run(plan))}`;
+      const end = `${plan.fault}: ${await within(suite.runLimitSeconds, suite.run(plan))}`;
       ends.set(end, (ends.get(end) ?? 0) + 1);
     } catch (error) {
       const failure = { seed: each, plan, message: error instanceof Error ? error.message : String(error) };
@@ -30,13 +33,16 @@ export async function runSuite<Plan extends FaultPlan>(
       onFailure?.(failure);
     }
   }
-  const seconds = (performance.now() - began) / 1000;
-  return { suite: suite.name, seed, runs, seconds, ends: Object.fromEntries([...ends].sort(([a], [b]) => (a < b ? -1 : 1))), failures };
+  await suite.end?.();
+  return { suite: suite.name, seed, runs, seconds: secondsSince(began), ends: inOrder(ends), failures };
 }
 
-async function within<T>(limitMs: number, run: Promise<T>): Promise<T> {
+export const secondsSince = (began: number): number => (performance.now() - began) / 1000;
+export const inOrder = (ends: ReadonlyMap<string, number>): Record<string, number> => Object.fromEntries([...ends].sort(([a], [b]) => (a < b ? -1 : 1)));
+
+async function within<T>(limitSeconds: number, run: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`the run did not end within ${limitMs} ms`)), limitMs);
+  const timer = setTimeout(() => reject(new Error(`the run did not end within ${limitSeconds} s`)), limitSeconds * 1000);
   try {
     return await Promise.race([run, promise]);
   } finally {

@@ -16,7 +16,7 @@ const life = fc.tuple(fc.integer({ min: 0, max: 14 }), fc.array(fc.integer({ min
 it('a ring cut off at any moment, again and again, keeps what was acknowledged and takes nothing torn for whole', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 6 }), fc.nat(), async (lives, seed) => {
-      const disk = createRingDisk(LEAST_RING_BYTES, chanceOf(seed), scratch);
+      const disk = createRingDisk(LEAST_RING_BYTES, chanceOf(seed), { content: scratch });
       let expected: readonly Buffer[] = [];
       const written: Buffer[] = [];
       for (const [cutAfter, sizes] of lives) {
