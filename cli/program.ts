@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import type { Run } from './command.ts';
 import { addAllocationCommands } from './commands/allocation/index.ts';
+import { addAuditCommands } from './commands/audit/index.ts';
 import { addBrokerCommands } from './commands/broker.ts';
 import { addCheckCommands } from './commands/check/index.ts';
 import { addNodeCheckpointCommands } from './commands/checkpoint/index.ts';
@@ -44,6 +45,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
   addLimitCommands(program, run);
   addBrokerCommands(program, run);
   addErasureCommands(program, run);
+  addAuditCommands(program, run);
   addSiteCommands(program, run);
   addDoctorCommand(program, run);
   return program;

@@ -3,6 +3,7 @@
  * production site is another of the same schema. `embedded` in place of an address means that dev/ starts the part.
  */
 import * as z from 'zod';
+import { AuditSettingsSchema } from './audit-settings.ts';
 import { CommitPathSchema, RingSchema, refineCommitPath } from './commit-path.ts';
 import { ErasureSetSchema, refineErasureSet } from './erasure-set.ts';
 import { refineFabrics, SiteFabricSchema } from './fabric.ts';
@@ -169,6 +170,7 @@ const SiteFieldsSchema = z.strictObject({
   rackRoot: z.string().describe('Where movers see the in-rack checkpoint storage, one directory per rack'),
   nodes: z.array(NodeSchema).min(1).describe('The compute nodes that jobs run on'),
   checkpoints: CommitPathSchema.prefault({}).describe('How checkpoints are written while the job waits, and which of them are kept'),
+  audit: AuditSettingsSchema.optional().describe('The audit log of operations on data; where absent, none is kept'),
   policies: PoliciesSchema.prefault({}).describe('What the site promises and allows'),
 });
 

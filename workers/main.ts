@@ -4,9 +4,11 @@
  */
 import { parseArgs } from 'node:util';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { sealUntil } from '../activities/audit-seal.ts';
 import { erasureKernelFacts } from '../activities/erasure-kernel.ts';
 import { openStores } from '../drivers/open-site.ts';
 import { loadSiteFile } from '../drivers/site-file.ts';
+import { auditInterceptors } from './audit.ts';
 import { watchErasure } from './erasure-metrics.ts';
 import { createWorkerLogger } from './logger.ts';
 import { recordErasureKernel } from './metrics.ts';
@@ -31,20 +33,26 @@ const connection = await NativeConnection.connect({ address: site.temporal.addre
 if (values.role === 'control') await ensureSchedules(connection, site.temporal.namespace);
 const stores = await openStores(site);
 const plans = await workerPlans(values.role, stores);
+const interceptors = auditInterceptors(stores, values.role);
 const stopWatching = values.metrics
   ? watchErasure(runtime.metricMeter, stores, (error) => runtime.logger.warn('the record of the erasure set cannot be read for the metrics', { error }))
   : undefined;
 const workers = await Promise.all(
   plans.map((plan) =>
-    Worker.create({ connection, namespace: site.temporal.namespace, shutdownGraceTime: '10 seconds', shutdownForceTime: '30 seconds', ...plan }),
+    Worker.create({ connection, namespace: site.temporal.namespace, shutdownGraceTime: '10 seconds', shutdownForceTime: '30 seconds', interceptors, ...plan }),
   ),
 );
 // Runtime handles SIGTERM and SIGINT: workers stop polling, running activities get their grace, then run() resolves.
 const running = workers.map((worker) => worker.run());
 process.stdout.write('ready\n');
+const ending = new AbortController();
+const onError = (error: unknown): void => runtime.logger.error('the audit log cannot be sealed', { error });
+const sealing = values.role === 'control' && site.audit ? sealUntil(stores, { signal: ending.signal, onError }) : undefined;
 try {
   await Promise.all(running);
 } finally {
+  ending.abort();
+  await sealing;
   stopWatching?.();
   await connection.close();
 }

@@ -10,15 +10,16 @@ export function addDoctorCommand(program: Command, run: Run): void {
     examples: ['penstock doctor', 'penstock doctor -o json'],
   }).action((_options: unknown, command: Command) =>
     run(command, async (session) => {
-      const [{ probeStores }, { probeTemporal }, { probeTools }, { probeErasureKernel }] = await Promise.all([
+      const [{ probeStores }, { probeTemporal }, { probeTools }, { probeErasureKernel }, { probeAudit }] = await Promise.all([
         import('../../drivers/probes/probe-site.ts'),
         import('../doctor/probe-temporal.ts'),
         import('../doctor/probe-tools.ts'),
         import('../doctor/probe-erasure-kernel.ts'),
+        import('../doctor/probe-audit.ts'),
       ]);
       const stores = await session.stores();
       session.note('trying every store; about ten seconds ...');
-      const results = (await Promise.all([probeTemporal(stores.site), probeStores(stores), probeErasureKernel(), probeTools()])).flat();
+      const results = (await Promise.all([probeTemporal(stores.site), probeStores(stores), probeErasureKernel(), probeAudit(stores), probeTools()])).flat();
       return {
         data: results,
         text: doctorText(results, (color, text) => session.paint(color, text)),

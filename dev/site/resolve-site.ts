@@ -1,5 +1,6 @@
 /** The site file with every `embedded` replaced by where the part really is: the file that workers, CLI and tests read. */
 import { stringify } from 'yaml';
+import type { AuditSettings } from '../../model/audit-settings.ts';
 import type { S3StoreConfig, Site } from '../../model/site.ts';
 import { LOOPBACK } from './ports.ts';
 import type { S3Credentials } from './secrets.ts';
@@ -18,11 +19,13 @@ export interface StartedParts {
   readonly gateways: Readonly<Partial<Record<S3StoreName, StartedGateway>>>;
   readonly nfsPort?: number | undefined;
   readonly management?: { readonly port: number; readonly tokenReference: string } | undefined;
+  /** References to the generated keys of the audit log. */
+  readonly auditKeys?: { readonly key: string; readonly witnessKey: string } | undefined;
 }
 
 /** @param site with absolute paths */
 export function resolveSite(site: Site, started: StartedParts): Site {
-  const { temporal, gateways, nfsPort, management } = started;
+  const { temporal, gateways, nfsPort, management, auditKeys } = started;
   const { hot, warm, cold, racks } = site.stores;
   return {
     ...site,
@@ -41,8 +44,15 @@ export function resolveSite(site: Site, started: StartedParts): Site {
       cold: withGateway(cold, gateways.cold),
       racks: withGateway(racks, gateways.racks),
     },
+    ...(site.audit && auditKeys ? { audit: withKeys(site.audit, auditKeys) } : {}),
   };
 }
+
+const withKeys = (audit: AuditSettings, { key, witnessKey }: NonNullable<StartedParts['auditKeys']>): AuditSettings => ({
+  ...audit,
+  key: audit.key === 'embedded' ? key : audit.key,
+  witnessKey: audit.witnessKey === 'embedded' ? witnessKey : audit.witnessKey,
+});
 
 export function renderSiteFile(site: Site): string {
   const comment = '# Written when the embedded site started: its addresses and references to its generated keys. Edit the source instead.\n';

@@ -1,5 +1,5 @@
 /** Generated keys of the embedded site: files only their owner can read, kept over restarts, named by reference everywhere else. */
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -14,10 +14,18 @@ export interface S3Credentials {
   readonly secretAccessKey: GeneratedSecret;
 }
 
-export async function generateSecret(directory: string, name: string, prefix = '', bytes = 24): Promise<GeneratedSecret> {
-  const file = join(directory, name);
+export function generateSecret(directory: string, name: string, prefix = '', bytes = 24): Promise<GeneratedSecret> {
+  return keptOrMade(join(directory, name), () => `${prefix}${randomBytes(bytes).toString('hex')}`);
+}
+
+/** An Ed25519 private key, PEM. */
+export function generateSigningKey(directory: string, name: string): Promise<GeneratedSecret> {
+  return keptOrMade(join(directory, name), () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString().trim());
+}
+
+async function keptOrMade(file: string, make: () => string): Promise<GeneratedSecret> {
   const kept = (await readFile(file, 'utf8').catch(() => '')).trim();
-  const value = kept || `${prefix}${randomBytes(bytes).toString('hex')}`;
+  const value = kept || make();
   if (!kept) await writePrivately(file, `${value}\n`);
   return { value, reference: `file:${file}` };
 }

@@ -13,7 +13,7 @@ import { programExists } from './node-process.ts';
 import { LOOPBACK, listensBeyondLoopback } from './ports.ts';
 import type { S3StoreName, StartedGateway, StartedParts } from './resolve-site.ts';
 import { type S3GatewayOptions, s3Gateway } from './s3-gateway.ts';
-import { generateS3Credentials, generateSecret } from './secrets.ts';
+import { generateS3Credentials, generateSecret, generateSigningKey } from './secrets.ts';
 import { type Service, type ServiceContext, ServiceStartError, startService } from './service.ts';
 import { type PortPreferences, startOnPorts } from './start-on-ports.ts';
 import { type TemporalPorts, temporalServer } from './temporal-server.ts';
@@ -139,6 +139,13 @@ export async function startHotTier(context: PartContext, parts: StartedParts): P
   );
   context.started(service, ports);
   return { port: ports['hot-tier'], tokenReference: token.reference };
+}
+
+/** Nothing is started for it: the keys are made where the site file leaves them to this. */
+export async function makeAuditKeys({ site, layout }: PartContext): Promise<StartedParts['auditKeys']> {
+  if (!site.audit) return undefined;
+  const make = async (name: string) => (await generateSigningKey(layout.secrets, name)).reference;
+  return { key: await make('audit.key.pem'), witnessKey: await make('audit-witness.key.pem') };
 }
 
 export async function startWorkers(context: PartContext): Promise<void> {

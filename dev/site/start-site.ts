@@ -15,7 +15,7 @@ import { LOOPBACK, releasePort } from './ports.ts';
 import { renderSiteFile, resolveSite, type StartedParts } from './resolve-site.ts';
 import { writePrivately } from './secrets.ts';
 import type { Service } from './service.ts';
-import { nfsExportControl, type PartContext, startGateway, startHotTier, startNfs, startTemporal, startWorkers } from './start-parts.ts';
+import { makeAuditKeys, nfsExportControl, type PartContext, startGateway, startHotTier, startNfs, startTemporal, startWorkers } from './start-parts.ts';
 import { readState, type SiteState, writeState } from './state.ts';
 
 export const siteServices = ['temporal', 's3', 'nfs', 'hot-tier', 'workers'] as const;
@@ -112,7 +112,7 @@ async function startParts(context: PartContext, services: ReadonlySet<SiteServic
 
   run.nextStage();
   const management = await when('hot-tier', () => startHotTier(context, stores));
-  const site = resolveSite(context.site, { ...stores, management });
+  const site = resolveSite(context.site, { ...stores, management, auditKeys: await makeAuditKeys(context) });
   await writePrivately(context.layout.siteFile, renderSiteFile(site));
   if (warm && withExampleData) await putExampleData(site.stores.warm);
 

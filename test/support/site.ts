@@ -31,6 +31,8 @@ export interface TestSiteOptions {
   readonly fabrics?: Settings;
   /** How checkpoints are written and kept. */
   readonly checkpoints?: Settings;
+  /** The audit log; none where absent. */
+  readonly audit?: Settings;
   readonly services?: readonly SiteService[];
 }
 
@@ -45,6 +47,7 @@ export async function startTestSite(options: TestSiteOptions = {}): Promise<Test
   config.erasureSet.replicas = options.replicas ?? {};
   if (options.fabrics) config.fabrics = options.fabrics;
   if (options.checkpoints) config.checkpoints = options.checkpoints;
+  if (options.audit) config.audit = options.audit;
   await writeFile(configFile, stringify(config));
   const running = await startSite({
     configFile,

@@ -3,7 +3,7 @@ import { IdentifierSchema } from '../../../model/identifiers.ts';
 import { addCommand, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { ALLOCATION_EXPECTED, resolveAllocation } from '../../input/allocation-name.ts';
-import { NODE_ABOUT, NODE_OPTION } from './options.ts';
+import { checkpointOperation, NODE_ABOUT, NODE_OPTION } from './options.ts';
 
 export function addDropCommand(parent: Command, run: Run): void {
   addCommand(parent, 'drop', {
@@ -20,7 +20,11 @@ export function addDropCommand(parent: Command, run: Run): void {
         const key = { ...(await resolveAllocation(name)), checkpointId: acceptInput(IdentifierSchema, checkpoint, 'checkpoint') };
         const { dropFromRing } = await import('../../../client/checkpoint/index.ts');
         const signal = new AbortController().signal;
-        await dropFromRing(await session.stores(), { key, nodeId: options.node, isLastCopy: options.lastCopy ?? false, signal });
+        const stores = await session.stores();
+        const { recorded } = await import('../../../activities/audit-log.ts');
+        await recorded(stores, session.io.env['USER'], checkpointOperation('checkpoint-drop', key, options.node), () =>
+          dropFromRing(stores, { key, nodeId: options.node, isLastCopy: options.lastCopy ?? false, signal }),
+        );
         return { data: { checkpointId: key.checkpointId, node: options.node }, text: `the ring of ${options.node} may let go of ${key.checkpointId}` };
       }),
     );

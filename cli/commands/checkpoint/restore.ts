@@ -7,7 +7,7 @@ import { addCommand, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { ALLOCATION_EXPECTED, resolveAllocation } from '../../input/allocation-name.ts';
 import { renderFacts } from '../../output/table.ts';
-import { NODE_ABOUT, NODE_OPTION } from './options.ts';
+import { checkpointOperation, NODE_ABOUT, NODE_OPTION } from './options.ts';
 
 export function addRestoreCommand(parent: Command, run: Run): void {
   addCommand(parent, 'restore', {
@@ -27,7 +27,11 @@ export function addRestoreCommand(parent: Command, run: Run): void {
         const { restoreCheckpoint } = await import('../../../client/checkpoint/index.ts');
         const target = createPosixFileStore({ name: options.to, root: dirname(root) });
         const signal = new AbortController().signal;
-        const restored = await restoreCheckpoint(await session.stores(), { key, nodeId: options.node, target, directory: basename(root), signal });
+        const stores = await session.stores();
+        const { recorded } = await import('../../../activities/audit-log.ts');
+        const restored = await recorded(stores, session.io.env['USER'], checkpointOperation('checkpoint-restore', key, options.node), () =>
+          restoreCheckpoint(stores, { key, nodeId: options.node, target, directory: basename(root), signal }),
+        );
         for (const { copy, path, reason } of restored.faults) session.note(`passed over ${copy}${path === undefined ? '' : `, ${path}`}: ${reason}`);
         return {
           data: { ...restored, path: root },

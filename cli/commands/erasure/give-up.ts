@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { recorded } from '../../../activities/audit-log.ts';
 import { giveUp, lossOf } from '../../../activities/give-up.ts';
 import { GiveUpSchema } from '../../../model/given-up.ts';
 import { formatBytes } from '../../../model/quantity.ts';
@@ -40,7 +41,8 @@ async function giveUpOne(session: Session, key: string, { reason, by = session.i
     session.note(`${formatBytes(bytes)} can be read`);
   });
   if (!yes) return { data: { ...loss, givenUp: false }, text: `${lossText(loss)}\n\nNothing was given up. With --yes it is.`, exit: 'refused' };
-  const { record, droppedRepairs } = await giveUp(stores, loss, who, session.io.now());
+  const work = () => giveUp(stores, loss, who, session.io.now());
+  const { record, droppedRepairs } = await recorded(stores, who.by, { operation: 'give-up', paths: [key] }, work);
   return { data: { ...record, givenUp: true, droppedRepairs }, text: givenUpText(record, droppedRepairs) };
 }
 

@@ -12,6 +12,7 @@ import { renderSiteFile, resolveSite } from '../../../dev/site/resolve-site.ts';
 import { gatewayFlags } from '../../../dev/site/s3-gateway.ts';
 import { temporalFlags } from '../../../dev/site/temporal-server.ts';
 import { loadSiteFile } from '../../../drivers/site-file.ts';
+import { AuditSettingsSchema } from '../../../model/audit-settings.ts';
 import { SiteSchema } from '../../../model/site.ts';
 
 const embedded = join(dirname(fileURLToPath(import.meta.url)), '../../../temporal-dev.yaml');
@@ -86,12 +87,16 @@ test('the resolved site file has addresses in place of "embedded", references in
   const secret = (name: string) => ({ value: `value of ${name}`, reference: `file:/site/secrets/${name}` });
   const started = (port: number) => ({ port, credentials: { accessKeyId: secret('id'), secretAccessKey: secret('key') } });
   const text = renderSiteFile(
-    resolveSite(config, {
-      temporal: { frontend: 1, ui: 2, http: 3, metrics: 4 },
-      gateways: { hot: started(5), warm: started(6), cold: started(7), racks: started(8) },
-      nfsPort: 9,
-      management: { port: 10, tokenReference: 'file:/site/secrets/token' },
-    }),
+    resolveSite(
+      { ...config, audit: AuditSettingsSchema.parse({ bucket: 'audit', key: 'embedded', witnessKey: 'embedded' }) },
+      {
+        temporal: { frontend: 1, ui: 2, http: 3, metrics: 4 },
+        gateways: { hot: started(5), warm: started(6), cold: started(7), racks: started(8) },
+        nfsPort: 9,
+        management: { port: 10, tokenReference: 'file:/site/secrets/token' },
+        auditKeys: { key: 'file:/site/secrets/audit', witnessKey: 'file:/site/secrets/witness' },
+      },
+    ),
   );
   assert.deepEqual(text.match(/^.*: embedded$/gm), ['name: embedded']);
   assert.ok(!text.includes('value of'));
@@ -101,6 +106,7 @@ test('the resolved site file has addresses in place of "embedded", references in
   assert.deepEqual(site.stores.hot.nfs, { enabled: true, address: '127.0.0.1', port: 9 });
   assert.equal(site.stores.hot.management.endpoint, 'http://127.0.0.1:10');
   assert.deepEqual(site.stores.hot.s3.credentials, { accessKeyId: 'file:/site/secrets/id', secretAccessKey: 'file:/site/secrets/key' });
+  assert.deepEqual([site.audit?.key, site.audit?.witnessKey], ['file:/site/secrets/audit', 'file:/site/secrets/witness']);
   assert.equal(site.nodes[0]?.localRoot, '/site/nodes/n001');
 });
 

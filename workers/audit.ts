@@ -1,0 +1,46 @@
+/** Every activity that is an operation on data goes on record before it begins and behind its end, here and nowhere else. */
+import { hostname } from 'node:os';
+import type { Context } from '@temporalio/activity';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { onRecord } from '../activities/audit-entry.ts';
+import { openRecorder } from '../activities/audit-log.ts';
+import { toFailure } from '../activities/effect.ts';
+import type { Stores } from '../drivers/open-site.ts';
+import { operationOf } from './audit-operations.ts';
+import type { Role } from './roles.ts';
+
+/** For a worker's `interceptors`; none where the site keeps no audit log. */
+export function auditInterceptors(stores: Stores, role: Role): { readonly activity: ActivityInterceptorsFactory[] } {
+  const recorder = openRecorder(stores);
+  if (!recorder) return { activity: [] };
+  const actor = `worker ${role} ${hostname()} ${process.pid}`;
+  return {
+    activity: [
+      ({ info }: Context) => ({
+        inbound: {
+          async execute(input, next) {
+            const { activityType, activityId, attempt, workflowExecution } = info;
+            const { workflowId, runId } = workflowExecution ?? {};
+            const facts = operationOf(activityType, input.args[0], workflowId);
+            if (!facts) return await next(input);
+            const act = {
+              ...facts,
+              actor,
+              activity: activityType,
+              activityId,
+              workflowId,
+              runId,
+              attempt,
+              identity: [workflowId ?? '', runId ?? '', activityId, attempt],
+            };
+            try {
+              return await onRecord(recorder, act, () => next(input));
+            } catch (error) {
+              throw toFailure(error);
+            }
+          },
+        },
+      }),
+    ],
+  };
+}
