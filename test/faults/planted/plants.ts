@@ -28,8 +28,8 @@ export const plants: readonly Plant[] = [
     name: 'the ring lets go of what is not drained',
     suite: 'checkpoint',
     file: 'datapath/checkpoint/ring-upkeep.ts',
-    from: 'return inRack === undefined || drained?.digest === inRack.digest;',
-    to: 'return true;',
+    from: 'if (await readCommitRecord(rack, checkpointDirectory(key, key.checkpointId))) return false;',
+    to: 'if (await readCommitRecord(rack, checkpointDirectory(key, key.checkpointId))) return true;',
   },
   {
     name: 'the record is published before the last chunk is durable',
