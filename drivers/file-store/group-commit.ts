@@ -14,7 +14,7 @@ import { openVolume, type Volume } from './volume.ts';
 /** So many files cost less by one sync of the file system than one by one; fewer keep their descriptors for it. */
 const SYNCED_TOGETHER_FROM_FILES = 32;
 /** Sealed files that are flushed without being asked, and twice as many at most: about 1 KiB of memory each. */
-const FLUSHED_FROM_FILES = 4096;
+const FLUSHED_FROM_FILES = 1024;
 /** The same for what a killed worker would have to move again: so much content, or so long ago. */
 const FLUSHED_FROM_BYTES = 2 ** 30;
 const FLUSHED_AFTER_MS = 5_000;
