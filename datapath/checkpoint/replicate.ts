@@ -80,7 +80,8 @@ function copier({ from, to, existing, signal, onProgress }: ReplicatePart): Copi
   }
   return {
     refuse,
-    counts: () => counts,
+    // Several are copied at once; a person finds a name in order.
+    counts: () => ({ ...counts, notCopied: counts.notCopied.toSorted((a, b) => (a.key < b.key ? -1 : 1)) }),
     async all(keys) {
       const wanted = keys.filter((key) => !done.has(key));
       let missing = 0;
