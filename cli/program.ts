@@ -1,5 +1,6 @@
 /** The command tree. Help, docs/cli.md and the shell see what is declared here, and nothing else. */
 import { Command, Option } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
 import type { Run } from './command.ts';
 import { addAllocationCommands } from './commands/allocation/index.ts';
 import { addAuditCommands } from './commands/audit/index.ts';
@@ -27,6 +28,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
     .option('--site <file>', `the site file (default: $PENSTOCK_SITE, else ${LOCAL_SITE_FILE} of a site started here)`)
     .option('--no-color', 'plain text; so does NO_COLOR')
     .option('-v, --verbose', 'with an error, show where in the code it came from')
+    .version(manifest.version, '-V, --version', 'which Penstock this is')
     .helpCommand(false)
     .configureHelp({ helpWidth: 110, showGlobalOptions: true })
     .configureOutput({ writeOut: output.stdout, writeErr: output.stderr })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -34,6 +34,12 @@ test('submit sends the file as the schema reads it, and says whether it attached
   assert.equal(ran.code, 0);
   assert.equal(sent?.data?.mounts?.[0]?.bandwidth_floor, 200_000_000);
   assert.deepEqual(JSON.parse(ran.stdout), { workflowId: `allocation/${NAME}`, runId: 'run', attached: true });
+});
+
+test('--version names the release, and is no error', async () => {
+  const { version } = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8')) as { version: string };
+  const { code, stdout } = await penstock(['--version']);
+  assert.deepEqual([code, stdout], [0, `${version}\n`]);
 });
 
 test('submit refuses a wrong file before it connects, naming field, value and what is accepted', async () => {
