@@ -75,7 +75,8 @@ async function refuseSecondOutput(stores: Stores, tenant: string, outputPrefix: 
 /** Buckets that belong to the site: a tenant of that name would own them. */
 function reservedTenant({ tenant }: AllocationRequest, site: Site): InputIssue[] {
   const racks = site.erasureSet.racks.map((rack) => rack.bucket);
-  const reserved = ['home', 'scratch', SYSTEM_BUCKET, 'penstock-doctor', ...site.policies.sharedBuckets, ...racks];
+  const log = site.audit ? [site.audit.bucket] : [];
+  const reserved = ['home', 'scratch', SYSTEM_BUCKET, 'penstock-doctor', ...log, ...site.policies.sharedBuckets, ...racks];
   return reserved.includes(tenant)
     ? [{ path: 'tenant', found: JSON.stringify(tenant), expected: "another name; this one is one of the site's own buckets" }]
     : [];

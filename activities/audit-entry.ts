@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import type { Recorder } from '../datapath/audit/recorder.ts';
 import type { Operation, OperationFacts } from '../model/audit.ts';
+import type { WhileOut } from '../model/audit-outage.ts';
 
 /** Who does it, and what tells it from every other. */
 export type Act = OperationFacts &
@@ -11,13 +12,10 @@ export type Act = OperationFacts &
     readonly identity: readonly (string | number)[];
   };
 
-/**
- * The work begins when its intent is durable, and is over when its outcome is; only what takes access away goes on without, for nobody is held because a store is out. @throws PenstockError StoreUnavailable where the log takes neither
- */
-export async function onRecord<T>(recorder: Recorder, { identity, ...act }: Act, work: () => Promise<T>): Promise<T> {
-  const put = act.operation === 'revoke' ? recorder.post : recorder.record;
+/** The work begins when its intent is durable, and is over when its outcome is. @throws PenstockError StoreUnavailable where neither the log nor, for what goes on without it, the spool takes them */
+export async function onRecord<T>(recorder: Recorder, { identity, ...act }: Act, whileOut: WhileOut, work: () => Promise<T>): Promise<T> {
   const record = (stage: Operation['stage'], more: Pick<Operation, 'outcome' | 'reason'> = {}) =>
-    put({ kind: 'operation', id: idOf([...identity, stage]), stage, time: new Date().toISOString(), ...act, ...more });
+    recorder.record({ kind: 'operation', id: idOf([...identity, stage]), stage, time: new Date().toISOString(), ...act, ...more }, whileOut);
   await record('intent');
   let done: T;
   try {

@@ -5,7 +5,7 @@ import { type Inbox, inboxPrefix, refusedPrefix } from '../datapath/audit/batch.
 import { filesInBucket, type LogFiles, logPrefix, originOf } from '../datapath/audit/layout.ts';
 import type { LockedLog } from '../datapath/audit/locked-log.ts';
 import { type KeyRole, openSigner, publicKeyOf, type Signer } from '../datapath/audit/note.ts';
-import { createRecorder, type Recorder } from '../datapath/audit/recorder.ts';
+import { createRecorder } from '../datapath/audit/recorder.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { resolveSecret } from '../drivers/site-file.ts';
 import type { OperationFacts } from '../model/audit.ts';
@@ -16,11 +16,6 @@ import { onRecord } from './audit-entry.ts';
 
 export const inboxOf = ({ site, warm }: Stores): Inbox => ({ store: warm, prefix: inboxPrefix(site.name) });
 export const witnessPrefix = (site: string): string => `audit/${site}/witness/`;
-
-/** Undefined where the site keeps no audit log. */
-export function openRecorder(stores: Stores): Recorder | undefined {
-  return stores.site.audit ? createRecorder(inboxOf(stores)) : undefined;
-}
 
 /** For reading. @throws PenstockError PolicyRefused where the site keeps no audit log */
 export function auditFiles({ site, cold }: Stores): LogFiles {
@@ -72,9 +67,9 @@ export async function openSigners(site: string, settings: AuditSettings): Promis
   });
 }
 
-/** What a person does through the command line; where the site keeps no log, just the work. */
+/** What a person does through the command line, who can wait for the log; where the site keeps none, just the work. */
 export function recorded<T>(stores: Stores, user: string | undefined, facts: OperationFacts, work: () => Promise<T>): Promise<T> {
-  const recorder = openRecorder(stores);
-  const actor = `penstock ${hostname()} ${process.pid}`;
-  return recorder ? onRecord(recorder, { ...facts, ...(user === undefined ? {} : { user }), actor, identity: [randomUUID()] }, work) : work();
+  if (!stores.site.audit) return work();
+  const act = { ...facts, ...(user === undefined ? {} : { user }), actor: `penstock ${hostname()} ${process.pid}`, identity: [randomUUID()] };
+  return onRecord(createRecorder(inboxOf(stores)), act, 'wait', work);
 }

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { type OpenedBundle, openBundle, packBundle } from '../datapath/audit/bundle.ts';
-import type { Verification } from '../datapath/audit/finding.ts';
+import type { Finding, Verification } from '../datapath/audit/finding.ts';
 import { type LogFiles, originOf } from '../datapath/audit/layout.ts';
 import { parseCheckpoint, parseNote } from '../datapath/audit/note.ts';
 import { type AuditQuery, queryLog, readIndex } from '../datapath/audit/query.ts';
@@ -17,19 +17,28 @@ import type { Stores } from '../drivers/open-site.ts';
 import type { Operation } from '../model/audit.ts';
 import { PenstockError } from '../model/errors.ts';
 import { auditFiles, openSigners, requireAudit, witnessPrefix } from './audit-log.ts';
+import { readSpoolNotices, spoolNoticeText } from './audit-spool.ts';
 
 export type { Finding, Verification } from '../datapath/audit/finding.ts';
 export type { AuditQuery } from '../datapath/audit/query.ts';
 
 export const queryAudit = (stores: Stores, query: AuditQuery): AsyncGenerator<Operation, void> => queryLog(auditFiles(stores), query);
 
-/** Also held to what the witness keeps, which lies in another store. */
+/** What machines have done and say that they still keep: no query can find it. A subject each. */
+export async function notOnRecord(stores: Stores): Promise<string[]> {
+  return (await readSpoolNotices(stores, requireAudit(stores.site.audit))).map(spoolNoticeText);
+}
+
+/** Also held to what the witness keeps, which lies in another store, and to what machines say that they still have. */
 export async function verifyAudit(stores: Stores, options: VerifyOptions): Promise<Verification> {
   const kept = await signedNotes({ store: stores.warm, prefix: witnessPrefix(stores.site.name) });
   const verified = await verifyLog(auditFiles(stores), { ...options, kept: [...kept, ...(options.kept ?? [])] });
-  if (kept.length > 0) return verified;
-  const what = 'the witness keeps nothing of what it signed: whether the end of the log is missing cannot be told';
-  return { ...verified, findings: [...verified.findings, { kind: 'not-witnessed', what }] };
+  const unwitnessed = 'the witness keeps nothing of what it signed: whether the end of the log is missing cannot be told';
+  const findings: Finding[] = [
+    ...(kept.length > 0 ? [] : [{ kind: 'not-witnessed' as const, what: unwitnessed }]),
+    ...(await notOnRecord(stores)).map((kept) => ({ kind: 'spool-open' as const, what: `${kept} is not on record` })),
+  ];
+  return { ...verified, findings: [...verified.findings, ...findings] };
 }
 
 /** Of a copy of the log, as a directory laid out like the bucket below its prefix, or a bundle. @throws PenstockError InvalidInput where it is neither */

@@ -1,5 +1,6 @@
 /** The site file's section `audit`: where the log lies, who signs it, and for how long it is kept. */
 import * as z from 'zod';
+import { IdentifierSchema } from './identifiers.ts';
 import { SecretSchema } from './site-parts.ts';
 
 const KeySchema = z.union([z.literal('embedded'), SecretSchema]);
@@ -15,5 +16,15 @@ export const AuditSettingsSchema = z.strictObject({
   previousWitnessKey: SecretSchema.optional().describe("The same of the witness's key"),
   retentionYears: z.int().min(1).max(100).default(7).describe('How long segments and checkpoints are locked, COMPLIANCE'),
   checkpointSeconds: z.number().min(1).max(3600).default(60).describe('The longest that an entry waits for its checkpoint; a thousand entries do not wait'),
+  spool: z
+    .string()
+    .default('audit-spool')
+    .describe(
+      "Where a worker keeps, synced, what goes on while the log takes nothing: on the machine's own storage. Relative paths are below the site directory",
+    ),
+  sensitiveTenants: z
+    .array(IdentifierSchema)
+    .default([])
+    .describe('Tenants of whose data nothing is read or disclosed while the log takes nothing; what belongs to no tenant then waits, too'),
 });
 export type AuditSettings = z.output<typeof AuditSettingsSchema>;

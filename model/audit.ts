@@ -7,10 +7,8 @@ export const auditOperations = [
   'survey',
   'copy',
   'publish',
-  'move',
   'delete',
   'wipe',
-  'lock',
   'extend',
   'hold',
   'attest',
@@ -31,6 +29,7 @@ export const auditOperations = [
   'replicate',
   'repair',
   'give-up',
+  'spool',
 ] as const;
 export const AuditOperationSchema = z.enum(auditOperations);
 export type AuditOperation = z.output<typeof AuditOperationSchema>;

@@ -3,17 +3,19 @@ import { hostname } from 'node:os';
 import type { Context } from '@temporalio/activity';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { onRecord } from '../activities/audit-entry.ts';
-import { openRecorder } from '../activities/audit-log.ts';
+import { type OnSpoolState, openMachineRecorder } from '../activities/audit-spool.ts';
 import { toFailure } from '../activities/effect.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { whileLogIsOut } from '../model/audit-outage.ts';
 import { operationOf } from './audit-operations.ts';
 import type { Role } from './roles.ts';
 
 /** For a worker's `interceptors`; none where the site keeps no audit log. */
-export function auditInterceptors(stores: Stores, role: Role): { readonly activity: ActivityInterceptorsFactory[] } {
-  const recorder = openRecorder(stores);
-  if (!recorder) return { activity: [] };
+export async function auditInterceptors(stores: Stores, role: Role, onState: OnSpoolState): Promise<{ readonly activity: ActivityInterceptorsFactory[] }> {
+  const { audit } = stores.site;
+  if (!audit) return { activity: [] };
   const actor = `worker ${role} ${hostname()} ${process.pid}`;
+  const recorder = await openMachineRecorder(stores, audit, { actor, onState });
   return {
     activity: [
       ({ info }: Context) => ({
@@ -34,7 +36,7 @@ export function auditInterceptors(stores: Stores, role: Role): { readonly activi
               identity: [workflowId ?? '', runId ?? '', activityId, attempt],
             };
             try {
-              return await onRecord(recorder, act, () => next(input));
+              return await onRecord(recorder, act, whileLogIsOut(facts, audit.sensitiveTenants), () => next(input));
             } catch (error) {
               throw toFailure(error);
             }

@@ -9,6 +9,7 @@ import { erasureKernelFacts } from '../activities/erasure-kernel.ts';
 import { openStores } from '../drivers/open-site.ts';
 import { loadSiteFile } from '../drivers/site-file.ts';
 import { auditInterceptors } from './audit.ts';
+import { spoolTeller } from './audit-spool.ts';
 import { watchErasure } from './erasure-metrics.ts';
 import { createWorkerLogger } from './logger.ts';
 import { recordErasureKernel } from './metrics.ts';
@@ -33,7 +34,7 @@ const connection = await NativeConnection.connect({ address: site.temporal.addre
 if (values.role === 'control') await ensureSchedules(connection, site.temporal.namespace);
 const stores = await openStores(site);
 const plans = await workerPlans(values.role, stores);
-const interceptors = auditInterceptors(stores, values.role);
+const interceptors = await auditInterceptors(stores, values.role, spoolTeller(runtime.metricMeter, runtime.logger));
 const stopWatching = values.metrics
   ? watchErasure(runtime.metricMeter, stores, (error) => runtime.logger.warn('the record of the erasure set cannot be read for the metrics', { error }))
   : undefined;

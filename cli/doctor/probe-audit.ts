@@ -1,6 +1,8 @@
 /** The audit log as the site needs it: keys that can be read, a bucket that locks, and a sequencer that keeps up. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { auditKeys, auditProgress } from '../../activities/audit-health.ts';
+import { notOnRecord } from '../../activities/audit-reading.ts';
+import { machineSpoolState } from '../../activities/audit-spool.ts';
 import type { Stores } from '../../drivers/open-site.ts';
 import { createProber, expect, type ProbeResult } from '../../drivers/probes/probe.ts';
 
@@ -30,6 +32,12 @@ export async function probeAudit(stores: Stores, now: () => number = Date.now): 
     const text = `the last one, of ${leaves} entries, at ${witnessedAt}; ${batchesWaiting} batches wait`;
     expect(waitedSeconds <= LATE * audit.checkpointSeconds, `${text}, the oldest for ${waitedSeconds} s: see the log of the control workers`);
     return text;
+  });
+  await prober.needed('all on record', async () => {
+    const [{ entries, since }, elsewhere] = [await machineSpoolState(audit), await notOnRecord(stores)];
+    expect(entries === 0, `${entries} entries of this machine since ${since} are not yet on record: the log took nothing, and they follow when it does`);
+    expect(elsewhere.length === 0, `${elsewhere.join(', ')} is not yet on record`);
+    return 'no machine keeps entries in a spool';
   });
   return prober.results;
 }

@@ -11,6 +11,10 @@ export interface Inbox {
   readonly store: ObjectStore;
   readonly prefix: string;
 }
+export interface Batch {
+  readonly name: string;
+  readonly body: Buffer;
+}
 export interface BatchName {
   readonly name: string;
   readonly atMs: number;
@@ -25,10 +29,19 @@ export const refusedPrefix = (site: string): string => `audit/${site}/refused/`;
 
 const digestOf = (body: Buffer): string => createHash('sha256').update(body).digest('hex');
 
-export function packBatch(operations: readonly Operation[], nowMs: number): { readonly name: string; readonly body: Buffer } {
+export function packBatch(operations: readonly Operation[], nowMs: number): Batch {
   const body = Buffer.from(operations.map((operation) => `${canonicalJson(operation)}\n`).join(''));
   const [time, count] = [String(nowMs).padStart(15, '0'), String(operations.length).padStart(4, '0')];
   return { name: `${time}-${count}-${digestOf(body).slice(0, 32)}.jsonl`, body };
+}
+
+/** A clock that never says the same twice: batches of one process are sealed in the order in which they were named. */
+export function increasing(now: () => number = Date.now): () => number {
+  let last = Number.NEGATIVE_INFINITY;
+  return () => {
+    last = Math.max(last + 1, now());
+    return last;
+  };
 }
 
 /** Undefined for what is no batch's name. */
@@ -47,13 +60,17 @@ export function parseBatch({ name, entries }: BatchName, body: Buffer): string[]
 }
 
 /** The batch is there afterwards, once, however often it is sent. */
-export async function putBatch({ store, prefix }: Inbox, name: string, body: Buffer, signal: AbortSignal): Promise<void> {
+export async function putBatch({ store, prefix }: Inbox, { name, body }: Batch, signal: AbortSignal): Promise<void> {
   try {
     await store.writeBytes(SYSTEM_BUCKET, `${prefix}${name}`, body, { ifNoneMatch: true, contentType: 'application/jsonl', signal });
   } catch (error) {
-    // Named by its content: what is there is this very batch.
-    if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+    ifOther(error);
   }
+}
+
+/** For `.catch` of what is put only where nothing is: what is there already serves. @throws every other error */
+export function ifOther(error: unknown): void {
+  if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
 }
 
 /** The oldest, at most a thousand; names of what is no batch come along. */

@@ -18,6 +18,7 @@ export const findingKinds = [
   'entry-out-of-time',
   'batch-doubled',
   'batch-refused',
+  'spool-open',
   'index-damaged',
   'foreign-object',
 ] as const;

@@ -1,8 +1,9 @@
 /** Finds entries, reading only the segments whose index says that they may hold some: in the order of the log, oldest first. */
-import { type AuditOperation, type Operation, OperationSchema } from '../../model/audit.ts';
+import type { AuditOperation, Operation } from '../../model/audit.ts';
 import { allocationName, hashTerm, IndexPageSchema, type IndexRecord, IndexRecordSchema, mayHold, type Term } from './index-record.ts';
 import { type LogFiles, lastOf, names, SEGMENTS_PER_PAGE } from './layout.ts';
-import { unpackLines } from './segment.ts';
+import { linesWith, literalsOf } from './raw-lines.ts';
+import { unpackBytes } from './segment.ts';
 
 export interface AuditQuery {
   /** Their own entries, and those of the allocations that were admitted for them. */
@@ -26,58 +27,90 @@ const OBJECTS_AT_ONCE = 32;
 
 export async function* queryLog(files: LogFiles, query: AuditQuery): AsyncGenerator<Operation, void> {
   const { user, limit = Number.POSITIVE_INFINITY, ...rest } = query;
-  const isWanted = (operation: Operation): boolean => matches(operation, rest);
   let left = limit;
-  for await (const found of user === undefined ? matching(files, rest, isWanted) : ofUser(files, user, rest, isWanted)) {
+  for await (const found of user === undefined ? matching(files, rest) : ofUser(files, user, rest)) {
     yield* found.slice(0, left);
     left -= found.length;
     if (left <= 0) return;
   }
 }
 
-type Wanted = (operation: Operation) => boolean;
-/** Some segments' at a time: a step of an asynchronous generator costs more than an entry. */
+/** With a user, only entries that name them. */
+type Asked = Omit<AuditQuery, 'limit'>;
+/** A segment's at a time: a step of an asynchronous generator costs more than an entry. */
 type Found = AsyncGenerator<readonly Operation[], void>;
 
 /** Activities know an allocation and not its user: whose it is, its admission says. */
-async function* ofUser(files: LogFiles, user: string, query: Omit<AuditQuery, 'user' | 'limit'>, isWanted: Wanted): Found {
+async function* ofUser(files: LogFiles, user: string, query: Asked): Found {
   const allocations = new Set<string>();
-  for await (const admitted of matching(files, { user }, (operation) => operation.user === user)) {
+  for await (const admitted of matching(files, { user }, { isTheirs: (operation) => operation.user === user, terms: [['user', user]] })) {
     for (const operation of admitted) allocations.add(allocationName(operation) ?? '');
   }
   allocations.delete('');
-  const owners: Term[] = [['user', user], ...[...allocations].map((name) => ['allocation', name] as const)];
   const isTheirs = (operation: Operation): boolean =>
     operation.user === user || (operation.user === undefined && allocations.has(allocationName(operation) ?? ''));
-  yield* matching(files, query, (operation) => isTheirs(operation) && isWanted(operation), owners);
+  yield* matching(files, query, { isTheirs, terms: [['user', user], ...[...allocations].map((name) => ['allocation', name] as const)] });
 }
 
-/** @param anyOf of which a segment must name at least one */
-async function* matching(files: LogFiles, query: Omit<AuditQuery, 'limit'>, isWanted: Wanted, anyOf: readonly Term[] = []): Found {
-  const all = termsOf(query).map(hashTerm);
-  const any = anyOf.map(hashTerm);
+interface Owners {
+  readonly isTheirs: (operation: Operation) => boolean;
+  /** Of which a segment must name at least one. */
+  readonly terms: readonly Term[];
+}
+
+async function* matching(files: LogFiles, query: Asked, owners?: Owners): Found {
   const literals = literalsOf(query);
-  const numbers: number[] = [];
-  for (const record of await readIndex(files)) {
-    const terms = Buffer.from(record.terms, 'base64');
-    const isNamed = all.every((term) => mayHold(terms, term)) && (any.length === 0 || any.some((term) => mayHold(terms, term)));
-    if (isNamed && isInTime(record, query)) numbers.push(record.number);
-  }
-  for (let from = 0; from < numbers.length; from += SEGMENTS_AT_ONCE) {
-    const bodies = await Promise.all(numbers.slice(from, from + SEGMENTS_AT_ONCE).map((number) => linesOf(files, number)));
-    yield bodies.flat().flatMap((line) => {
-      // Most lines of a segment are others': in canonical form it shows without parsing them.
-      if (!literals.every((some) => some.some((literal) => line.includes(literal))) || !line.includes('"kind":"operation"')) return [];
-      const operation = OperationSchema.safeParse(JSON.parse(line));
-      return operation.success && isWanted(operation.data) ? [operation.data] : [];
+  const { since: _since, until: _until, ...timeless } = query;
+  for await (const { record, text } of readAhead(await recordsNaming(files, query, owners), (record) => textOf(files, record))) {
+    const asked = isWithin(record, query) ? timeless : query;
+    yield linesWith(text, literals).flatMap((line) => {
+      const operation = operationIn(line);
+      return operation && matches(operation, asked) && (owners?.isTheirs(operation) ?? true) ? [operation] : [];
     });
   }
 }
 
+async function recordsNaming(files: LogFiles, query: Asked, owners: Owners | undefined): Promise<IndexRecord[]> {
+  const all = termsOf(query).map(hashTerm);
+  const any = owners?.terms.map(hashTerm);
+  return (await readIndex(files)).filter((record) => {
+    const terms = Buffer.from(record.terms, 'base64');
+    return isInTime(record, query) && all.every((term) => mayHold(terms, term)) && (any?.some((term) => mayHold(terms, term)) ?? true);
+  });
+}
+
+/**
+ * Not held to the schema again, which takes as long as all else together: each line was before it was sealed, and a verification tells what was done to it since. Undefined for what
+ * is not even an operation any more.
+ */
+function operationIn(line: string): Operation | undefined {
+  try {
+    const operation: Operation = JSON.parse(line);
+    return operation.kind === 'operation' && Array.isArray(operation.paths) ? operation : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** In order, while the next ones are on their way: the store works while lines are parsed. */
+async function* readAhead<T, R>(wanted: readonly T[], read: (each: T) => Promise<R>): AsyncGenerator<R, void> {
+  const underWay: Promise<R>[] = [];
+  for (const each of wanted) {
+    const reading = read(each);
+    // Told where it is waited for; whoever has enough before then waits no more.
+    reading.catch(() => undefined);
+    underWay.push(reading);
+    if (underWay.length < SEGMENTS_AT_ONCE) continue;
+    const [first] = underWay.splice(0, 1);
+    if (first) yield await first;
+  }
+  for (const reading of underWay) yield await reading;
+}
+
 /** A segment that is gone is for a verification to tell; the rest is answered. */
-async function linesOf(files: LogFiles, number: number): Promise<string[]> {
-  const body = await files.read(names.segment(number));
-  return body ? unpackLines(body) : [];
+async function textOf(files: LogFiles, record: IndexRecord): Promise<{ readonly record: IndexRecord; readonly text: string }> {
+  const body = await files.read(names.segment(record.number));
+  return { record, text: body ? unpackBytes(body).toString('utf8') : '' };
 }
 
 /** Pages of a hundred, and the records behind the last page. */
@@ -112,9 +145,15 @@ function isInTime({ from, until }: IndexRecord, query: Pick<AuditQuery, 'since' 
   );
 }
 
-function termsOf({ user, tenant, allocation, node, operation }: AuditQuery): Term[] {
+/** All of its operations, so that none need be asked for its time. */
+const isWithin = ({ from, until }: IndexRecord, query: Pick<AuditQuery, 'since' | 'until'>): boolean =>
+  from !== undefined &&
+  until !== undefined &&
+  (query.since === undefined || Date.parse(from) >= Date.parse(query.since)) &&
+  (query.until === undefined || Date.parse(until) < Date.parse(query.until));
+
+function termsOf({ tenant, allocation, node, operation }: Asked): Term[] {
   return [
-    ...(user === undefined ? [] : [['user', user] as const]),
     ...(tenant === undefined ? [] : [['tenant', tenant] as const]),
     ...(allocation === undefined ? [] : [['allocation', allocation] as const]),
     ...(node === undefined ? [] : [['node', node] as const]),
@@ -122,34 +161,16 @@ function termsOf({ user, tenant, allocation, node, operation }: AuditQuery): Ter
   ];
 }
 
-/** Of each of these a line must have one in it to be wanted at all. */
-function literalsOf({ user, tenant, allocation, node, operation, path }: AuditQuery): string[][] {
-  const wanted = { user, tenant, allocationId: allocation?.split('/')[2], nodeId: node, operation };
-  const members = Object.entries(wanted).flatMap(([name, value]) => (value === undefined ? [] : [[`${JSON.stringify(name)}:${JSON.stringify(value)}`]]));
-  return path === undefined ? members : [...members, [quoted(path), ...foldersOf(path).map((folder) => `${quoted(folder)}"`)]];
-}
-
-/** As it stands within a JSON text. */
-const quoted = (text: string): string => JSON.stringify(text).slice(1, -1);
-
-/** `s3://a/b/c` lies in `s3://a/` and `s3://a/b/`. */
-function foldersOf(path: string): string[] {
-  const folders: string[] = [];
-  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) folders.push(path.slice(0, at + 1));
-  return folders;
-}
-
-export function matches(operation: Operation, query: Omit<AuditQuery, 'user' | 'limit'>): boolean {
+export function matches(operation: Operation, query: Asked): boolean {
   const { tenant, allocation, node, path, since, until } = query;
-  const time = Date.parse(operation.time);
   return (
     (tenant === undefined || operation.tenant === tenant) &&
     (allocation === undefined || allocationName(operation) === allocation) &&
     (node === undefined || operation.nodeId === node) &&
     (query.operation === undefined || operation.operation === query.operation) &&
     (path === undefined || operation.paths.some((each) => concerns(each, path))) &&
-    (since === undefined || time >= Date.parse(since)) &&
-    (until === undefined || time < Date.parse(until))
+    (since === undefined || Date.parse(operation.time) >= Date.parse(since)) &&
+    (until === undefined || Date.parse(operation.time) < Date.parse(until))
   );
 }
 

@@ -17,10 +17,12 @@ export interface Segment {
 /** In one go: half a megabyte takes two milliseconds. */
 export const packLines = (lines: readonly string[]): Buffer => zstdCompressSync(Buffer.from(lines.map((line) => `${line}\n`).join('')));
 
+/** @throws where it is not zstd */
+export const unpackBytes = (body: Buffer): Buffer => zstdDecompressSync(body, { maxOutputLength: MAX_UNPACKED_BYTES });
+
 /** @throws where it is not zstd, or not UTF-8, or its last line has no end */
 export function unpackLines(body: Buffer): string[] {
-  const bytes = zstdDecompressSync(body, { maxOutputLength: MAX_UNPACKED_BYTES });
-  const lines = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).split('\n');
+  const lines = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(unpackBytes(body)).split('\n');
   if (lines.pop() !== '' || lines.length === 0) throw new TypeError('its last line has no end');
   return lines;
 }

@@ -1,5 +1,7 @@
 /** One segment, held to its place in the log: what is wrong with it, and where the next one begins. */
 import type { Leaf, SegmentHeader } from '../../model/audit.ts';
+import { lateBatches } from './backlog.ts';
+import { parseBatchName } from './batch.ts';
 import type { Finding, FindingKind } from './finding.ts';
 import { type IndexRecord, indexOf } from './index-record.ts';
 import { type LogFiles, names } from './layout.ts';
@@ -23,6 +25,8 @@ export interface Place {
   readonly sealedAt?: string;
   /** Of all segments before; grows. */
   readonly batches: Set<string>;
+  /** Those that the log says are late, for they lay in a machine's spool; grows. */
+  readonly late: Set<string>;
 }
 
 export interface VerifiedSegment {
@@ -146,14 +150,31 @@ function follow({ header, leaves }: Segment, number: number, place: Place, tell:
 
 const treeStated = ({ firstLeaf, frontier }: SegmentHeader): Tree => ({ size: firstLeaf, frontier: frontier.map((hash) => Buffer.from(hash, 'base64')) });
 
-function checkTimes({ sealedAt }: SegmentHeader, leaves: readonly Leaf[], place: Place, tell: Tell): void {
+/** Which batch each leaf came from: they follow each other as the header names them, and one that was refused is a single leaf. */
+function batchesOf(batches: readonly string[], leaves: readonly Leaf[]): (string | undefined)[] {
+  let [at, left] = [-1, 0];
+  return leaves.map(({ kind }) => {
+    if (kind === 'segment' || kind === 'key') return undefined;
+    if (left === 0) {
+      at += 1;
+      left = kind === 'refused' ? 1 : (parseBatchName(batches[at] ?? '')?.entries ?? 1);
+    }
+    left -= 1;
+    return batches[at];
+  });
+}
+
+function checkTimes({ sealedAt, batches }: SegmentHeader, leaves: readonly Leaf[], place: Place, tell: Tell): void {
   const at = Date.parse(sealedAt);
   const before = place.sealedAt === undefined ? Number.NEGATIVE_INFINITY : Date.parse(place.sealedAt);
   if (at < before - CLOCK_BOUND_MS) tell('clock-went-back', `it was sealed ${sealedAt}, and the one before it ${place.sealedAt}`, place.tree.size);
+  const batchOf = batchesOf(batches, leaves);
   for (const [index, leaf] of leaves.entries()) {
     if (leaf.kind !== 'operation') continue;
+    for (const batch of lateBatches(leaf)) place.late.add(batch);
     const time = Date.parse(leaf.time);
-    if (time >= Math.min(before, at) - LATE_BOUND_MS && time <= at + CLOCK_BOUND_MS) continue;
+    const isInTime = time >= Math.min(before, at) - LATE_BOUND_MS || place.late.has(batchOf[index] ?? '');
+    if (isInTime && time <= at + CLOCK_BOUND_MS) continue;
     tell(
       'entry-out-of-time',
       `it says ${leaf.time}; the segment before was sealed ${place.sealedAt ?? 'never'}, this one ${sealedAt}`,

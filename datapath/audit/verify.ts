@@ -91,7 +91,7 @@ async function beginning(files: LogFiles, { first, last }: Range, findings: Find
     return undefined;
   }
   const { origin, signer, witness } = header;
-  const place = { origin, signer, witness, batches: new Set<string>() };
+  const place = { origin, signer, witness, batches: new Set<string>(), late: new Set<string>() };
   if (first === 0) return { ...place, tree: emptyTree };
   try {
     if (header.number !== first) throw new TypeError('it cannot be read');

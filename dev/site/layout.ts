@@ -77,6 +77,7 @@ export function withAbsolutePaths(site: Site, layout: SiteLayout): Site {
       localRoot: resolve(layout.directory, node.localRoot),
       ...(node.ring ? { ring: { ...node.ring, path: resolve(layout.directory, node.ring.path) } } : {}),
     })),
+    ...(site.audit ? { audit: { ...site.audit, spool: resolve(layout.directory, site.audit.spool) } } : {}),
     checkpoints: { ...site.checkpoints, targets: site.checkpoints.targets.map((target) => ({ ...target, path: resolve(layout.directory, target.path) })) },
   };
 }

@@ -1,13 +1,14 @@
 /** The audit log of a site: a lifecycle with workers killed on the way is on record, whole, and whoever touches the record is found out. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { auditFiles } from '../../activities/audit-log.ts';
 import { queryAudit, verifyAudit } from '../../activities/audit-reading.ts';
 import { names } from '../../datapath/audit/layout.ts';
 import type { Operation } from '../../model/audit.ts';
+import { AuditSettingsSchema } from '../../model/audit-settings.ts';
 import { auditedActivities } from '../../workers/audit-operations.ts';
 import { allocationInput, datasetFiles, keyOf, NODE, runJob, seedDataset, untilPhase } from '../support/scenario.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
@@ -43,18 +44,8 @@ describe('the audit log of a site', { concurrency: false }, () => {
     await site.running.service(name).restart();
   };
 
-  test('with both workers killed on the way, each activity that Temporal knows to be done is on record, once', async () => {
-    await site.penstock.submit(allocationInput(key.allocationId));
-    await untilPhase(site, key, 'ready', LIMIT_MS);
-    await kill('worker-control');
-    const plan = await site.penstock.assignNodes(key, { nodes: [NODE] });
-    await runJob(site, key, plan);
-    await kill('worker-data');
-    const finished = site.penstock.finish(key, { outcome: 'succeeded' });
-    await kill('worker-control');
-    await finished;
-    await untilPhase(site, key, 'released', LIMIT_MS);
-
+  /** Each activity that Temporal knows to be done has its outcome on record, once, and each outcome its intent. */
+  const allOnRecord = async (): Promise<Operation[]> => {
     const done = await doneByTemporal(site);
     assert.ok(done.length > 10, `only ${done.length} activities`);
     const recorded = await eventually('all to be sealed', async () => {
@@ -68,12 +59,56 @@ describe('the audit log of a site', { concurrency: false }, () => {
     const intents = new Set(recorded.filter(({ stage }) => stage === 'intent').map(({ runId, activityId, attempt }) => `${runId}/${activityId}/${attempt}`));
     for (const { stage, runId, activityId, attempt } of recorded)
       if (stage === 'outcome') assert.ok(intents.has(`${runId}/${activityId}/${attempt}`), 'an outcome has its intent');
+    return recorded;
+  };
+
+  test('with both workers killed on the way, each activity that Temporal knows to be done is on record, once', async () => {
+    await site.penstock.submit(allocationInput(key.allocationId));
+    await untilPhase(site, key, 'ready', LIMIT_MS);
+    await kill('worker-control');
+    const plan = await site.penstock.assignNodes(key, { nodes: [NODE] });
+    await runJob(site, key, plan);
+    await kill('worker-data');
+    const finished = site.penstock.finish(key, { outcome: 'succeeded' });
+    await kill('worker-control');
+    await finished;
+    await untilPhase(site, key, 'released', LIMIT_MS);
+
+    const recorded = await allOnRecord();
     for (const operation of ['admit', 'copy', 'export', 'revoke', 'wipe', 'checkpoint-commit', 'checkpoint-drain', 'checkpoint-release', 'publish', 'delete'])
       assert.ok(
         recorded.some((entry) => entry.operation === operation && entry.allocationId === key.allocationId),
         `no ${operation}`,
       );
     assert.deepEqual((await verifyAudit(site.stores, {})).findings, []);
+  });
+
+  test('with the log out a checkpoint is committed, its worker killed, and once the log is back all of that is on record', async () => {
+    const held = keyOf('meanwhile');
+    await site.penstock.submit(allocationInput(held.allocationId));
+    await untilPhase(site, held, 'ready', LIMIT_MS);
+    const plan = await site.penstock.assignNodes(held, { nodes: [NODE] });
+    await site.running.service('s3-warm').kill('SIGKILL');
+    await runJob(site, held, plan);
+    const { spool } = AuditSettingsSchema.parse(site.stores.site.audit);
+    assert.equal((await stat(spool)).mode & 0o777, 0o700, 'names of data stand in it');
+    await site.running.service('worker-data').kill('SIGKILL');
+    assert.ok((await readdir(spool)).length > 1, 'what was done is on the machine');
+    assert.match((await atSite('doctor')).stdout, /audit log +all on record +no +needed +\d+ entries of this machine since /);
+    await site.running.service('worker-data').restart();
+    await site.running.service('s3-warm').restart();
+    await site.penstock.finish(held, { outcome: 'succeeded' });
+    await untilPhase(site, held, 'released', LIMIT_MS);
+
+    const recorded = await allOnRecord();
+    const late = recorded.findIndex(({ operation }) => operation === 'spool');
+    const committed = recorded.findIndex(({ operation, allocationId }) => operation === 'checkpoint-commit' && allocationId === held.allocationId);
+    assert.ok(late >= 0 && late < committed, 'the log says itself that the commit is late');
+    const findings = await eventually('nothing to wait any more', async () => {
+      const { findings } = await verifyAudit(site.stores, {});
+      return findings.some(({ kind }) => kind === 'spool-open') ? undefined : findings;
+    });
+    assert.deepEqual(findings, []);
   });
 
   test('the store lets nobody delete a segment or a checkpoint, nor shorten how long it is kept', async () => {
@@ -95,7 +130,7 @@ describe('the audit log of a site', { concurrency: false }, () => {
       .trimEnd()
       .split('\n')
       .map((line): Operation => JSON.parse(line));
-    assert.deepEqual([...new Set(rows.map(({ allocationId, nodeId }) => `${allocationId} on ${nodeId}`))], ['on-record on n001']);
+    assert.deepEqual([...new Set(rows.map(({ allocationId, nodeId }) => `${allocationId} on ${nodeId}`))], ['on-record on n001', 'meanwhile on n001']);
     assert.match(
       (await atSite('audit', 'query', '--allocation', 'acme/vision/on-record', '--limit', '1')).stdout,
       /\tadmit\tintent\tacme\/vision\/on-record\t/,

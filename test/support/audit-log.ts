@@ -20,7 +20,7 @@ export const newSigner = (role: KeyRole): Signer => openSigner(pemOfNewKey(), ro
 export interface MemoryObjects {
   /** By `bucket/key`. */
   readonly objects: Map<string, Buffer>;
-  readonly store: Pick<ObjectStore, 'name' | 'readBytes' | 'writeBytes' | 'head' | 'list' | 'remove'>;
+  readonly store: Pick<ObjectStore, 'name' | 'readBytes' | 'writeBytes' | 'head' | 'list' | 'remove' | 'ensureBucket'>;
 }
 
 /** @param onChange before each write and removal takes effect; what it throws keeps it from doing so */
@@ -42,6 +42,7 @@ export function memoryObjects(name: string, onChange: (what: string) => void = (
     objects,
     store: {
       name,
+      ensureBucket: async () => undefined,
       readBytes: async (bucket, key) => {
         const body = objects.get(at(bucket, key));
         if (!body) throw new PenstockError('NotFound', `${key} is not there.`);
@@ -145,9 +146,9 @@ export const operationAt = (number: number, atMs: number, more: Partial<Operatio
 });
 
 export async function send({ log }: Pick<MemoryLog, 'log'>, operations: readonly Operation[], atMs: number): Promise<string> {
-  const { name, body } = packBatch(operations, atMs);
-  await putBatch(log.inbox, name, body, new AbortController().signal);
-  return name;
+  const batch = packBatch(operations, atMs);
+  await putBatch(log.inbox, batch, new AbortController().signal);
+  return batch.name;
 }
 
 /** A log of so many segments, each a minute after the other, of so many entries. */

@@ -31,7 +31,7 @@ export interface TestSiteOptions {
   readonly fabrics?: Settings;
   /** How checkpoints are written and kept. */
   readonly checkpoints?: Settings;
-  /** The audit log; none where absent. */
+  /** The audit log; temporal-dev.yaml's where absent. */
   readonly audit?: Settings;
   readonly services?: readonly SiteService[];
 }

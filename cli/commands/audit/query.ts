@@ -46,13 +46,15 @@ export function addQueryCommand(parent: Command, run: Run): void {
     .option('--json', 'an object a line; the same as -o json')
     .action(({ json, type, allocation, ...rest }: QueryOptions, command: Command) =>
       run(command, async (session) => {
-        const { queryAudit } = await import('../../../activities/audit-reading.ts');
+        const { notOnRecord, queryAudit } = await import('../../../activities/audit-reading.ts');
         const query: AuditQuery = {
           ...rest,
           ...(type === undefined ? {} : { operation: type }),
           ...(allocation === undefined ? {} : { allocation: formatKey(await resolveAllocation(allocation)) }),
         };
-        return await writeRows(session, queryAudit(await session.stores(), query), operationLine, json ? 'json' : undefined);
+        const stores = await session.stores();
+        for (const kept of await notOnRecord(stores)) session.note(`${kept} is not on record yet`);
+        return await writeRows(session, queryAudit(stores, query), operationLine, json ? 'json' : undefined);
       }),
     );
 }

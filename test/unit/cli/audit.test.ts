@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { recorded } from '../../../activities/audit-log.ts';
+import { verifyAudit } from '../../../activities/audit-reading.ts';
+import { openMachineRecorder } from '../../../activities/audit-spool.ts';
 import { probeAudit } from '../../../cli/doctor/probe-audit.ts';
 import { originOf } from '../../../datapath/audit/layout.ts';
 import { openSigner } from '../../../datapath/audit/note.ts';
@@ -12,6 +14,7 @@ import { createSequencer } from '../../../datapath/audit/sequencer.ts';
 import type { Stores } from '../../../drivers/open-site.ts';
 import { loadSiteFile } from '../../../drivers/site-file.ts';
 import type { Operation } from '../../../model/audit.ts';
+import { AuditSettingsSchema } from '../../../model/audit-settings.ts';
 import { asObjectStore, type MemoryLog, memoryLog, operationAt, pemOfNewKey, SITE, START_MS, send } from '../../support/audit-log.ts';
 import { recordingStores } from './recording-stores.ts';
 import { penstock, siteFile } from './support.ts';
@@ -31,7 +34,12 @@ describe('penstock audit', () => {
       keys: { log: [openSigner(pems[0], originOf(SITE), 'log')], witness: [openSigner(pems[1], `${originOf(SITE)}/witness`, 'witness')] },
     });
     const silent = recordingStores(await loadSiteFile(siteFile)).stores;
-    const audit = { bucket: 'penstock-audit', key: `file:${key}`, witnessKey: `file:${witnessKey}`, retentionYears: 7, checkpointSeconds: 60 };
+    const audit = AuditSettingsSchema.parse({
+      bucket: 'penstock-audit',
+      key: `file:${key}`,
+      witnessKey: `file:${witnessKey}`,
+      spool: join(directory, 'spool'),
+    });
     stores = { ...silent, site: { ...silent.site, audit }, cold: asObjectStore(memory.cold), warm: asObjectStore(memory.warm) };
     const odd = operationAt(1, START_MS, { nodeId: 'n001', paths: ['warm:s3://acme/a\n2026 wipe\u001b[2K\u202e'], operation: 'wipe' });
     await send(memory, [operationAt(0, START_MS, { operation: 'admit', user: 'ada' }), odd], START_MS);
@@ -103,11 +111,43 @@ describe('penstock audit', () => {
     for (const path of [...memory.warm.objects.keys()]) if (path.includes('/inbox/')) memory.warm.objects.delete(path);
   });
 
+  test('a machine whose entries are not on record yet is told by verify and doctor, and so is one that was lost with them', async () => {
+    const { audit: settings } = stores.site;
+    assert.ok(settings);
+    const { warm } = stores;
+    let isOut = true;
+    const put: typeof warm.writeBytes = (...parameters) => (isOut ? Promise.reject(new Error('out')) : warm.writeBytes(...parameters));
+    const machine = { ...stores, warm: Object.assign(Object.create(warm), { writeBytes: put }) };
+    const told = async () => {
+      const row = (await probeAudit({ ...machine, warm }, () => START_MS + 90_000)).find(({ ability }) => ability === 'all on record');
+      return [row?.works, row?.evidence, (await verifyAudit(stores, {})).findings.map(({ kind, what }) => `${kind}: ${what}`).join()].join('\n');
+    };
+    const open = () => openMachineRecorder(machine, settings, { actor: 'worker data 1', onState: () => undefined });
+    assert.match(await told(), /^yes\nno machine keeps entries in a spool\n$/);
+
+    await (await open()).record(operationAt(7, START_MS), 'spool');
+    assert.match(
+      await told(),
+      /^no\n1 entries of this machine since 20.+ are not yet on record.*\nspool-open: what .+ keeps in .+\/spool since 20.+ is not on record$/,
+    );
+    isOut = false;
+    await open();
+    assert.match(await told(), /^yes\n.*\n$/);
+
+    isOut = true;
+    await (await open()).record(operationAt(8, START_MS), 'spool');
+    await rm(settings.spool, { recursive: true });
+    isOut = false;
+    await open();
+    assert.match((await audit('query')).stderr, /^what .+ keeps in .+ is not on record yet\n$/);
+    assert.match(await told(), /^no\nwhat .+ keeps in .+\/spool since 20.+ is not yet on record\nspool-open: /, 'a new spool in its place is another one');
+    for (const objects of [memory.cold.objects, memory.warm.objects])
+      for (const path of [...objects.keys()]) if (/\/inbox\/|\/audit-spools\//.test(path)) objects.delete(path);
+  });
+
   test('doctor says what is signed, and what has waited too long', async () => {
     const evidence = async (nowMs: number) =>
       (await probeAudit(stores, () => nowMs)).map(({ ability, works, evidence }) => `${ability}: ${works}, ${evidence}`).join('\n');
-    const ensured = { ...stores, cold: { ...stores.cold, ensureBucket: () => Promise.resolve(), head: stores.cold.head, readBytes: stores.cold.readBytes } };
-    stores = ensured;
     assert.match(await evidence(START_MS + 90_000), /checkpoints: yes, the last one, of 5 entries, at 2026-11-22T08:01:00\.000Z; 0 batches wait/);
     await send(memory, [operationAt(9, START_MS + 60_000)], START_MS + 60_000);
     assert.match(await evidence(START_MS + 3_600_000), /checkpoints: no, .*1 batches wait, the oldest for 3540 s/);

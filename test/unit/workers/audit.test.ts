@@ -1,8 +1,8 @@
 /** What workers put on record: every operation on data, before it begins and behind its end. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import { onRecord } from '../../../activities/audit-entry.ts';
+import { increasing } from '../../../datapath/audit/batch.ts';
 import { createRecorder } from '../../../datapath/audit/recorder.ts';
 import { loadSiteFile } from '../../../drivers/site-file.ts';
 import type { Operation } from '../../../model/audit.ts';
@@ -46,13 +46,12 @@ describe('activities', () => {
 describe('an operation', () => {
   const act = { operation: 'wipe' as const, paths: [], actor: 'worker data', identity: ['run', '1', 1] };
   const recorderInto = (entries: Operation[]) => {
-    const put = async (entry: Operation) => void entries.push(entry);
-    return { record: put, post: put };
+    return { record: async (entry: Operation) => void entries.push(entry) };
   };
 
   test('has its intent before it begins, and its outcome behind its end', async () => {
     const entries: Operation[] = [];
-    const seen = await onRecord(recorderInto(entries), act, async () => entries.map(({ stage }) => stage));
+    const seen = await onRecord(recorderInto(entries), act, 'wait', async () => entries.map(({ stage }) => stage));
     assert.deepEqual(seen, ['intent']);
     assert.deepEqual(
       entries.map(({ stage, outcome }) => [stage, outcome]),
@@ -62,7 +61,7 @@ describe('an operation', () => {
       ],
     );
     const again: Operation[] = [];
-    await onRecord(recorderInto(again), act, async () => undefined);
+    await onRecord(recorderInto(again), act, 'wait', async () => undefined);
     assert.deepEqual(
       again.map(({ id }) => id),
       entries.map(({ id }) => id),
@@ -72,7 +71,7 @@ describe('an operation', () => {
 
   test('that fails says why, and fails as it did', async () => {
     const entries: Operation[] = [];
-    const failing = onRecord(recorderInto(entries), act, () => Promise.reject(new PenstockError('Denied', 'not yours.')));
+    const failing = onRecord(recorderInto(entries), act, 'wait', () => Promise.reject(new PenstockError('Denied', 'not yours.')));
     await assert.rejects(failing, { name: 'Denied' });
     assert.deepEqual([entries[1]?.outcome, entries[1]?.reason], ['failed', 'Denied: not yours.']);
   });
@@ -88,30 +87,8 @@ describe('an operation', () => {
     const work = async () => {
       begun += 1;
     };
-    await assert.rejects(onRecord(recorder, act, work), { name: 'StoreUnavailable' });
+    await assert.rejects(onRecord(recorder, act, 'wait', work), { name: 'StoreUnavailable' });
     assert.equal(begun, 0);
-  });
-
-  test('that takes access away is done all the same, and is on record when the log takes it again', async (context) => {
-    context.mock.timers.enable({ apis: ['setTimeout'] });
-    let isOut = true;
-    const memory = memoryLog({
-      onChange: () => {
-        if (isOut) throw new Error('the store is out');
-      },
-    });
-    let done = 0;
-    const work = async () => {
-      done += 1;
-    };
-    const revoked = onRecord(createRecorder(memory.log.inbox), { ...act, operation: 'revoke' }, work);
-    await revoked;
-    assert.equal(done, 1);
-    isOut = false;
-    context.mock.timers.tick(10_000);
-    await setImmediate();
-    const stages = [...memory.warm.objects.values()].flatMap((body) => body.toString('utf8').match(/"stage":"\w+"/g) ?? []);
-    assert.deepEqual(stages, ['"stage":"intent"', '"stage":"outcome"']);
   });
 });
 
@@ -122,9 +99,13 @@ test('many at once are few batches, each entry is durable when its recording ans
       puts += 1;
     },
   });
-  const recorder = createRecorder(memory.log.inbox, () => START_MS);
+  const recorder = createRecorder(
+    memory.log.inbox,
+    undefined,
+    increasing(() => START_MS),
+  );
   const odd = { paths: ['a\nb', '\ud800', '\u0000'.repeat(5000)], reason: 'x'.repeat(5000), workflowId: 'w'.repeat(2000) };
-  await Promise.all(Array.from({ length: 300 }, (_, number) => recorder.record(operationAt(number, START_MS, number === 7 ? odd : {}))));
+  await Promise.all(Array.from({ length: 300 }, (_, number) => recorder.record(operationAt(number, START_MS, number === 7 ? odd : {}), 'wait')));
   assert.ok(puts <= 2, `${puts} batches`);
   const lines = [...memory.warm.objects.values()].flatMap((body) => body.toString('utf8').trimEnd().split('\n'));
   assert.equal(lines.length, 300);
