@@ -46,9 +46,14 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
       heartbeatSeconds: policies.heartbeatSeconds,
       eventsPerRun: policies.eventsPerRun,
     },
+    ...archiveClass(site),
     ...checkpointCopies(site),
     checkpoints: checkpointRetention(site),
   };
+}
+
+function archiveClass({ stores: { cold } }: Site): Pick<AllocationPlan, 'archive'> {
+  return cold.archive ? { archive: cold.archive.storageClass } : {};
 }
 
 function checkpointRetention({ checkpoints: { keepEvery, keepDays, supersede } }: Site): NonNullable<AllocationPlan['checkpoints']> {

@@ -32,16 +32,25 @@ export async function listIntoManifest(
   run: Run,
   { exclude = [], onEntry }: ListingOptions = {},
 ): Promise<ManifestRef> {
+  return await intoManifest(stores, name, run, async () => {
+    const ranges = await cutRanges(source, run.signal);
+    return ranges.map((range) => () => without(listAll(source, run.signal, range), exclude, onEntry));
+  });
+}
+
+type Ranges = readonly (() => AsyncIterable<ManifestEntry>)[];
+
+/** The same of entries that are known otherwise. @param open asked only where no earlier attempt has made the manifest */
+export async function intoManifest(stores: Stores, name: string, run: Run, open: () => Promise<Ranges>): Promise<ManifestRef> {
   const { workflowExecution } = Context.current().info;
   const prefix = `manifests/${name}/${workflowExecution?.runId ?? 'no-run'}/`;
   const place: ManifestPlace = { store: stores.warm, storeName: STORE, bucket: SYSTEM_BUCKET, prefix };
   await stores.warm.ensureBucket(SYSTEM_BUCKET);
   const known = await findManifest(place);
   if (known) return known;
-  const ranges = await cutRanges(source, run.signal);
   return await writeManifestRanges({
     ...place,
-    ranges: ranges.map((range) => () => without(listAll(source, run.signal, range), exclude, onEntry)),
+    ranges: await open(),
     largeBytes: stores.site.policies.largeFile,
     signal: run.signal,
     onPage: run.report,

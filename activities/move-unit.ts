@@ -1,9 +1,11 @@
 /** One unit of a move: pages of a manifest, or a share of a large entry. */
-import { copyEntries } from '../datapath/transfer/copy.ts';
+import { storePacked } from '../datapath/packs/store-packed.ts';
+import { type CopyOptions, copyEntries } from '../datapath/transfer/copy.ts';
 import type { Endpoint } from '../datapath/transfer/endpoint.ts';
 import { unitsOf } from '../datapath/transfer/manifest-format.ts';
 import { readManifestIndex, readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import { findMovedPage, readFailures, recordMovedPage } from '../datapath/transfer/move-records.ts';
+import type { ObjectPlace } from '../datapath/transfer/object-endpoint.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
@@ -23,6 +25,8 @@ export interface Mover {
   readonly stores: Stores;
   readonly source: Endpoint;
   readonly target: Endpoint;
+  /** Where small entries share packs, the target again. */
+  readonly archive?: ObjectPlace;
   readonly limiter: RateLimiter | undefined;
   readonly run: Run;
   /** How far this unit is. */
@@ -51,7 +55,7 @@ export async function movePages(mover: Mover, request: MoveRequest, fromPage: nu
 }
 
 async function movePage(mover: Mover, request: MoveRequest, page: number, before: UnitAnswer): Promise<UnitAnswer> {
-  const { stores, source, target, limiter, run } = mover;
+  const { stores, source, target, archive, limiter, run } = mover;
   const { manifest } = request;
   const place = placeOf(stores, manifest);
   const known = await findMovedPage(place, page);
@@ -64,7 +68,7 @@ async function movePage(mover: Mover, request: MoveRequest, page: number, before
     (await (async () => {
       const all = await readManifestPage(stores.warm, manifest, page, run.signal);
       const large = new Set((await readManifestIndex(stores.warm, manifest)).pages[page]?.large?.map(({ index }) => index));
-      const result = await copyEntries({
+      const options: CopyOptions = {
         source,
         target,
         entries: all.filter((_, index) => !large.has(index)),
@@ -78,7 +82,8 @@ async function movePage(mover: Mover, request: MoveRequest, page: number, before
         onPublished: ({ bytes }) => mover.onWhole({ files: 1, bytes }),
         ...(limiter ? { limiter } : {}),
         ...(request.retention ? { retention: request.retention } : {}),
-      });
+      };
+      const result = await (archive ? storePacked({ ...options, place: archive }) : copyEntries(options));
       run.signal.throwIfAborted();
       return await recordMovedPage(place, page, result.done, result.failed);
     })());

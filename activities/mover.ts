@@ -1,13 +1,16 @@
 /** What every activity that moves needs: the two ends, the limits, and someone to tell about progress. */
+import type { FileEndpointOptions } from '../datapath/transfer/file-endpoint.ts';
+import { createObjectEndpoint } from '../datapath/transfer/object-endpoint.ts';
 import { createRateMeter } from '../datapath/transfer/progress.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
+import { withWriteDefaults } from '../drivers/cold-tier/write-defaults.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import type { MoveAnswer, MoveRequest, MoverDetails, UnitProgress, UnitRequest } from '../model/transfer.ts';
 import type { Run } from './effect.ts';
 import { rememberStaged } from './eviction.ts';
 import { finishMove } from './finish-move.ts';
 import { type Mover, moveUnit, unitOf } from './move-unit.ts';
-import { endpointAt } from './places.ts';
+import { endpointAt, objectsOf } from './places.ts';
 import { stagingReporter, unitReporter } from './reports.ts';
 
 export async function createMover(
@@ -47,7 +50,7 @@ export async function createMover(
   return {
     stores,
     source: endpointAt(stores, request.source, links),
-    target: endpointAt(stores, request.target, links),
+    ...targetOf(stores, request, links),
     limiter,
     run,
     onProgress(next) {
@@ -62,6 +65,12 @@ export async function createMover(
       whole.bytes += arrived.bytes;
     },
   };
+}
+
+function targetOf(stores: Stores, { target, archive }: MoveRequest, links: FileEndpointOptions): Pick<Mover, 'target' | 'archive'> {
+  if (!archive) return { target: endpointAt(stores, target, links) };
+  const store = withWriteDefaults(objectsOf(stores, target.store), { storageClass: archive });
+  return { target: createObjectEndpoint(store, target.bucket, target.prefix), archive: { store, bucket: target.bucket, base: target.prefix } };
 }
 
 export const renewPins = (stores: Stores, owner: string): Promise<void> =>

@@ -14,6 +14,8 @@ export interface OutputRecordRequest extends AllocationKey {
   readonly manifest: ManifestRef;
   readonly outcome: OutputRecord['outcome'];
   readonly retention?: TransferRequest['retention'];
+  /** Of archived output. */
+  readonly catalog?: ManifestRef;
 }
 
 export type OutputActivities = ReturnType<typeof createOutputActivities>;
@@ -22,7 +24,7 @@ export function createOutputActivities(stores: Stores) {
   return {
     writeOutputRecord: (request: OutputRecordRequest): Promise<void> =>
       effect(async () => {
-        const { target, manifest, retention } = request;
+        const { target, manifest, retention, catalog } = request;
         const store = target.store === 'cold' ? stores.cold : stores.warm;
         const key = `${target.prefix}${OUTPUT_RECORD}`;
         const record: OutputRecord = {
@@ -37,6 +39,7 @@ export function createOutputActivities(stores: Stores) {
           location: formatLocation(target),
           manifest: { store: manifest.store, bucket: manifest.bucket, prefix: manifest.prefix, pages: manifest.pages },
           ...(retention ? { retainUntil: retention.retainUntil } : {}),
+          ...(catalog ? { catalog } : {}),
         };
         try {
           await store.writeBytes(target.bucket, key, Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`), {

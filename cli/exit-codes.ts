@@ -4,10 +4,10 @@ export const exitCodes = {
   ok: { code: 0, meaning: 'done' },
   refused: { code: 1, meaning: 'refused: the message begins with the type, such as InvalidInput, Conflict, FloorUnavailable or NotReady' },
   usage: { code: 2, meaning: 'the command line is wrong, or a file named on it cannot be read' },
-  notFound: { code: 3, meaning: 'there is no such allocation, transfer, check, checkpoint, limit or node' },
+  notFound: { code: 3, meaning: 'there is no such allocation, transfer, check, recall, checkpoint, limit or node' },
   unreachable: { code: 4, meaning: 'no site is up, or Temporal, its workers or a store do not answer; the same command may succeed later' },
   waitedTooLong: { code: 5, meaning: 'what was waited for had not happened when --timeout passed; it goes on by itself' },
-  allocationEnded: { code: 6, meaning: 'the allocation, transfer or check that was waited for failed or was cancelled' },
+  allocationEnded: { code: 6, meaning: 'the allocation, transfer, check or recall that was waited for failed or was cancelled' },
   partial: {
     code: 7,
     meaning: 'the transfer is over, and some entries could not be moved; they are named. Also of a check that finds what was moved the same',

@@ -10,6 +10,7 @@ import { addNodeCheckpointCommands } from './commands/checkpoint/index.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addErasureCommands } from './commands/erasure/index.ts';
 import { addLimitCommands } from './commands/limit.ts';
+import { addRecallCommands } from './commands/recall/index.ts';
 import { addSiteCommands } from './commands/site.ts';
 import { addTransferCommands } from './commands/transfer/index.ts';
 import { exitCodeLines } from './exit-codes.ts';
@@ -44,6 +45,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
   addNodeCheckpointCommands(program, run);
   addTransferCommands(program, run);
   addCheckCommands(program, run);
+  addRecallCommands(program, run);
   addLimitCommands(program, run);
   addBrokerCommands(program, run);
   addErasureCommands(program, run);

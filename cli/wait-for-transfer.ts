@@ -1,7 +1,8 @@
-/** Waiting for a transfer, a check or a replication, with progress on stderr and a way out. */
+/** Waiting for a transfer, a check, a recall or a replication, with progress on stderr and a way out. */
 import type { Penstock } from '../client/penstock.ts';
 import type { ReplicationKey } from '../client/replications.ts';
 import { checkLine } from '../model/check.ts';
+import { type RecallKey, type RecallResult, recallLine } from '../model/recall.ts';
 import { transferLine } from '../model/transfer-details.ts';
 import type { TransferResult } from '../model/transfer-input.ts';
 import type { Session } from './session.ts';
@@ -40,6 +41,17 @@ export function waitForReplication(session: Session, penstock: Penstock, key: Re
     left: `replication ${key.replicationId} goes on; the same command attaches to it.`,
     result: () => penstock.replications.wait(key),
     progress: async () => replicationLine(await penstock.replications.status(key)),
+    timeoutMs,
+  });
+}
+
+export function waitForRecall(session: Session, penstock: Penstock, key: RecallKey, timeoutMs?: number): Promise<RecallResult> {
+  const name = `${key.tenant}/${key.project}/${key.allocationId}/${key.recallId}`;
+  return waitFor(session, {
+    what: `recall ${name}`,
+    left: `recall ${name} goes on; \`penstock recall cancel ${name}\` ends it, \`penstock recall wait ${name}\` waits again.`,
+    result: () => penstock.recalls.wait(key),
+    progress: async () => recallLine(await penstock.recalls.status(key)),
     timeoutMs,
   });
 }

@@ -10,6 +10,7 @@ export type { StoreLimits } from '../model/limits.ts';
 export type { Location } from '../model/location.ts';
 export type { MountPlan } from '../model/mount-plan.ts';
 export type { Readiness } from '../model/readiness.ts';
+export type { RecallInput, RecallResult, RecallStatus } from '../model/recall.ts';
 export type { ReplicateInput, ReplicationCounts } from '../model/replication.ts';
 export type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
 export type { AllocationStatus } from '../model/status.ts';

@@ -28,6 +28,7 @@ import { type ErasureCalls, erasureCalls } from './erasure.ts';
 import { type Limits, limitCalls } from './limits.ts';
 import { type AllocationRow, type ListFilter, listAllocations } from './list.ts';
 import { withLiveProgress } from './live-progress.ts';
+import { type Recalls, recallCalls } from './recalls.ts';
 import { Refusal, toRefusal } from './refusal.ts';
 import { type Replications, replicationCalls } from './replications.ts';
 import { type Submission, startOrAttach } from './start-or-attach.ts';
@@ -67,6 +68,8 @@ export interface Penstock {
   /** Of the stores; a transfer's own is set at the transfer. */
   readonly limits: Limits;
   readonly replications: Replications;
+  /** Archived output, brought back. */
+  readonly recalls: Recalls;
   /** Bandwidth of the site's fabrics. */
   readonly brokers: Brokers;
   /** Scrub and repair of the erasure set. */
@@ -98,6 +101,7 @@ export async function connectPenstock(options: { address: string; namespace?: st
     checks: checkCalls(client),
     limits: limitCalls(client),
     replications: replicationCalls(client),
+    recalls: recallCalls(client),
     brokers: brokerCalls(client),
     erasure: erasureCalls(client),
     close: () => connection.close(),

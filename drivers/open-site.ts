@@ -3,12 +3,15 @@ import { join, resolve } from 'node:path';
 import { rackTargetPath } from '../model/commit-path.ts';
 import { ownRackClosure, replicaRackClosure, requireReplica } from '../model/erasure-set.ts';
 import type { ExternalStoreConfig, ReplicaConfig, S3StoreConfig, Site } from '../model/site.ts';
+import type { ColdTier } from './cold-tier/port.ts';
+import { createS3ColdTier } from './cold-tier/s3.ts';
 import type { FileStore } from './file-store/port.ts';
 import { createPosixFileStore } from './file-store/posix.ts';
 import type { HotTier } from './hot-tier/port.ts';
 import { createVastContractHotTier } from './hot-tier/vast-contract.ts';
 import type { ObjectStore } from './object-store/port.ts';
 import { createS3ObjectStore } from './object-store/s3.ts';
+import type { S3StoreOptions } from './object-store/s3-client.ts';
 import { createDirectoryRack } from './rack-store/directory-rack.ts';
 import { createObjectRack } from './rack-store/object-rack.ts';
 import type { RackStore } from './rack-store/port.ts';
@@ -26,6 +29,8 @@ export interface Stores {
   readonly hotObjects: ObjectStore;
   readonly warm: ObjectStore;
   readonly cold: ObjectStore;
+  /** Asks for archived objects of the cold store. */
+  readonly coldTier: ColdTier;
   /** For ad hoc transfers, by their names in the site file. */
   readonly external: ReadonlyMap<string, ExternalStore>;
   /** The erasure set's racks. */
@@ -62,6 +67,7 @@ export async function openStores(site: Site): Promise<Stores> {
     hotObjects,
     warm: warmStore,
     cold: coldStore,
+    coldTier: createS3ColdTier(await s3Options('cold', cold)),
     shardObjects: shardStore,
     shardRacks: site.erasureSet.racks.map((rack) =>
       createObjectRack({ id: rack.id, room: rack.room, closed: ownRackClosure(site, rack), bucket: rack.bucket, store: shardStore }),
@@ -106,9 +112,12 @@ export function nodeConfig(site: Site, nodeId: string): Site['nodes'][number] {
 const SHARD_SOCKETS = 512;
 
 export async function openS3(name: string, config: Pick<S3StoreConfig, 'endpoint' | 'region' | 'credentials'>, maxSockets?: number): Promise<ObjectStore> {
-  const { endpoint, region } = config;
   const sockets = maxSockets === undefined ? {} : { maxSockets };
-  return createS3ObjectStore({ name, endpoint, region, credentials: await resolveS3Credentials(config), ...sockets });
+  return createS3ObjectStore({ ...(await s3Options(name, config)), ...sockets });
+}
+
+async function s3Options(name: string, config: Pick<S3StoreConfig, 'endpoint' | 'region' | 'credentials'>): Promise<S3StoreOptions> {
+  return { name, endpoint: config.endpoint, region: config.region, credentials: await resolveS3Credentials(config) };
 }
 
 async function openExternal(name: string, config: ExternalStoreConfig): Promise<ExternalStore> {

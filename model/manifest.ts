@@ -15,6 +15,18 @@ export interface ManifestEntry {
   readonly foreign?: { readonly algorithm: 'CRC32' | 'SHA256' | 'SHA1' | 'CRC64NVME'; readonly value: string };
   /** This is a symbolic link to that target; it has no content of its own. */
   readonly linkTarget?: string;
+  /** Where its content lies in an archive pack, whose etag is then the entry's; absent where it is an object or a file of its own. */
+  readonly packed?: PackedAt;
+}
+export interface PackedAt {
+  /** The pack, below the data set's root. */
+  readonly key: string;
+  /** Of the content's first byte in the pack. */
+  readonly offset: number;
+  /** Of the whole pack. */
+  readonly bytes: number;
+  /** Permission bits, where they were asked for. */
+  readonly mode?: number;
 }
 
 /** Where a manifest lies: `{prefix}index.json` names its pages, zstd-compressed JSON lines of {@link ManifestEntry} (datapath/transfer/manifest-format.ts). */

@@ -5,6 +5,7 @@ export const workflowTypes = {
   transfer: 'transfer',
   check: 'check',
   replicate: 'replicate',
+  recall: 'recall',
   limits: 'limits',
   sweep: 'sweep',
   scrub: 'scrub',

@@ -3,6 +3,7 @@
  * production site is another of the same schema. `embedded` in place of an address means that dev/ starts the part.
  */
 import * as z from 'zod';
+import { ArchiveSchema } from './archive.ts';
 import { AuditSettingsSchema } from './audit-settings.ts';
 import { CommitPathSchema, RingSchema, refineCommitPath } from './commit-path.ts';
 import { ErasureSetSchema, refineErasureSet } from './erasure-set.ts';
@@ -63,6 +64,12 @@ export const S3StoreSchema = z.strictObject({
   layer: z.literal('global').describe('Reached from every rack'),
   ...storeBase,
   ...s3Access,
+});
+
+const ColdStoreSchema = S3StoreSchema.extend({
+  archive: ArchiveSchema.optional().describe(
+    'Output is archived in a class that needs a restore before it is read, small files in packs; absent, it is kept as it is',
+  ),
 });
 
 const DATA_STORES: readonly string[] = ['hot', 'warm', 'cold'];
@@ -154,7 +161,7 @@ const SiteFieldsSchema = z.strictObject({
     .strictObject({
       hot: HotStoreSchema.describe('The hot tier'),
       warm: S3StoreSchema.describe('The warm tier'),
-      cold: S3StoreSchema.describe('The cold tier; it must have Object Lock'),
+      cold: ColdStoreSchema.describe('The cold tier; it must have Object Lock'),
       racks: S3StoreSchema.describe('The store that holds a bucket for each rack of the erasure set'),
       external: z
         .record(

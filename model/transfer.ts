@@ -1,5 +1,6 @@
 /** Inputs and answers of the transfer activities: references and counts, never lists that grow with the number of files. */
 import * as z from 'zod';
+import type { ArchiveClass } from './archive.ts';
 import type { Location } from './location.ts';
 import type { FailedEntry, ManifestRef, Progress } from './manifest.ts';
 
@@ -47,6 +48,8 @@ export interface MoveRequest {
   readonly attributes?: boolean;
   readonly symlinks?: SymlinkPolicy;
   readonly retention?: TransferRequest['retention'];
+  /** New objects at the target are of this class, and small entries share packs. */
+  readonly archive?: ArchiveClass;
   /** Whose limit (model/limits.ts) holds: of the transfer's rate, each of its lanes may use its part. Absent: only the stores' limits. */
   readonly limit?: { readonly transferId: string; readonly lanes: number };
   readonly report?: TransferRequest['report'];

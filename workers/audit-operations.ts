@@ -9,6 +9,8 @@ export const auditedActivities = {
   listTransfer: 'survey',
   reserveHot: 'make-room',
   recall: 'retrieve',
+  openRecall: 'survey',
+  recallRound: 'retrieve',
   preparePrefixes: 'prepare',
   prepareNode: 'prepare',
   openExports: 'export',
@@ -25,6 +27,8 @@ export const auditedActivities = {
   abandonMove: 'delete',
   removeMoved: 'delete',
   writeOutputRecord: 'publish',
+  verifyArchived: 'verify',
+  writeCatalog: 'publish',
   verifyTransfer: 'verify',
   checkPart: 'verify',
   verifyLocks: 'attest',
@@ -95,7 +99,7 @@ const InputSchema = z.object({
 });
 
 /** Workflows whose ids begin with an allocation's name. */
-const OF_ALLOCATION = /^(?:allocation|prestage|logs|demote|retention|checkpoint-retention|drain|restore)\/([^/]+)\/([^/]+)\/([^/]+)/;
+const OF_ALLOCATION = /^(?:allocation|prestage|logs|demote|retention|checkpoint-retention|drain|restore|recall)\/([^/]+)\/([^/]+)\/([^/]+)/;
 
 /** Undefined for an activity that is no operation on data. */
 export function operationOf(activityType: string, input: unknown, workflowId: string | undefined): OperationFacts | undefined {

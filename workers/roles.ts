@@ -2,6 +2,7 @@
 import type { WorkerOptions } from '@temporalio/worker';
 import { createAdHocActivities } from '../activities/ad-hoc.ts';
 import { createAdmissionActivities } from '../activities/admission.ts';
+import { createArchivedActivities } from '../activities/archived.ts';
 import { createBrokerActivities } from '../activities/broker.ts';
 import { createCheckActivities } from '../activities/check.ts';
 import { createCheckpointActivities } from '../activities/checkpoint.ts';
@@ -10,6 +11,7 @@ import { createLimitActivities, createLimitWatch } from '../activities/limits.ts
 import { createLogActivities } from '../activities/logs.ts';
 import { createNodeActivities } from '../activities/node.ts';
 import { createOutputActivities } from '../activities/output.ts';
+import { createRecallActivities } from '../activities/recall.ts';
 import { createReleaseActivities } from '../activities/release.ts';
 import { createRepairActivities } from '../activities/repair.ts';
 import { createReplicationActivities } from '../activities/replication.ts';
@@ -74,6 +76,8 @@ function dataPlans(stores: Stores): WorkerPlan[] {
       activities: {
         ...createTransferActivities(stores, limits),
         ...createOutputActivities(stores),
+        ...createArchivedActivities(stores),
+        ...createRecallActivities(stores, limits),
         ...createLogActivities(stores),
         ...checkpoints,
         ...createRetentionActivities(stores),

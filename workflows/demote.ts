@@ -2,12 +2,14 @@
 import { ApplicationFailure, CancellationScope, ChildWorkflowCancellationType, executeChild, ParentClosePolicy, patched } from '@temporalio/workflow';
 import type { OutputActivities } from '../activities/output.ts';
 import type { TransferActivities, VerifyRequest } from '../activities/transfer.ts';
+import type { ArchiveClass } from '../model/archive.ts';
 import { type CheckInput, checkWorkflowId, notWhole } from '../model/check.ts';
 import { type AllocationKey, DATA_QUEUE } from '../model/identifiers.ts';
 import { formatLocation, type Location, shortLocation } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
 import type { MoveRequest, TransferRequest } from '../model/transfer.ts';
 import type { check } from './check.ts';
+import { sealArchive } from './demote-archived.ts';
 import { moveAll } from './moving.ts';
 import { activities } from './presets.ts';
 import { moveInSegments } from './segments.ts';
@@ -19,12 +21,15 @@ export interface DemoteRequest extends AllocationKey {
   readonly exclude: readonly string[];
   readonly outcome: 'succeeded' | 'failed' | 'unknown';
   readonly retention?: TransferRequest['retention'];
+  /** The target's class, where that has to be restored before it is read; absent in histories from before 0.4. */
+  readonly archive?: ArchiveClass;
   readonly heartbeatSeconds: number;
 }
 
 export interface DemoteResult {
   readonly files: number;
   readonly bytes: number;
+  /** What lies at the target, object by object. */
   readonly manifest: ManifestRef;
 }
 
@@ -34,6 +39,7 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
   const inParts = patched('verified-in-parts');
   const { source, target, heartbeatSeconds } = request;
   const retention = request.retention ? { retention: request.retention } : {};
+  const archive = request.archive ? { archive: request.archive } : {};
   const bulk = (summary: string) => ({ queue: DATA_QUEUE, heartbeatSeconds, summary });
 
   const manifest = await activities<TransferActivities>('bulk', bulk(`list ${formatLocation(source)}`)).listPrefix({
@@ -44,33 +50,40 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
     exclude: request.exclude,
     name: `${source.store}-to-${target.store}`,
   });
-  const moved = manifest.files > 0 ? await copy({ manifest, source, target, ...retention }, heartbeatSeconds, inUnits) : undefined;
-  if (inParts && moved && (manifest.units ?? 0) > 1) {
-    await verifyInParts({ manifest, moved, target, ...retention }, heartbeatSeconds);
-  } else {
-    await activities<TransferActivities>('moving', bulk(`verify ${formatLocation(target)} against its manifest`)).verifyTransfer({
-      manifest,
-      target,
-      ...(moved ? { moved } : {}),
-      ...retention,
-    });
-  }
-  await activities<OutputActivities>('bulk', bulk(`record ${formatLocation(target)} as whole`)).writeOutputRecord({ ...request, manifest });
+  const moved = manifest.files > 0 ? await copy({ manifest, source, target, ...retention, ...archive }, heartbeatSeconds, inUnits) : undefined;
+  const sealed = request.archive && moved ? await sealArchive(request, manifest, moved) : undefined;
+  if (!sealed) await readBack({ ...request, manifest, ...(moved ? { moved } : {}) }, inParts);
+  await activities<OutputActivities>('bulk', bulk(`record ${formatLocation(target)} as whole`)).writeOutputRecord({
+    ...request,
+    manifest,
+    ...(sealed ? { catalog: sealed.catalog } : {}),
+  });
   // From the record on, the target is the truth: half a source beside it would be a lie, so this step is always finished.
   await CancellationScope.nonCancellable(() =>
     activities<TransferActivities>('bulk', bulk(`remove the verified source ${formatLocation(source)}`)).removeMoved({ manifest, source }),
   );
-  return { files: manifest.files, bytes: manifest.bytes, manifest };
+  return { files: manifest.files, bytes: manifest.bytes, manifest: sealed?.objects ?? manifest };
 }
 
-type Copy = Pick<MoveRequest, 'manifest' | 'source' | 'target' | 'retention'>;
+/** Every byte that was moved, held to what was read. */
+async function readBack({ manifest, moved, target, heartbeatSeconds, ...request }: DemoteRequest & VerifyRequest, inParts: boolean): Promise<void> {
+  const retention = request.retention ? { retention: request.retention } : {};
+  if (inParts && moved && (manifest.units ?? 0) > 1) {
+    await verifyInParts({ manifest, moved, target, ...retention }, heartbeatSeconds);
+    return;
+  }
+  const call = { queue: DATA_QUEUE, heartbeatSeconds, summary: `verify ${formatLocation(target)} against its manifest` };
+  await activities<TransferActivities>('moving', call).verifyTransfer({ manifest, target, ...(moved ? { moved } : {}), ...retention });
+}
+
+type Copy = Pick<MoveRequest, 'manifest' | 'source' | 'target' | 'retention' | 'archive'>;
 
 /** All or nothing: what is there in part is no archive. @returns what arrived, where the move puts that on record */
-async function copy({ retention, ...place }: Copy, heartbeatSeconds: number, inUnits: boolean): Promise<ManifestRef | undefined> {
+async function copy({ retention, archive, ...place }: Copy, heartbeatSeconds: number, inUnits: boolean): Promise<ManifestRef | undefined> {
   const request = { ...place, ...(retention ? { retention } : {}) };
   const answer =
     inUnits && place.manifest.units !== undefined
-      ? await moveAll({ ...request, replace: false }, { heartbeatSeconds, name: place.target.store })
+      ? await moveAll({ ...request, ...(archive ? { archive } : {}), replace: false }, { heartbeatSeconds, name: place.target.store })
       : { ...(await moveInSegments({ ...request, lane: 'archive' }, { heartbeatSeconds, endAtFailure: true })), moved: undefined };
   if (answer.failedCount === 0) return answer.moved;
   const [first] = answer.failed;

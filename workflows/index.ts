@@ -8,6 +8,7 @@ export { drainCheckpoint } from './drain-checkpoint.ts';
 export { limits } from './limits.ts';
 export { move } from './move.ts';
 export { prestage } from './prestage.ts';
+export { recall } from './recall.ts';
 export { repair } from './repair.ts';
 export { replicate } from './replicate.ts';
 export { restoreCheckpoint } from './restore-checkpoint.ts';

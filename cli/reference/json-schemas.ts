@@ -13,6 +13,7 @@ import {
 import { ReleaseSchema, RenewSchema, ReserveSchema } from '../../model/broker.ts';
 import { CheckRequestSchema } from '../../model/check.ts';
 import { SetStoreLimitSchema } from '../../model/limits.ts';
+import { RecallRequestSchema } from '../../model/recall.ts';
 import { RepairRequestSchema } from '../../model/repair.ts';
 import { ReplicateRequestSchema } from '../../model/replication.ts';
 import { ScrubRequestSchema } from '../../model/scrub.ts';
@@ -72,6 +73,12 @@ const contract = [
     schema: TransferRequestSchema,
     title: 'Transfer',
     description: 'Input of the workflow `transfer`, id `transfer/{transferId}` (`transfer-plan/{transferId}` with mode plan), task queue `control`.',
+  },
+  {
+    name: 'recall',
+    schema: RecallRequestSchema,
+    title: 'Recall',
+    description: 'Input of the workflow `recall`, id `recall/{tenant}/{project}/{allocationId}/{recallId}`, task queue `control`.',
   },
   {
     name: 'set-rate',

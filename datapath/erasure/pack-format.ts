@@ -45,9 +45,6 @@ export interface PackTrailer {
 /** What a member adds to the index. */
 export const indexEntryBytes = (name: string): number => ENTRY_BYTES + Buffer.byteLength(name);
 
-/** The order of members: by the bytes of their names. */
-export const byName = (a: { readonly name: string }, b: { readonly name: string }): number => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name));
-
 /** Index and trailer, which follow the members' bytes in their order. InvalidInput where these members cannot be one pack. */
 export function encodePackEnd(members: readonly PackMember[]): Buffer {
   const refuse = refuser('InvalidInput');

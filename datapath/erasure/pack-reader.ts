@@ -2,7 +2,8 @@
 import type { Readable } from 'node:stream';
 import { PenstockError } from '../../model/errors.ts';
 import { crc32c } from '../native/crc32c.ts';
-import { bufferOf, checkContent } from '../transfer/crc32c.ts';
+import { type ByteSource, takeFrom } from '../packs/take-from.ts';
+import { checkContent } from '../transfer/crc32c.ts';
 import { crc32cText } from './format.ts';
 import { MAX_PACK_BYTES, type PackMember, type PlacedMember, parseIndex, parseTrailer, TRAILER_BYTES } from './pack-format.ts';
 import type { Pack } from './pack-writer.ts';
@@ -56,7 +57,7 @@ export async function* splitPack<Member extends PackMember>(
   content: Readable,
   { members, end }: Pack<Member>,
 ): AsyncGenerator<{ readonly member: Member; readonly content: Buffer }> {
-  const source = takeFrom(content);
+  const source = takeFrom(content, endsEarly);
   try {
     for (const member of members) {
       const bytes = await source.take(member.bytes);
@@ -64,44 +65,23 @@ export async function* splitPack<Member extends PackMember>(
       yield { member, content: bytes };
     }
     if (!end.equals(await source.take(end.length))) throw corrupt('its index is not that of its members');
-    await source.demandEnd();
+    await demandEnd(source);
   } finally {
     content.destroy();
   }
 }
 
-function takeFrom(content: Readable) {
-  const chunks = content[Symbol.asyncIterator]();
-  let chunk: Buffer = Buffer.alloc(0);
-  const next = async (): Promise<boolean> => {
-    const { done, value } = await chunks.next();
-    if (!done) chunk = bufferOf(value);
-    return !done;
-  };
-  return {
-    async take(bytes: number): Promise<Buffer> {
-      const taken = Buffer.allocUnsafe(bytes);
-      for (let filled = 0; filled < bytes; ) {
-        if (chunk.length === 0 && !(await next())) throw corrupt('it ends early');
-        const copied = chunk.copy(taken, filled);
-        filled += copied;
-        chunk = chunk.subarray(copied);
-      }
-      return taken;
-    },
-    /** Whoever reads to the end learns whether the whole was sound. */
-    async demandEnd(): Promise<void> {
-      while (chunk.length === 0) if (!(await next())) return;
-      throw corrupt('it goes on behind its trailer');
-    },
-  };
-}
-
 async function collect(content: Readable, bytes: number): Promise<Buffer> {
-  const source = takeFrom(content);
+  const source = takeFrom(content, endsEarly);
   const collected = await source.take(bytes);
-  await source.demandEnd();
+  await demandEnd(source);
   return collected;
 }
 
+/** Whoever reads to the end learns whether the whole was sound. */
+async function demandEnd(source: ByteSource): Promise<void> {
+  if (!(await source.isAtEnd())) throw corrupt('it goes on behind its trailer');
+}
+
+const endsEarly = (): PenstockError => corrupt('it ends early');
 const corrupt = (why: string): PenstockError => new PenstockError('CorruptSource', `the pack is not sound: ${why}.`);

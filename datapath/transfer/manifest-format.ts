@@ -18,6 +18,9 @@ export const ManifestEntrySchema = z.strictObject({
   crc32c: z.string().optional(),
   foreign: z.strictObject({ algorithm: z.enum(FOREIGN_ALGORITHMS), value: z.string() }).optional(),
   linkTarget: z.string().optional(),
+  packed: z
+    .strictObject({ key: z.string().min(1), offset: z.int().nonnegative(), bytes: z.int().positive(), mode: z.int().nonnegative().exactOptional() })
+    .optional(),
 });
 
 const PageFactsSchema = z.strictObject({
@@ -65,7 +68,8 @@ export function digestOf(index: ManifestIndex): string {
 /** Fields in a fixed order, absent ones left out: equal entries are equal bytes. */
 export function toLines(entries: readonly ManifestEntry[]): Buffer {
   const lines = entries.map(
-    ({ path, bytes, modifiedAt, etag, crc32c, foreign, linkTarget }) => `${JSON.stringify({ path, bytes, modifiedAt, etag, crc32c, foreign, linkTarget })}\n`,
+    ({ path, bytes, modifiedAt, etag, crc32c, foreign, linkTarget, packed }) =>
+      `${JSON.stringify({ path, bytes, modifiedAt, etag, crc32c, foreign, linkTarget, packed })}\n`,
   );
   return Buffer.from(lines.join(''));
 }
@@ -83,8 +87,14 @@ export function parseLines(lines: Buffer, fault: (reason: string) => Error): Man
     });
 }
 
-export function withoutUndefined({ crc32c, foreign, linkTarget, ...entry }: z.output<typeof ManifestEntrySchema>): ManifestEntry {
-  return { ...entry, ...(crc32c === undefined ? {} : { crc32c }), ...(foreign ? { foreign } : {}), ...(linkTarget === undefined ? {} : { linkTarget }) };
+export function withoutUndefined({ crc32c, foreign, linkTarget, packed, ...entry }: z.output<typeof ManifestEntrySchema>): ManifestEntry {
+  return {
+    ...entry,
+    ...(crc32c === undefined ? {} : { crc32c }),
+    ...(foreign ? { foreign } : {}),
+    ...(linkTarget === undefined ? {} : { linkTarget }),
+    ...(packed ? { packed } : {}),
+  };
 }
 
 /** Undefined where it is no index. */

@@ -4,9 +4,9 @@
  * has not happened. Bounded: each list has a limit, so the file has one too (some ten megabytes).
  */
 import { createHash } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { replaceFile } from '../replace-file.ts';
 import { ApiError, errnoOf } from './api-error.ts';
 
 /** Of each kind. A site's thousand allocations with four mounts each fit. */
@@ -108,24 +108,6 @@ async function load(file: string): Promise<State> {
   } catch (error) {
     // Starting empty would silently give back everything that is held.
     throw new Error(`${file} is not a state file of this emulator; restore it, or remove it to start with nothing held`, { cause: error });
-  }
-}
-
-async function replaceFile(file: string, text: string): Promise<void> {
-  const temporary = `${file}.next`;
-  const handle = await open(temporary, 'w', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(temporary, file);
-  const directory = await open(dirname(file), 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }
 

@@ -5,6 +5,7 @@ import type { Site } from '../../model/site.ts';
 import { findTool } from '../toolchain/find-tool.ts';
 import { resolveTool } from '../toolchain/resolve-tool.ts';
 import { allOrFirstError } from './all-or-first-error.ts';
+import { COLD_TIER_SERVICE, coldTierEmulator } from './cold-tier-emulator.ts';
 import { hotTierEmulator } from './hot-tier-emulator.ts';
 import type { SiteLayout } from './layout.ts';
 import type { NfsExportControl } from './nfs-exports.ts';
@@ -74,6 +75,20 @@ export async function startGateway(context: PartContext, store: S3StoreName): Pr
   });
   context.started(service, ports);
   return { port: ports[options.name] ?? 0, credentials };
+}
+
+/** @returns where the cold store is then spoken to: at the gateway itself where its site file archives nothing */
+export async function startColdTier(context: PartContext, gateway: StartedGateway | undefined): Promise<StartedGateway | undefined> {
+  const { cold } = context.site.stores;
+  if (!gateway || !cold.archive) return gateway;
+  const { service, ports } = await startOnPorts(
+    { [COLD_TIER_SERVICE]: 'auto' },
+    context.preferences,
+    (chosen) => coldTierEmulator(context.layout, gateway, cold.region, chosen[COLD_TIER_SERVICE] ?? 0),
+    context,
+  );
+  context.started(service, ports);
+  return { ...gateway, port: ports[COLD_TIER_SERVICE] ?? 0 };
 }
 
 export async function startNfs(context: PartContext): Promise<number | undefined> {

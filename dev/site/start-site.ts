@@ -15,7 +15,17 @@ import { LOOPBACK, releasePort } from './ports.ts';
 import { renderSiteFile, resolveSite, type StartedParts } from './resolve-site.ts';
 import { writePrivately } from './secrets.ts';
 import type { Service } from './service.ts';
-import { makeAuditKeys, nfsExportControl, type PartContext, startGateway, startHotTier, startNfs, startTemporal, startWorkers } from './start-parts.ts';
+import {
+  makeAuditKeys,
+  nfsExportControl,
+  type PartContext,
+  startColdTier,
+  startGateway,
+  startHotTier,
+  startNfs,
+  startTemporal,
+  startWorkers,
+} from './start-parts.ts';
 import { readState, type SiteState, writeState } from './state.ts';
 
 export const siteServices = ['temporal', 's3', 'nfs', 'hot-tier', 'workers'] as const;
@@ -99,7 +109,7 @@ export async function startSite(options: StartSiteOptions): Promise<RunningSite>
 
 async function startParts(context: PartContext, services: ReadonlySet<SiteService>, run: SiteRun, withExampleData: boolean): Promise<Site> {
   const when = <T>(service: SiteService, start: () => Promise<T>) => (services.has(service) ? start() : Promise.resolve(undefined));
-  const [temporal, hot, warm, cold, racks, nfsPort] = await allOrFirstError([
+  const [temporal, hot, warm, coldGateway, racks, nfsPort] = await allOrFirstError([
     when('temporal', () => startTemporal(context)),
     when('s3', () => startGateway(context, 'hot')),
     when('s3', () => startGateway(context, 'warm')),
@@ -107,10 +117,11 @@ async function startParts(context: PartContext, services: ReadonlySet<SiteServic
     when('s3', () => startGateway(context, 'racks')),
     when('nfs', () => startNfs(context)),
   ]);
+  run.nextStage();
+  const cold = await startColdTier(context, coldGateway);
   const gateways = { ...(hot ? { hot } : {}), ...(warm ? { warm } : {}), ...(cold ? { cold } : {}), ...(racks ? { racks } : {}) };
   const stores: StartedParts = { temporal, gateways, nfsPort };
 
-  run.nextStage();
   const management = await when('hot-tier', () => startHotTier(context, stores));
   const site = resolveSite(context.site, { ...stores, management, auditKeys: await makeAuditKeys(context) });
   await writePrivately(context.layout.siteFile, renderSiteFile(site));

@@ -5,6 +5,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { ForeignAlgorithm, ForeignChecksum } from '../../datapath/transfer/foreign-checksum.ts';
+import type { ArchiveClass } from '../../model/archive.ts';
 
 export interface ObjectStore {
   readonly name: string;
@@ -141,6 +142,8 @@ export interface ReadOptions {
 }
 export interface WriteOptions extends ServedAs {
   readonly metadata?: Readonly<Record<string, string>>;
+  /** The store's default where absent. An object of an archive class is read only after a restore (drivers/cold-tier/port.ts). */
+  readonly storageClass?: ArchiveClass;
   readonly ifNoneMatch?: boolean;
   /** Base64 CRC32C of the body where the caller computed it over this very buffer; the store verifies it, so it is not computed again. */
   readonly crc32c?: string;

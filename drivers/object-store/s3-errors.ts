@@ -42,6 +42,10 @@ const typesByCode: Readonly<Record<string, ErrorType>> = {
   EntityTooLarge: 'InvalidInput',
   KeyTooLongError: 'InvalidInput',
   InvalidObjectState: 'RestorePending',
+  // The source of a copy is archived.
+  ObjectNotInActiveTierError: 'RestorePending',
+  // No capacity for this tier now; another one is taken at once.
+  GlacierExpeditedRetrievalNotAvailable: 'RestorePending',
   BadDigest: 'ChecksumMismatch',
   XAmzContentChecksumMismatch: 'ChecksumMismatch',
   XAmzContentSHA256Mismatch: 'ChecksumMismatch',
@@ -63,6 +67,7 @@ const typesByStatus: Readonly<Record<number, ErrorType>> = {
 
 const nextSteps: Partial<Record<ErrorType, string>> = {
   OutOfSpace: 'It goes on by itself once there is room.',
+  RestorePending: 'It is archived: `penstock recall` brings it back, by another --tier where one has no capacity.',
   Denied: "Check the store's credentials, its policy and whether a retention holds the object.",
 };
 

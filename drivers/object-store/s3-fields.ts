@@ -6,7 +6,7 @@ import type { RawAnswer } from './raw/answer.ts';
 import type { Header } from './raw/sign.ts';
 import { label, location, type S3Target } from './s3-target.ts';
 
-type Described = Pick<WriteOptions, 'metadata' | 'retention' | keyof ServedAs>;
+type Described = Pick<WriteOptions, 'metadata' | 'retention' | 'storageClass' | keyof ServedAs>;
 
 const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
@@ -31,6 +31,7 @@ export function objectFields(target: S3Target, options: Described) {
     ContentType: DEFAULT_CONTENT_TYPE,
     ...served,
     ...(options.metadata ? { Metadata: { ...options.metadata } } : {}),
+    ...(options.storageClass ? { StorageClass: options.storageClass } : {}),
     ...(options.retention ? { ObjectLockMode: options.retention.mode, ObjectLockRetainUntilDate: new Date(options.retention.retainUntil) } : {}),
   } satisfies Partial<PutObjectCommandInput>;
 }
@@ -49,6 +50,7 @@ export function objectHeaders(target: S3Target, options: Described): Header[] {
     if (value !== undefined) add(header, value);
   }
   for (const [name, value] of Object.entries(options.metadata ?? {})) add(`x-amz-meta-${name.toLowerCase()}`, value);
+  if (options.storageClass) add('x-amz-storage-class', options.storageClass);
   if (options.retention) {
     add('x-amz-object-lock-mode', options.retention.mode);
     add('x-amz-object-lock-retain-until-date', new Date(options.retention.retainUntil).toISOString());

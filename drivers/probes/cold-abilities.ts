@@ -5,16 +5,17 @@ import { s3ErrorCode } from '../object-store/s3-errors.ts';
 import { CannotTell, createProber, expect, type ProbeResult, refusalOf } from './probe.ts';
 import { isRefusedByStore, removeEveryVersion, type S3Target, s3Answer } from './s3-target.ts';
 
-/** None is needed by a policy of today; a policy that came to need one would be refused where the answer here is no. */
-export async function probeColdAbilities(target: S3Target): Promise<readonly ProbeResult[]> {
+/** @param isArchiving the site file has `stores.cold.archive`, which cannot be kept where the class or the restore is missing */
+export async function probeColdAbilities(target: S3Target, isArchiving: boolean): Promise<readonly ProbeResult[]> {
   const prober = createProber(target.store.name);
+  const ofArchive = isArchiving ? prober.needed : prober.optional;
   let isArchived = false;
-  await prober.optional('storage class GLACIER', async () => {
+  await ofArchive('storage class GLACIER', async () => {
     await storageClass(target);
     isArchived = true;
     return 'read back as GLACIER, and a read is refused until it is restored';
   });
-  await prober.optional('RestoreObject', () => restore(target, isArchived));
+  await ofArchive('RestoreObject', () => restore(target, isArchived));
   await prober.optional('SSE-C encrypts', () => customerKey(target));
   await removeEveryVersion(target).catch(() => undefined);
   return prober.results;

@@ -34,5 +34,9 @@ async function probeCold(stores: Stores, runId: string): Promise<readonly ProbeR
   const open = (name: string) => openS3Target(stores.cold, stores.site.stores.cold, `${runId}-${name}`);
   const basics = await probeObjectStore(await open('basics'), { objectLock: true });
   if (basics.length === 1) return basics; // it does not answer, or has no lock at all
-  return [...basics, ...(await probeObjectLock(await open('lock'))), ...(await probeColdAbilities(await open('cold')))];
+  return [
+    ...basics,
+    ...(await probeObjectLock(await open('lock'))),
+    ...(await probeColdAbilities(await open('cold'), stores.site.stores.cold.archive !== undefined)),
+  ];
 }

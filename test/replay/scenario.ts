@@ -39,6 +39,7 @@ export const sites = {
   impatient: { hot: slowStaging, policies: { eventsPerRun: 60, leaseGraceSeconds: 1, readyThreshold: 0.05 } },
   units: { hot: {}, policies: { largeFile: '100kB', eventsPerRun: 100 } },
   byNight: { hot: {}, policies: { scrubHours: hoursSoon() } },
+  archiving: { hot: {}, policies: { eventsPerRun: 60 }, cold: { archive: { storageClass: 'GLACIER', firstLookSeconds: 0.3 } } },
   tiny: { hot: { capacity: '1MB' }, policies: {} },
   copying: { hot: {}, policies: {}, replicas: { bern: secondSet('bern', { checkpoints: true }) } },
   brokered: { hot: {}, policies: { eventsPerRun: 300 }, fabrics: { storage: { capacity: '1GB/s', leaseSeconds: 2 } } },

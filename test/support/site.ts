@@ -23,6 +23,7 @@ type Settings = Record<string, unknown>;
 export interface TestSiteOptions {
   readonly policies?: Settings;
   readonly hot?: Settings;
+  readonly cold?: Settings;
   /** Stores beside the tiers; relative roots are below the site directory. */
   readonly external?: Settings;
   /** Erasure sets of other sites; relative roots are below the site directory. */
@@ -36,13 +37,14 @@ export interface TestSiteOptions {
   readonly services?: readonly SiteService[];
 }
 
-/** Policies such that deadlines and heartbeats fit a test; `policies` and `hot` are merged over temporal-dev.yaml's. */
+/** Policies such that deadlines and heartbeats fit a test; `policies`, `hot` and `cold` are merged over temporal-dev.yaml's. */
 export async function startTestSite(options: TestSiteOptions = {}): Promise<TestSite> {
   const directory = await mkdtemp(join(tmpdir(), 'penstock-test-'));
   const configFile = join(directory, 'config.yaml');
   const config = parse(await readFile('temporal-dev.yaml', 'utf8'));
   config.policies = { ...config.policies, heartbeatSeconds: 4, ...options.policies };
   config.stores.hot = { ...config.stores.hot, ...options.hot };
+  config.stores.cold = { ...config.stores.cold, ...options.cold };
   config.stores.external = options.external ?? {};
   config.erasureSet.replicas = options.replicas ?? {};
   if (options.fabrics) config.fabrics = options.fabrics;

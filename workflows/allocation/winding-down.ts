@@ -20,7 +20,7 @@ import { formatLocation, type Location } from '../../model/location.ts';
 import { retentionWorkflowId } from '../../model/retention.ts';
 import { archiveLogs } from '../archive-logs.ts';
 import { withinDeadline } from '../deadline.ts';
-import { demote } from '../demote.ts';
+import { type DemoteRequest, demote } from '../demote.ts';
 import { messageOf } from '../failures.ts';
 import { activities } from '../presets.ts';
 import { retain } from '../retain.ts';
@@ -143,9 +143,16 @@ async function move(state: AllocationState, source: Location, target: Location, 
         outcome: state.finish?.outcome ?? 'unknown',
         heartbeatSeconds: planOf(state).policies.heartbeatSeconds,
         ...(retainUntil ? { retention: { mode: 'COMPLIANCE', retainUntil } } : {}),
+        ...archiveOf(state, target),
       },
     ],
   });
+}
+
+/** Nothing in histories from before 0.4 has it: their plans do not. */
+function archiveOf(state: AllocationState, target: Location): Pick<DemoteRequest, 'archive'> {
+  const { archive } = planOf(state);
+  return archive && target.store === 'cold' ? { archive } : {};
 }
 
 /** Waits for the checkpoints still draining; past the deadline they go on detached and are named. */

@@ -1,5 +1,6 @@
 /** Every scenario of the recorder, in the order they run. */
 import type { Scenario } from '../scenario.ts';
+import { archiving } from './archiving.ts';
 import { brokered, storeOut } from './broker.ts';
 import { superseding } from './checkpoints.ts';
 import { copies } from './copies.ts';
@@ -29,6 +30,7 @@ export const scenarios: readonly Scenario[] = [
   inUnits,
   verifiedInParts,
   copies,
+  archiving,
   brokered,
   storeOut,
   superseding,

@@ -30,6 +30,7 @@ export function recordingStores(site: Site, contents: Contents = {}): { stores: 
     hotObjects: recordingObjects('hotObjects', note, {}),
     warm: recordingObjects('warm', note, contents.warm ?? {}),
     cold: recordingObjects('cold', note, contents.cold ?? {}),
+    coldTier: { name: 'cold', state: async () => ({ kind: 'readable' }), restore: async () => 'readable' },
     external: new Map(),
     shardRacks: [],
     replicaRacks: () => Promise.resolve([]),

@@ -84,6 +84,7 @@ function fakePenstock(known: Partial<Penstock>): Penstock {
     erasure: { scrub: unpreparedErasure, repair: unpreparedErasure },
     brokers: { reserve: unprepared, renew: unprepared, release: unprepared, pause: unprepared, resume: unprepared, show: unprepared },
     replications: unpreparedReplications,
+    recalls: { start: unprepared, status: unprepared, cancel: unprepared, wait: unprepared },
     close: () => Promise.resolve(),
     ...known,
   };

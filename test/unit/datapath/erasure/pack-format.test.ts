@@ -2,16 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { crc32c } from '@node-rs/crc32';
 import fc from 'fast-check';
-import {
-  byName,
-  encodePackEnd,
-  MAX_PACK_BYTES,
-  MEMBER_BYTES_BELOW,
-  type PackMember,
-  parseIndex,
-  parseTrailer,
-} from '../../../../datapath/erasure/pack-format.ts';
+import { encodePackEnd, MAX_PACK_BYTES, MEMBER_BYTES_BELOW, type PackMember, parseIndex, parseTrailer } from '../../../../datapath/erasure/pack-format.ts';
 import { planPacks } from '../../../../datapath/erasure/pack-plan.ts';
+import { byName } from '../../../../datapath/packs/plan.ts';
 import { PenstockError } from '../../../../model/errors.ts';
 
 const TRAILER = 64;
