@@ -1,6 +1,7 @@
 /** Admission: the declaration against the site's rules, and what can never be granted refused at once. */
 import type { Stores } from '../drivers/open-site.ts';
 import type { AllocationRequest } from '../model/allocation.ts';
+import { type CheckpointTerms, refusedTerms } from '../model/checkpoint-retention.ts';
 import { resolveDataDeclaration } from '../model/data-declaration.ts';
 import { absent, PenstockError } from '../model/errors.ts';
 import { formatIssues, type InputIssue } from '../model/issues.ts';
@@ -8,6 +9,7 @@ import { SYSTEM_BUCKET } from '../model/location.ts';
 import { OUTPUT_RECORD } from '../model/output-record.ts';
 import type { AllocationPlan } from '../model/plan.ts';
 import type { Site } from '../model/site.ts';
+import { recordTerms } from './checkpoint-terms.ts';
 import { effect } from './effect.ts';
 
 export type AdmissionActivities = ReturnType<typeof createAdmissionActivities>;
@@ -18,6 +20,7 @@ export function createAdmissionActivities(stores: Stores) {
       effect(async () => {
         const plan = planAllocation(request, stores.site, new Date());
         await refuseSecondOutput(stores, request.tenant, plan.data.outputPrefix);
+        await recordTerms(stores, request, request.checkpoints);
         return plan;
       }),
   };
@@ -32,6 +35,7 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
     ...pastRetention(request, now),
     ...unknownFeatures(request, site),
     ...reservedTenant(request, site),
+    ...refusedTerms(request.checkpoints ?? {}, site.checkpoints),
   ];
   if (!resolved.ok || issues.length > 0) throw new PenstockError('InvalidInput', formatIssues(issues));
   return {
@@ -48,7 +52,7 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
     },
     ...archiveClass(site),
     ...checkpointCopies(site),
-    checkpoints: checkpointRetention(site),
+    checkpoints: checkpointRetention(site, request.checkpoints),
   };
 }
 
@@ -56,8 +60,9 @@ function archiveClass({ stores: { cold } }: Site): Pick<AllocationPlan, 'archive
   return cold.archive ? { archive: cold.archive.storageClass } : {};
 }
 
-function checkpointRetention({ checkpoints: { keepEvery, keepDays, supersede } }: Site): NonNullable<AllocationPlan['checkpoints']> {
-  return { keepDays, supersede, ...(keepEvery === undefined ? {} : { keepEvery }) };
+function checkpointRetention({ checkpoints: { supersede, ...site } }: Site, own: CheckpointTerms = {}): NonNullable<AllocationPlan['checkpoints']> {
+  const keepEvery = own.keepEvery ?? site.keepEvery;
+  return { keepDays: own.keepDays ?? site.keepDays, supersede, ...(keepEvery === undefined ? {} : { keepEvery }) };
 }
 
 function checkpointCopies({ erasureSet }: Site): Pick<AllocationPlan, 'checkpointCopies'> {

@@ -26,6 +26,7 @@ import type { DrainedRecord } from '../model/drained-record.ts';
 import { absent } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
+import { termsOf } from './checkpoint-terms.ts';
 import { effect, type Run } from './effect.ts';
 import { jsonOf, namesUnder, writeJson } from './system-records.ts';
 
@@ -43,7 +44,7 @@ export type CheckpointRetentionActivities = ReturnType<typeof createCheckpointRe
 
 export function createCheckpointRetentionActivities(stores: Stores) {
   return {
-    /** Removes what is due by the site file of now. May be repeated: what is left is judged as before. */
+    /** Removes what is due by the site file of now and the allocation's own terms. May be repeated: what is left is judged as before. */
     removeSuperfluousCheckpoints: (request: EndedAllocation): Promise<RetentionLook> =>
       effect(async (run) => await removeSuperfluous(stores, request, await lastEnd(request), run)),
   };
@@ -58,7 +59,7 @@ export async function removeSuperfluous(
   endedAt: string | undefined,
   run: Pick<Run, 'signal' | 'report'>,
 ): Promise<RetentionLook> {
-  const dueAt = retentionEndsAt(endedAt ?? new Date().toISOString(), stores.site.checkpoints);
+  const dueAt = retentionEndsAt(endedAt ?? new Date().toISOString(), await termsOf(stores, allocation));
   if (endedAt === undefined || Date.parse(dueAt) > Date.now()) return { ...NOTHING, nextLookAt: dueAt };
   await stores.warm.ensureBucket(SYSTEM_BUCKET);
   await finishRemovals(stores, allocation, run.signal);
@@ -93,6 +94,7 @@ export interface PlanCheckpoints {
 /** The drained checkpoints of an allocation, the newest first, with what becomes of each. */
 export async function planCheckpoints(stores: Stores, allocation: AllocationKey, { endedAt, signal }: PlanCheckpoints): Promise<PlannedCheckpoint[]> {
   const racks = stores.shardRacks;
+  const terms = await termsOf(stores, allocation);
   const ids = await listDrained({ racks, prefix: checkpointsPrefix(allocation), signal });
   const drained: { checkpointId: string; committedAt: string; record: DrainedRecord; inErasureSet: InErasureSet }[] = [];
   await inLanes(ids, RECORDS_AT_ONCE, async (checkpointId) => {
@@ -103,12 +105,12 @@ export async function planCheckpoints(stores: Stores, allocation: AllocationKey,
   const known: DrainedCheckpoint[] = [];
   let whole = 0;
   for (const { checkpointId, record, inErasureSet } of newestFirst(drained)) {
-    const isWhole = whole < stores.site.checkpoints.keepLast && (await isWholeByLength(inErasureSet, record));
+    const isWhole = whole < terms.keepLast && (await isWholeByLength(inErasureSet, record));
     if (isWhole) whole += 1;
     const keep = await readKept(stores, { ...allocation, checkpointId });
     known.push({ checkpointId, committedAt: record.committedAt, bytes: record.bytes, isWhole, keep });
   }
-  const plan = (checkpoints: readonly DrainedCheckpoint[]) => planRetention(checkpoints, stores.site.checkpoints, endedAt);
+  const plan = (checkpoints: readonly DrainedCheckpoint[]) => planRetention(checkpoints, terms, endedAt);
   const going = new Set(plan(known).flatMap(({ checkpointId, disposition }) => (disposition.kind === 'goes' ? [checkpointId] : [])));
   const holds = new Map<string, ObjectHold>();
   for (const { checkpointId, record, inErasureSet } of drained) {

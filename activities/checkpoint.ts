@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Context, metricMeter } from '@temporalio/activity';
 import { commitCopies, confirmWritten, readCommitRecord } from '../datapath/checkpoint/commit.ts';
 import { drainFiles, removeDrained, verifyFiles } from '../datapath/checkpoint/drain.ts';
+import { drainAgain } from '../datapath/checkpoint/drain-again.ts';
 import { readDrainedRecord } from '../datapath/checkpoint/drained.ts';
 import { restoreFiles } from '../datapath/checkpoint/restore.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
@@ -23,7 +24,7 @@ import { recordKept } from './checkpoint-retention.ts';
 import { effect, type Run } from './effect.ts';
 import { reportingDamage } from './repair-queue.ts';
 import { dropFromRing, findSecond, markDrained, removeGlobalCopy } from './second-copy.ts';
-import { withinDrainWindow } from './windows.ts';
+import { withinDrainWindow, withinRestoreWindow } from './windows.ts';
 
 export interface InRack extends CheckpointKey {
   readonly nodeId: string;
@@ -55,10 +56,10 @@ export function createCheckpointActivities(stores: Stores) {
     const { directory, rack } = copies(request);
     const fabric = fabricOfRack(stores.site.fabrics, request.rackId);
     const record = fabric === undefined ? undefined : await readCommitRecord(rack, directory);
-    if (fabric === undefined || !record) await work({});
+    if (fabric === undefined || !record) await untilRacksAnswer(() => work({}));
     else {
       const atRisk = { bytes: record.bytes, committedAt: request.safeUntil ?? record.committedAt };
-      await withinDrainWindow({ fabric, tenant: request.tenant, record: atRisk }, run, (limiter) => work({ limiter }));
+      await withinDrainWindow({ fabric, tenant: request.tenant, record: atRisk }, run, (limiter) => untilRacksAnswer(() => work({ limiter })));
     }
   };
 
@@ -126,12 +127,26 @@ export function createCheckpointActivities(stores: Stores) {
         });
       }),
 
-    /** Every shard of every file is read back from its rack before the in-rack copy may go. */
+    /** Every shard of every file is read back from its rack before the in-rack copy may go. What is found lost is drained again from that copy, and read back too. */
     verifyDrained: (request: DrainOne): Promise<void> =>
       effect((run) =>
         reportingDamage(stores, (onDamage) => {
-          const drained = { racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal };
-          return inWindow(request, run, (limited) => verifyFiles({ ...drained, onProgress: run.report, onDamage, ...limited }));
+          const drained = { racks: stores.shardRacks, prefix: checkpointPrefix(request), signal: run.signal, onProgress: run.report };
+          const { directory, rack } = copies(request);
+          return inWindow(request, run, async (limited) => {
+            const drain = { ...drained, source: rack, directory, attempt: run.attempt, ...limited };
+            // One before this may have been ended while it drained again.
+            if (run.superseded.length > 0 && !(await readDrainedRecord(drained))) await drainFiles(drain);
+            const lost: string[] = [];
+            const onLost = (name: string): void => void lost.push(name);
+            await verifyFiles({ ...drained, onDamage, onLost, ...limited });
+            if (lost.length === 0) return;
+            metricMeter
+              .createCounter('penstock_checkpoint_objects_drained_again_total', undefined, 'lost in the erasure set before they were read back')
+              .add(lost.length);
+            await drainAgain(drain, lost);
+            await verifyFiles({ ...drained, onDamage, ...limited });
+          });
         }),
       ),
 
@@ -155,26 +170,32 @@ export function createCheckpointActivities(stores: Stores) {
     /** Of one whose drain never began: the erasure set, which may be away, has nothing of it. */
     dropCheckpointCopies: (request: InRack): Promise<void> => effect((run) => dropCopies(request, run)),
 
-    /** NotFound where the file asked for is none of the checkpoint. */
+    /** Within a window, where the site stages over a fabric. NotFound where the file asked for is none of the checkpoint. */
     restoreFromErasureSet: ({ file, ...key }: RestoreRequest): Promise<{ path: string; files: number; bytes: number; degradedRacks: string[] }> =>
       effect(async (run) => {
         const directory = `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/${key.checkpointId}`;
-        const restored = await reportingDamage(stores, (onDamage) =>
-          restoreFiles({
-            racks: stores.shardRacks,
-            prefix: checkpointPrefix(key),
-            target: stores.hotFiles,
-            directory,
-            only: file === undefined ? undefined : [file],
-            onDamage,
-            attempt: run.attempt,
-            signal: run.signal,
-            onProgress: run.report,
-          }),
+        const from = { racks: stores.shardRacks, prefix: checkpointPrefix(key), signal: run.signal };
+        const to = { target: stores.hotFiles, directory, attempt: run.attempt, only: file === undefined ? undefined : [file], onProgress: run.report };
+        const bytesOf = async (): Promise<number> => {
+          const { files = [] } = (await readDrainedRecord(from)) ?? {};
+          return files.reduce((sum, { path, bytes }) => sum + (file === undefined || path === file ? bytes : 0), 0);
+        };
+        const restored = await withinRestoreWindow(stores.site, { tenant: key.tenant, bytesOf }, run, (limiter) =>
+          reportingDamage(stores, (onDamage) => restoreFiles({ ...from, ...to, onDamage, limiter })),
         );
         return { path: directory, ...restored };
       }),
   };
+}
+
+/** Of a drain, whose source is kept meanwhile: what too few racks answer for is no end, as it is of a restore, but tried again. */
+async function untilRacksAnswer(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof PenstockError && error.type === 'NotEnoughShards')) throw error;
+    throw new PenstockError('StoreUnavailable', error.message, { nextStep: 'It is tried again; the in-rack copy is kept.', cause: error });
+  }
 }
 
 /** Once: a signal is history, and attempts may be many. */

@@ -57,6 +57,22 @@ export function withinStageWindow<T>({ fabrics }: Pick<Site, 'fabrics'>, staged:
   return withinFabric({ fabric, class: 'stage', ...staged }, run, stage);
 }
 
+/**
+ * Of a checkpoint on its way back to the hot tier: a job waits for it, so it is of the class of its commit and not held to staging's part.
+ * @param bytesOf is not asked where no fabric of the site stages
+ */
+export async function withinRestoreWindow<T>(
+  { fabrics }: Pick<Site, 'fabrics'>,
+  { tenant, bytesOf }: { readonly tenant: string; readonly bytesOf: () => Promise<number> },
+  run: Run,
+  restore: (limiter?: RateLimiter) => Promise<T>,
+): Promise<T> {
+  const fabric = fabricThat(fabrics, 'stages');
+  const bytes = fabric === undefined ? 0 : await bytesOf();
+  if (fabric === undefined || bytes === 0) return await restore();
+  return await withinFabric({ fabric, class: 'checkpoint', tenant, bytes, stores: ['hot', 'racks'] }, run, restore);
+}
+
 export interface ErasureWindow {
   readonly bytes: number;
   /** What it is limited to besides; a window need not be wider. 0 and Infinity say nothing. */

@@ -1,5 +1,6 @@
 /** The scheduler's contract: the allocation workflow's input and the arguments of its updates. JSON Schemas come from here. */
 import * as z from 'zod';
+import { CheckpointTermsSchema } from './checkpoint-retention.ts';
 import { DataDeclarationSchema } from './data-declaration.ts';
 import { IdentifierSchema, TenantSchema, UserSchema } from './identifiers.ts';
 import { BytesSchema } from './quantity.ts';
@@ -23,6 +24,7 @@ export const AllocationRequestSchema = z.strictObject({
   user: UserSchema.describe('Whose home directory is mounted'),
   data: DataDeclarationSchema.prefault({}).describe('What the job reads and writes; where absent, it gets its home, an output and a checkpoint prefix'),
   checkpoint: z.enum(['enabled', 'none']).default('enabled').describe('none: the job takes no checkpoints, and no prefix is made for them'),
+  checkpoints: CheckpointTermsSchema.optional().describe("Which of its checkpoints stay, within what the site allows; the site's own terms where absent"),
   expectedStart: InstantSchema.optional().describe('When the scheduler expects to start the job; staged data stays pinned until then'),
   walltimeSeconds: SecondsSchema.default(86_400).describe("The job's time limit; QoS and exports expire after it even if the scheduler is gone"),
   requiredFeatures: z

@@ -5,21 +5,43 @@
 import * as z from 'zod';
 import type { CheckpointKey } from './checkpoint.ts';
 import type { AllocationKey } from './identifiers.ts';
+import type { InputIssue } from './issues.ts';
 
 const DAY_MS = 86_400_000;
 /** About a second: less would have the workflow ask again and again while an allocation of the same name runs. */
 const LEAST_KEEP_DAYS = 0.00001;
 
+const KeepLastSchema = z.int().min(1).max(1000);
+const KeepEverySchema = z.int().min(2).max(100_000);
+const KeepDaysSchema = z.number().min(LEAST_KEEP_DAYS).max(36_525);
+
+/** What an allocation asks for in place of the site's own terms. */
+export const CheckpointTermsSchema = z.strictObject({
+  keepLast: KeepLastSchema.optional().describe('So many of the newest whole ones stay'),
+  keepEvery: KeepEverySchema.optional().describe('Every so many-th that it commits stays, too'),
+  keepDays: KeepDaysSchema.optional().describe('So long after its end all of them stay'),
+});
+export type CheckpointTerms = z.output<typeof CheckpointTermsSchema>;
+
+const rangeOf = (bound: z.ZodNumber, example: string) =>
+  z
+    .tuple([bound, bound])
+    .refine(([least, most]) => least <= most, 'the least, then the most')
+    .optional()
+    .describe(`The least and the most, such as ${example}`);
+const OverridesSchema = z
+  .strictObject({ keepLast: rangeOf(KeepLastSchema, '[1, 10]'), keepEvery: rangeOf(KeepEverySchema, '[2, 100]'), keepDays: rangeOf(KeepDaysSchema, '[1, 30]') })
+  .prefault({})
+  .describe('What an allocation may ask for in place of them; what is not named here it may not change');
+
 /** Part of `checkpoints` in the site file. */
 export const checkpointRetentionFields = {
-  keepLast: z.int().min(1).max(1000).default(2).describe('So many of the newest drained checkpoints of an allocation stay, whole ones'),
-  keepEvery: z
-    .int()
-    .min(2)
-    .max(100_000)
-    .optional()
-    .describe('Every so many-th checkpoint that an allocation commits stays, too, and is never superseded; none where absent'),
-  keepDays: z.number().min(LEAST_KEEP_DAYS).max(36_525).default(7).describe('So long after the end of the allocation all of them stay; then the others go'),
+  keepLast: KeepLastSchema.default(2).describe('So many of the newest drained checkpoints of an allocation stay, whole ones'),
+  keepEvery: KeepEverySchema.optional().describe(
+    'Every so many-th checkpoint that an allocation commits stays, too, and is never superseded; none where absent',
+  ),
+  keepDays: KeepDaysSchema.default(7).describe('So long after the end of the allocation all of them stay; then the others go'),
+  overrides: OverridesSchema,
   supersede: z
     .enum(['never', 'undrained'])
     .default('never')
@@ -27,6 +49,16 @@ export const checkpointRetentionFields = {
 };
 const CheckpointRetentionSchema = z.strictObject(checkpointRetentionFields);
 export type CheckpointRetention = z.output<typeof CheckpointRetentionSchema>;
+
+/** What of an allocation's terms the site does not allow. */
+export function refusedTerms(terms: CheckpointTerms, { overrides }: Pick<CheckpointRetention, 'overrides'>): InputIssue[] {
+  return (['keepLast', 'keepEvery', 'keepDays'] as const).flatMap((name) => {
+    const [wanted, range] = [terms[name], overrides[name]];
+    if (wanted === undefined || (range && wanted >= range[0] && wanted <= range[1])) return [];
+    const expected = range ? `from ${range[0]} to ${range[1]}` : "none of its own: the site's holds";
+    return [{ path: `checkpoints.${name}`, found: String(wanted), expected: `${expected} (checkpoints.overrides of the site file)` }];
+  });
+}
 
 export interface DrainedCheckpoint {
   readonly checkpointId: string;
@@ -49,7 +81,7 @@ export type Disposition =
   | { readonly kind: 'goes'; readonly at?: string; readonly why: string };
 export type PlannedCheckpoint = DrainedCheckpoint & { readonly disposition: Disposition };
 
-type RetentionTerms = Pick<CheckpointRetention, 'keepLast' | 'keepDays'>;
+export type RetentionTerms = Pick<CheckpointRetention, 'keepLast' | 'keepDays'>;
 
 /**
  * The newest first. What goes, goes with `keepLast` newer whole ones still there, so that the only one that can be restored never does; and again asked when
@@ -94,6 +126,9 @@ export const goingRecordKey = (key: CheckpointKey): string => `${goingRecords(ke
 export const goingRecords = (key: AllocationKey): string => `going-checkpoints/${key.tenant}/${key.project}/${key.allocationId}/`;
 /** `committedAt` as its record has it: the id may be used again. */
 export const GoingRecordSchema = z.strictObject({ committedAt: z.string() });
+
+/** In the system's bucket: the terms of the allocation of this name that was admitted last, where it asked for any. */
+export const termsRecordKey = (key: AllocationKey): string => `checkpoint-terms/${key.tenant}/${key.project}/${key.allocationId}.json`;
 
 export const checkpointRetentionWorkflowId = (key: AllocationKey): string => `checkpoint-retention/${key.tenant}/${key.project}/${key.allocationId}`;
 

@@ -40,7 +40,9 @@ export const SiteFabricSchema = FabricSchema.extend({
   stages: z
     .boolean()
     .default(false)
-    .describe("Data sets are staged and recalled over it, within its windows: all together at most `policies.stagingShare` of the hot tier's write bandwidth"),
+    .describe(
+      "Data sets are staged and recalled over it, and checkpoints restored, within its windows: data sets all together at most `policies.stagingShare` of the hot tier's write bandwidth",
+    ),
   scrubs: z.boolean().default(false).describe('Scrub and repair read and write over it, within its windows'),
 });
 export type SiteFabric = z.output<typeof SiteFabricSchema>;

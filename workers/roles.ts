@@ -36,6 +36,9 @@ export async function workerPlans(role: Role, stores: Stores): Promise<WorkerPla
   return role === 'control' ? [await controlPlan(stores)] : dataPlans(stores);
 }
 
+/** Temporal's own: so long the workflows that a control worker had in memory wait for it when it is gone. Where workers are taken for dead sooner, it is too. */
+const MOST_STICKY_MS = 10_000;
+
 async function controlPlan(stores: Stores): Promise<WorkerPlan> {
   const { openScrub, setErasureLimit } = createScrubActivities(stores);
   const { planRepairs, requeueRepairs, callOffRack } = createRepairActivities(stores);
@@ -59,6 +62,7 @@ async function controlPlan(stores: Stores): Promise<WorkerPlan> {
     },
     maxConcurrentActivityTaskExecutions: 100, // management calls and waits: they hold no memory to speak of
     maxCachedWorkflows: 500,
+    stickyQueueScheduleToStartTimeout: Math.min(MOST_STICKY_MS, stores.site.policies.heartbeatSeconds * 1000),
   };
 }
 

@@ -18,6 +18,7 @@ import {
   packOf,
   planPacks,
   removeErasureObject,
+  unsureShards,
   verifyErasureObject,
   writeErasureObject,
 } from '../erasure/index.ts';
@@ -188,24 +189,36 @@ const LEAST_MARGIN = 2;
 export interface VerifyDrained extends InErasureSet, WithProgress, WithDamage {
   /** What is read from the racks has to pass it, parity and all; no limit where absent. */
   readonly limiter?: RateLimiter;
+  /** Told the name of an object that nothing in the erasure set can mend any more, in place of a failure: whoever has its source stores it again (drain-again.ts). */
+  readonly onLost?: (name: string) => void;
 }
 
 /** Reads every shard of every object back from its rack. StoreUnavailable, which is tried again, where too few shards are sound or manifest copies there; it names the racks. */
 export async function verifyFiles(request: VerifyDrained): Promise<void> {
   const record = await demandDrainedRecord(request);
   await eachUnit(unitsOf(record), request, async (unit, called, onProgress) => {
-    await verifyObject(unit.name, called, onProgress);
-    if (unit.kind === 'pack') await verifyIndex(unit, called);
+    const found = await verifyObject(unit.name, called, onProgress);
+    if (unit.kind === 'pack' && found === 'sound') await verifyIndex(unit, called);
   });
   await verifyObject(COMMIT_RECORD, request);
 }
 
-async function verifyObject(name: string, { racks, prefix, signal, onDamage, limiter }: VerifyDrained, onProgress?: (bytes: number) => void): Promise<void> {
+async function verifyObject(
+  name: string,
+  { racks, prefix, signal, onDamage, onLost, limiter }: VerifyDrained,
+  onProgress?: (bytes: number) => void,
+): Promise<'sound' | 'lost'> {
   const key = `${prefix}${name}`;
   const pace = limiter && ((bytes: number) => limiter.take(bytes, signal));
-  const { manifest, digestMatches, margin, manifestCopies, shards } = await verifyErasureObject({ racks, key, signal, onProgress, pace });
+  const verified = await verifyErasureObject({ racks, key, signal, onProgress, pace });
+  const { manifest, digestMatches, margin, manifestCopies, shards } = verified;
+  // What a rack that does not answer may have is not lost.
+  if (onLost && !digestMatches && margin + unsureShards(verified).length < 0) {
+    onLost(name);
+    return 'lost';
+  }
   if (margin < PARITY_SHARDS || manifestCopies < MANIFEST_COPIES) await onDamage?.(endangered(manifest, shards));
-  if (digestMatches && margin >= LEAST_MARGIN && manifestCopies >= MANIFEST_COPIES) return;
+  if (digestMatches && margin >= LEAST_MARGIN && manifestCopies >= MANIFEST_COPIES) return 'sound';
   const unsound = shards.filter((shard) => shard.state !== 'sound').map((shard) => `${shard.rack ?? 'no rack'} (${shard.message ?? shard.state})`);
   throw new PenstockError(
     'StoreUnavailable',

@@ -1,10 +1,12 @@
 /** A drained checkpoint's way back, whole or some of its files; of those in packs, only the cells they lie in are read then. */
+import { Readable } from 'node:stream';
 import pLimit from 'p-limit';
 import type { FileStore, PublishScope } from '../../drivers/file-store/port.ts';
 import type { DrainedFile, DrainedRecord } from '../../model/drained-record.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { endangered, type Finding, findErasureObject, isRepairDue, openPack, openPackObject, readErasureObject, splitPack } from '../erasure/index.ts';
 import { checkContent } from '../transfer/crc32c.ts';
+import type { RateLimiter } from '../transfer/rate-limiter.ts';
 import {
   type DrainedUnit,
   demandDrainedRecord,
@@ -23,6 +25,8 @@ export interface RestoreFiles extends InErasureSet, WithProgress, WithDamage {
   readonly attempt: string;
   /** Paths within the checkpoint; all where undefined. */
   readonly only?: readonly string[] | undefined;
+  /** What is read from the racks has to pass it; no limit where absent. */
+  readonly limiter?: RateLimiter | undefined;
 }
 
 /** Byte for byte what was committed. NotFound, before anything is written, where the checkpoint has no such file. */
@@ -71,9 +75,23 @@ function chosen(unit: DrainedUnit, wanted: ReadonlySet<string>): DrainedUnit | u
 async function restoreFile({ name, file }: FileUnit, request: RestoreFiles): Promise<readonly Finding[]> {
   const { racks, prefix, target, directory, signal } = request;
   const { content, findings } = await readErasureObject({ racks, key: `${prefix}${name}`, signal });
-  const checked = checkContent(content, { subject: file.path, store: 'erasure set', bytes: file.bytes, crc32c: file.crc32c });
+  const checked = checkContent(paced(content, request), { subject: file.path, store: 'erasure set', bytes: file.bytes, crc32c: file.crc32c });
   await target.write(`${directory}/${file.path}`, checked.content, writeOptions(file, request));
   return findings;
+}
+
+/** Ends with its content, and its content with it. */
+function paced(content: Readable, { limiter, signal }: RestoreFiles): Readable {
+  if (!limiter) return content;
+  return Readable.from(
+    (async function* () {
+      for await (const piece of content) {
+        await limiter.take(piece.length, signal);
+        yield piece;
+      }
+    })(),
+    { objectMode: false },
+  );
 }
 
 function writeOptions({ modifiedAt }: DrainedFile, { attempt, signal }: RestoreFiles, scope?: PublishScope) {
@@ -112,7 +130,7 @@ async function restoreAll({ name, pack }: PackUnit, request: RestoreFiles, scope
     pendingBytes = 0;
   };
   try {
-    for await (const { member, content: bytes } of splitPack(content, pack)) {
+    for await (const { member, content: bytes } of splitPack(paced(content, request), pack)) {
       const written = limit(() => target.write(`${directory}/${member.name}`, bytes, writeOptions(member.file, request, scope)));
       // Its failure is reported when the window is settled.
       written.catch(() => undefined);
@@ -137,7 +155,12 @@ async function restoreSome({ name, files }: PackUnit, request: RestoreFiles, sco
   const pack = await openPack(object);
   for (const file of files) {
     // Held against the record too: it, and not the pack, says what the checkpoint is.
-    const { content } = checkContent(await pack.read(file.path), { subject: file.path, store: 'erasure set', bytes: file.bytes, crc32c: file.crc32c });
+    const { content } = checkContent(paced(await pack.read(file.path), request), {
+      subject: file.path,
+      store: 'erasure set',
+      bytes: file.bytes,
+      crc32c: file.crc32c,
+    });
     await target.write(`${directory}/${file.path}`, content, writeOptions(file, request, scope));
   }
   return object.findings();

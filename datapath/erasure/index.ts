@@ -13,5 +13,5 @@ export { openPack, splitPack } from './pack-reader.ts';
 export { type Pack, packContent, packOf } from './pack-writer.ts';
 export { type ReadErasureObject, type ReadingErasureBlocks, type ReadingErasureObject, readErasureBlocks, readErasureObject } from './reader.ts';
 export { removeAttempt, removeErasureObject } from './remove.ts';
-export { type ErasureVerification, type ShardFacts, verifyErasureObject } from './verify.ts';
+export { type ErasureVerification, type ShardFacts, unsureShards, verifyErasureObject } from './verify.ts';
 export { type WriteErasureObject, type WrittenErasureObject, writeErasureObject } from './writer.ts';

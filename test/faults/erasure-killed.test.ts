@@ -11,7 +11,7 @@ import { eventually } from '../support/wait.ts';
 import { noise, read, write } from '../unit/datapath/erasure/support.ts';
 
 const PATIENT = { requestMilliseconds: 20_000, stallMilliseconds: 20_000 };
-const contents = new Map(Array.from({ length: 12 }, (_, index) => [`tenant/project/a1/object-${String(index).padStart(2, '0')}`, noise(3_000_000, index)]));
+const contents = new Map(Array.from({ length: 12 }, (_, index) => [`tenant/project/a1/object-${String(index).padStart(2, '0')}`, noise(1_000_000, index)]));
 
 describe('killed in the middle', { concurrency: false }, () => {
   let site: TestSite;
@@ -32,7 +32,7 @@ describe('killed in the middle', { concurrency: false }, () => {
 
   test('a scrub goes on from the place that it told last, and counts each object once', async () => {
     const { scrub } = site.penstock.erasure;
-    await scrub.start({ anew: true, bytesPerSecond: '4MB/s', segmentSeconds: 600 });
+    await scrub.start({ anew: true, bytesPerSecond: '1500kB/s', segmentSeconds: 600 });
     await eventually('some objects to be read', async () => ((await scrub.status()).progress?.objects ?? 0) > 4 || undefined);
     const { running, progress: told } = await strike(scrub.status);
     assert.ok(told && running && told.objects < contents.size, 'it was over before the strike');
@@ -55,7 +55,7 @@ describe('killed in the middle', { concurrency: false }, () => {
     const path = join(site.directory, 's3', 'racks', bucket);
     await rename(path, `${path}.lost`);
     const { repair } = site.penstock.erasure;
-    await repair.start({ racks: [lost], lanes: 1, bytesPerSecond: '3MB/s' });
+    await repair.start({ racks: [lost], lanes: 1, bytesPerSecond: '1MB/s' });
     await eventually('some objects to be repaired', async () => {
       const { counts } = await repair.status();
       return counts.repairedObjects > 0 || undefined;

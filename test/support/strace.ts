@@ -52,7 +52,8 @@ export async function runUnderStrace(script: string, parameters: readonly string
     ...paths.map((path) => `--trace-path=${path}`),
   ];
   // strace counts per thread, so Node is given one for its files. libuv's io_uring, where it is on, would pass by system calls altogether.
-  const env = { ...process.env, UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
+  // What Node loads of a cache of its own is not the script's.
+  const env = { ...process.env, UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0', NODE_DISABLE_COMPILE_CACHE: '1' };
   try {
     const command = ['timeout', '--signal=KILL', `${LIMIT_SECONDS}`, process.execPath, script, ...parameters];
     const stdout = await run(strace, [...flags, ...command], { env }).then((ended) => ended.stdout, answerOfKilled);

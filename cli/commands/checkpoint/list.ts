@@ -20,6 +20,8 @@ export function addListCommand(parent: Command, run: Run): void {
         const allocation = await resolveAllocation(name);
         const { checkpoints, faults } = await listCheckpoints(await session.stores(), { allocation, nodeId: node, signal: new AbortController().signal });
         for (const { copy, reason } of faults) session.note(`could not ask ${copy}: ${reason}`);
+        if (checkpoints.some(({ copies }) => copies.includes('erasure set')))
+          session.note(`which of those in the erasure set stay, and when the others go: penstock checkpoint plan ${name}`);
         const rows = checkpoints.map(({ checkpointId, committedAt, files, bytes, copies }) => [
           checkpointId,
           committedAt,

@@ -13,7 +13,7 @@ export function addPlanCommand(parent: Command, run: Run): void {
   addCommand(parent, 'plan', {
     summary: 'Which drained checkpoints of an allocation stay and which go, when and why; changes nothing',
     details:
-      'By checkpoints.keepLast, keepEvery and keepDays of the site file, with the rule that removes them. A store that holds one, by a retention or a legal hold, is asked',
+      'By checkpoints.keepLast, keepEvery and keepDays of the site file, or those that the allocation asked for, with the rule that removes them. A store that holds one, by a retention or a legal hold, is asked',
     examples: ['penstock checkpoint plan acme/vision/train-001', 'penstock checkpoint plan acme/vision/train-001 -o json'],
   })
     .argument('<allocation>', ALLOCATION_EXPECTED)

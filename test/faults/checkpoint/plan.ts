@@ -54,6 +54,8 @@ export const checkpointFaultNames: readonly CheckpointFault[] = weights.map(([fa
 
 const SMALL_BYTES = 20_000;
 const MOST_FILES = 5;
+/** Five of the six records of the smallest ring: behind it there is no room for a chunk. */
+export const RING_FILLING_SIZES: readonly number[] = [3 * CHUNK_BYTES, 2 * CHUNK_BYTES];
 /** A process is killed in the midst of many. */
 const PROCESS_FILES = 24;
 export const PAGE_BYTES = 4096;
@@ -62,7 +64,7 @@ export function planOf(seed: number): CheckpointPlan {
   const [which, policy, depth, count, at, large, drained, again] = drawsOf('checkpoint', seed);
   const fault = pick(which);
   const files = fault === 'kill-process' ? PROCESS_FILES : 1 + Math.floor(count * MOST_FILES);
-  const sizes = fault === 'ring-full' ? [3 * CHUNK_BYTES, 2 * CHUNK_BYTES] : sizesOf(seed, files, large);
+  const sizes = fault === 'ring-full' ? [CHUNK_BYTES] : sizesOf(seed, files, large);
   return {
     seed,
     fault,

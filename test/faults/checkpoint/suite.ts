@@ -11,13 +11,14 @@ import { verifyBitRot } from './bit-rot.ts';
 import { type Files, filesOf, writeFiles, writeWhole } from './files.ts';
 import { createGate, endFaults, faultsOf } from './inject.ts';
 import { killWriter } from './kill-process.ts';
-import { type CheckpointPlan, isReached, PAGE_BYTES, pagesOf, planOf } from './plan.ts';
+import { type CheckpointPlan, isReached, PAGE_BYTES, pagesOf, planOf, RING_FILLING_SIZES } from './plan.ts';
 import { type Ledger, verifyChunks, verifyOffered, verifyRing, writtenPlaces } from './verify.ts';
 
 export const checkpointFaults: FaultSuite<CheckpointPlan> = {
   name: 'checkpoint',
   summary: 'kill -9 and power cuts of a writer, full, slow and lost stores, turned bits, a clock that steps',
-  processes: 2,
+  // While one waits for a store that does not answer, another one has its core.
+  processes: 3,
   runLimitSeconds: 20,
   plan: planOf,
   run,
@@ -50,7 +51,7 @@ async function run(plan: CheckpointPlan): Promise<string> {
 type Strike = (places: CheckpointPlaces, plan: CheckpointPlan, files: Files, ledger: Ledger) => Promise<string>;
 
 async function strike(places: CheckpointPlaces, plan: CheckpointPlan, byFault: Strike): Promise<string> {
-  const older = filesOf(plan.fault === 'ring-full' ? plan : { ...plan, sizes: [3000, 0] }, 'older');
+  const older = filesOf({ ...plan, sizes: plan.fault === 'ring-full' ? RING_FILLING_SIZES : [3000, 0] }, 'older');
   await writeWhole(places, 'step-1', older);
   await places.rackDisk?.leave(plan.at * PAGE_BYTES);
   const files = filesOf(plan, 'newer');

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { beforeEach, describe, it } from 'node:test';
 import { planCheckpoints, recordKept, removeSuperfluous } from '../../../activities/checkpoint-retention.ts';
+import { recordTerms } from '../../../activities/checkpoint-terms.ts';
 import { listDrained } from '../../../datapath/checkpoint/drained.ts';
 import { newWriteId, writeErasureObject } from '../../../datapath/erasure/index.ts';
 import { crc32cOf } from '../../../datapath/transfer/crc32c.ts';
 import type { ObjectHold } from '../../../drivers/object-store/port.ts';
 import type { Stores } from '../../../drivers/open-site.ts';
 import { COMMIT_RECORD, checkpointPrefix, checkpointsPrefix } from '../../../model/checkpoint.ts';
-import { goingRecordKey, keptRecordKey } from '../../../model/checkpoint-retention.ts';
+import { goingRecordKey, keptRecordKey, termsRecordKey } from '../../../model/checkpoint-retention.ts';
 import { failAll, keysOn, type MemoryRack, memorySite, noise } from '../datapath/erasure/support.ts';
 import { recordsInMemory } from './records-in-memory.ts';
 
@@ -123,6 +124,23 @@ describe('the checkpoints of an ended allocation', () => {
     await removeSuperfluous(stores, ALLOCATION, agoDays(8), run);
     assert.deepEqual(await left(), ['step-4', 'step-5']);
     assert.equal(records.size, 0, 'no note is left');
+  });
+
+  it('go by the terms that their allocation was admitted with, as long as no later one of its name was admitted without', async () => {
+    await recordTerms(stores, ALLOCATION, { keepLast: 4, keepDays: 1 });
+    const { removed, nextLookAt } = await removeSuperfluous(stores, ALLOCATION, agoDays(0.5), run);
+    const inDays = (Date.parse(nextLookAt ?? '') - Date.now()) / DAY_MS;
+    assert.ok(removed === 0 && Math.abs(inDays - 0.5) < 0.01, `${inDays} days`);
+    assert.equal((await removeSuperfluous(stores, ALLOCATION, agoDays(2), run)).removed, 1);
+    assert.deepEqual(await left(), ['step-2', 'step-3', 'step-4', 'step-5']);
+    await recordTerms(stores, ALLOCATION, undefined);
+    assert.equal((await removeSuperfluous(stores, ALLOCATION, agoDays(8), run)).removed, 2);
+  });
+
+  it('stay where those terms cannot be read', async () => {
+    records.set(termsRecordKey(ALLOCATION), Buffer.from('{"keepLast": 0}'));
+    await assert.rejects(removeSuperfluous(stores, ALLOCATION, agoDays(90), run), { type: 'CorruptSource', message: /keepLast.*Remove it/ });
+    assert.equal((await left()).length, 5);
   });
 
   it('stay where the word that keeps one cannot be read', async () => {

@@ -91,6 +91,8 @@ describe('penstock checkpoint plan', () => {
       ended.stdout,
       /step-3 .*stays +the newest\n.*step-2 .*stays +one of the last 2\n.*step-1 .*goes at 2026-11-27T00:00:00.000Z +there are 2 newer ones, checkpoints.keepLast is 2/,
     );
+    const listed = await penstock(['checkpoint', 'list', ALLOCATION, '--node', 'n001'], { stores: node.stores });
+    assert.match(listed.stderr, /which of those in the erasure set stay, and when the others go: penstock checkpoint plan acme\/vision\/train-001/);
     assert.match((await plan('running')).stdout, /step-1 .*goes +there are 2 newer ones, .*keepDays 7 from the end of the allocation/);
     assert.deepEqual(
       node.racks.map(({ objects }) => objects.size),

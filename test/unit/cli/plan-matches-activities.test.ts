@@ -96,3 +96,13 @@ test('what is given back and wiped at the end is what the plan says', async () =
   const logs = [...(await planned('draining'))].filter((call) => !call.startsWith('warm.'));
   assert.deepEqual(asPlanned(calls), new Set(logs));
 });
+
+test("admission takes an allocation's own terms for its checkpoints within the site's, and refuses others", () => {
+  const overrides = { keepLast: [1, 4], keepDays: [1, 30], keepEvery: [2, 50] } satisfies typeof site.checkpoints.overrides;
+  const allowing = { ...site, checkpoints: { ...site.checkpoints, overrides } };
+  const admitted = planAllocation({ ...request, checkpoints: { keepLast: 4, keepEvery: 10, keepDays: 30 } }, allowing, NOW);
+  assert.deepEqual(admitted.checkpoints, { keepDays: 30, keepEvery: 10, supersede: site.checkpoints.supersede });
+  assert.throws(() => planAllocation({ ...request, checkpoints: { keepLast: 5 } }, allowing, NOW), {
+    message: /checkpoints\.keepLast: found 5; accepted: from 1 to 4/,
+  });
+});

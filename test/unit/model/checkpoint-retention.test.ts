@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type DrainedCheckpoint, keptAsNumber, newestFirst, planRetention, retentionEndsAt } from '../../../model/checkpoint-retention.ts';
+import { type DrainedCheckpoint, keptAsNumber, newestFirst, planRetention, refusedTerms, retentionEndsAt } from '../../../model/checkpoint-retention.ts';
 import { CommitPathSchema } from '../../../model/commit-path.ts';
 
 const DAY_MS = 86_400_000;
@@ -98,5 +98,21 @@ describe('the retention of drained checkpoints', () => {
     const marked = (keepEvery?: number) => [1, 2, 3, 4, 5, 6].filter((number) => keptAsNumber(number, { keepEvery }) !== undefined);
     assert.deepEqual([marked(3), marked(2), marked()], [[3, 6], [2, 4, 6], []]);
     assert.partialDeepStrictEqual(CommitPathSchema.parse({}), { keepLast: 2, keepDays: 7, supersede: 'never' });
+  });
+
+  it('lets an allocation ask for its own within what the site allows, and refuses the rest with what would be accepted', () => {
+    const site = CommitPathSchema.parse({ overrides: { keepLast: [1, 10], keepDays: [0.5, 30] } });
+    assert.deepEqual(refusedTerms({}, site), []);
+    assert.deepEqual(refusedTerms({ keepLast: 10, keepDays: 0.5 }, site), []);
+    assert.deepEqual(
+      refusedTerms({ keepLast: 11, keepEvery: 5, keepDays: 0.25 }, site).map(({ path, found, expected }) => `${path}: found ${found}; accepted: ${expected}`),
+      [
+        'checkpoints.keepLast: found 11; accepted: from 1 to 10 (checkpoints.overrides of the site file)',
+        "checkpoints.keepEvery: found 5; accepted: none of its own: the site's holds (checkpoints.overrides of the site file)",
+        'checkpoints.keepDays: found 0.25; accepted: from 0.5 to 30 (checkpoints.overrides of the site file)',
+      ],
+    );
+    assert.equal(refusedTerms({ keepLast: 1 }, CommitPathSchema.parse({})).length, 1, 'none where the site says nothing');
+    assert.equal(CommitPathSchema.safeParse({ overrides: { keepLast: [5, 4] } }).success, false);
   });
 });
