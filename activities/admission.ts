@@ -53,6 +53,7 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
     ...archiveClass(site),
     ...checkpointCopies(site),
     checkpoints: checkpointRetention(site, request.checkpoints),
+    ...(site.logs.follow ? { followLogs: true } : {}),
   };
 }
 

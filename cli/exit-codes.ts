@@ -12,7 +12,10 @@ export const exitCodes = {
     code: 7,
     meaning: 'the transfer is over, and some entries could not be moved; they are named. Also of a check that finds what was moved the same',
   },
-  differences: { code: 8, meaning: 'the check is over, and the target is not what was moved there; or the audit log is not whole. What differs is named' },
+  differences: {
+    code: 8,
+    meaning: "the check is over, and the target is not what was moved there; or the audit log or a job's log is not whole. What differs is named",
+  },
   alreadyOver: { code: 9, meaning: 'it was over before: `transfer start` moved nothing now, or `cancel` had nothing to end' },
   interrupted: { code: 130, meaning: 'left by Ctrl-C while waiting; what was waited for goes on, and the message says how to end it' },
 } as const satisfies Record<string, { readonly code: number; readonly meaning: string }>;

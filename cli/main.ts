@@ -7,6 +7,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 
 const exitCode = await runCli(process.argv.slice(2), {
   stdout: (text) => process.stdout.write(text),
+  writeBytes: (bytes) => new Promise((resolve) => process.stdout.write(bytes, () => resolve())),
   stderr: (text) => process.stderr.write(text),
   cwd: process.cwd(),
   env: process.env,

@@ -10,6 +10,7 @@ import { addNodeCheckpointCommands } from './commands/checkpoint/index.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addErasureCommands } from './commands/erasure/index.ts';
 import { addLimitCommands } from './commands/limit.ts';
+import { addLogsCommand } from './commands/logs.ts';
 import { addRecallCommands } from './commands/recall/index.ts';
 import { addSiteCommands } from './commands/site.ts';
 import { addTransferCommands } from './commands/transfer/index.ts';
@@ -42,6 +43,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
         .join('\n')}`,
     );
   addAllocationCommands(program, run);
+  addLogsCommand(program, run);
   addNodeCheckpointCommands(program, run);
   addTransferCommands(program, run);
   addCheckCommands(program, run);

@@ -13,6 +13,8 @@ import type { OutputFormat } from './output/render.ts';
 /** The outside world; tests give their own. */
 export interface Io {
   readonly stdout: (text: string) => void;
+  /** Onto stdout as they are, where the answer is somebody's data; settles when they are taken. */
+  readonly writeBytes: (bytes: Uint8Array) => Promise<void>;
   readonly stderr: (text: string) => void;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;

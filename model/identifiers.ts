@@ -25,6 +25,9 @@ export function allocationWorkflowId(key: AllocationKey): string {
   return `allocation/${key.tenant}/${key.project}/${key.allocationId}`;
 }
 
+/** Ships the logs of an allocation while it runs. */
+export const followLogsWorkflowId = (key: AllocationKey): string => `follow-logs/${key.tenant}/${key.project}/${key.allocationId}`;
+
 /** Inverse of {@link allocationWorkflowId}; undefined where the id is not an allocation's. */
 export function parseAllocationWorkflowId(workflowId: string): AllocationKey | undefined {
   const [kind, tenant, project, allocationId, ...rest] = workflowId.split('/');
@@ -41,5 +44,7 @@ export const CONTROL_QUEUE = 'control';
 export const DATA_QUEUE = 'data';
 /** Scrub and repair: apart from `data`, whose few places they would hold for days. */
 export const ERASURE_QUEUE = 'erasure';
+/** Following the logs of running jobs: apart from `data`, whose few places they would hold as long as the jobs run. */
+export const LOGS_QUEUE = 'logs';
 export const rackQueue = (rackId: string): string => `rack-${rackId}`;
 export const nodeQueue = (nodeId: string): string => `node-${nodeId}`;

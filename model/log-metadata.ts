@@ -8,6 +8,13 @@ import { IdentifierSchema, TenantSchema } from './identifiers.ts';
 export const LOG_STREAMS = ['stdout', 'stderr'] as const;
 export type LogStream = (typeof LOG_STREAMS)[number];
 
+/**
+ * `rotation`: the file before was read to its end. `truncation`: it was cut, and what was written to it since it was last read is lost. `loss`: it was gone before it was
+ * read to its end.
+ */
+export const LOG_BREAKS = ['rotation', 'truncation', 'loss'] as const;
+export type LogBreak = (typeof LOG_BREAKS)[number];
+
 export const LogChunkSchema = z.strictObject({
   /** Relative to metadata.json: `stdout/{node_id}/chunk_000.log.zst`. */
   key: z.string().min(1),
@@ -22,7 +29,29 @@ export const LogChunkSchema = z.strictObject({
   /** Earliest and latest of the times its lines begin with; absent where none does. */
   firstTimestamp: z.iso.datetime().optional(),
   lastTimestamp: z.iso.datetime().optional(),
+  /** When the first and the last of its bytes were read from the node, by the clock of who read them; absent in chunks from before 0.3. */
+  seenFrom: z.iso.datetime().optional(),
+  seenUntil: z.iso.datetime().optional(),
+  /** What happened to the file before this chunk, where it does not simply go on: see {@link LogBreak}. */
+  follows: z.enum(LOG_BREAKS).optional(),
 });
+
+/** Where a node's log is read on: kept with each chunk, so that who goes on knows what is shipped, whatever became of who shipped it. */
+export const LogSourceSchema = z.strictObject({
+  fileId: z.string(),
+  /** In that file, behind the chunk. */
+  offset: z.int().nonnegative(),
+  /** Of the file when it was read. */
+  modifiedAt: z.string(),
+  /** How many bytes before the offset the checksum covers: they tell a file that was written anew. */
+  tailBytes: z.int().nonnegative(),
+  tailCrc32c: z.string(),
+  endsLine: z.boolean(),
+});
+
+/** What the object itself says of a chunk, as its user metadata {@link RECORD_NAME}. */
+export const ChunkRecordSchema = LogChunkSchema.extend({ source: LogSourceSchema });
+export const RECORD_NAME = 'penstock-log';
 
 export const LogStreamSchema = z.discriminatedUnion('state', [
   z.strictObject({
@@ -48,6 +77,8 @@ export const LogMetadataSchema = z.strictObject({
   nodes: z.array(NodeLogsSchema),
 });
 
+export type LogSource = z.output<typeof LogSourceSchema>;
+export type ChunkRecord = z.output<typeof ChunkRecordSchema>;
 export type LogChunk = z.output<typeof LogChunkSchema>;
 export type LogStreamFacts = z.output<typeof LogStreamSchema>;
 export type NodeLogs = z.output<typeof NodeLogsSchema>;
@@ -71,6 +102,12 @@ export interface TimeRange {
 /** The chunks that hold any byte of the range. */
 export function chunksInBytes(chunks: readonly LogChunk[], { start, end }: ByteRange): LogChunk[] {
   return chunks.filter((chunk) => chunk.rawOffset <= end && chunk.rawOffset + chunk.rawBytes > start);
+}
+
+/** The chunks whose bytes were read from the node in that time, as far as that is known. */
+export function chunksSeen(chunks: readonly LogChunk[], range: TimeRange): LogChunk[] {
+  const [from, to] = [Date.parse(range.from), Date.parse(range.to)];
+  return chunks.filter(({ seenFrom, seenUntil }) => seenFrom !== undefined && Date.parse(seenFrom) <= to && Date.parse(seenUntil ?? seenFrom) >= from);
 }
 
 /**

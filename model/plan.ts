@@ -18,4 +18,6 @@ export interface AllocationPlan {
   readonly checkpointCopies?: readonly string[];
   /** Which checkpoints stay; absent in plans from before 0.3, whose checkpoints all do. */
   readonly checkpoints?: Pick<CheckpointRetention, 'keepEvery' | 'keepDays' | 'supersede'>;
+  /** The logs are shipped while the job runs; absent where they are not, and in plans from before 0.3. */
+  readonly followLogs?: boolean;
 }

@@ -11,6 +11,7 @@ import { refineFabrics, SiteFabricSchema } from './fabric.ts';
 import { HoursOfDaySchema } from './hours.ts';
 import { IdentifierSchema } from './identifiers.ts';
 import { StoreNameSchema } from './location.ts';
+import { LogSettingsSchema } from './log-settings.ts';
 import { BandwidthSchema, BytesSchema } from './quantity.ts';
 import { CredentialsSchema, JurisdictionSchema, RegionSchema, SecretSchema, UrlSchema } from './site-parts.ts';
 import { LARGE_BYTES } from './transfer-plan.ts';
@@ -177,6 +178,7 @@ const SiteFieldsSchema = z.strictObject({
   rackRoot: z.string().describe('Where movers see the in-rack checkpoint storage, one directory per rack'),
   nodes: z.array(NodeSchema).min(1).describe('The compute nodes that jobs run on'),
   checkpoints: CommitPathSchema.prefault({}).describe('How checkpoints are written while the job waits, and which of them are kept'),
+  logs: LogSettingsSchema.prefault({}).describe('How the logs of running jobs are followed and cut'),
   audit: AuditSettingsSchema.optional().describe('The audit log of operations on data; where absent, none is kept'),
   policies: PoliciesSchema.prefault({}).describe('What the site promises and allows'),
 });

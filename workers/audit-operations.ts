@@ -19,6 +19,7 @@ export const auditedActivities = {
   dropUncommitted: 'checkpoint-drop',
   wipeNode: 'wipe',
   archiveNodeLogs: 'archive-logs',
+  followLogs: 'archive-logs',
   closeLogs: 'archive-logs',
   moveUnit: 'copy',
   moveWhole: 'copy',
@@ -99,7 +100,7 @@ const InputSchema = z.object({
 });
 
 /** Workflows whose ids begin with an allocation's name. */
-const OF_ALLOCATION = /^(?:allocation|prestage|logs|demote|retention|checkpoint-retention|drain|restore|recall)\/([^/]+)\/([^/]+)\/([^/]+)/;
+const OF_ALLOCATION = /^(?:allocation|prestage|logs|follow-logs|demote|retention|checkpoint-retention|drain|restore|recall)\/([^/]+)\/([^/]+)\/([^/]+)/;
 
 /** Undefined for an activity that is no operation on data. */
 export function operationOf(activityType: string, input: unknown, workflowId: string | undefined): OperationFacts | undefined {

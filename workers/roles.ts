@@ -22,7 +22,7 @@ import { createStartingActivities } from '../activities/starting.ts';
 import { createSweepActivities } from '../activities/sweep.ts';
 import { createTransferActivities } from '../activities/transfer.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE, nodeQueue, rackQueue } from '../model/identifiers.ts';
+import { CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE, LOGS_QUEUE, nodeQueue, rackQueue } from '../model/identifiers.ts';
 import { bundleWorkflows } from './bundle.ts';
 
 /** control: workflows and calls to management APIs. data: movers, and the racks and nodes of the site file. */
@@ -72,7 +72,8 @@ function dataPlans(stores: Stores): WorkerPlan[] {
   const limits = createLimitWatch(stores);
   const checkpoints = createCheckpointActivities(stores);
   const { sweepStores, sweepRack, sweepNode } = createSweepActivities(stores);
-  const node = { ...createNodeActivities(stores), archiveNodeLogs: createLogActivities(stores).archiveNodeLogs, sweepNode };
+  const { archiveNodeLogs, followLogs } = createLogActivities(stores);
+  const node = { ...createNodeActivities(stores), archiveNodeLogs, sweepNode };
   const racks = [...new Set(stores.site.nodes.map((each) => each.rackId))];
   return [
     {
@@ -103,6 +104,12 @@ function dataPlans(stores: Stores): WorkerPlan[] {
       },
       maxHeartbeatThrottleInterval: '5 seconds',
       maxConcurrentActivityTaskExecutions: 5, // four lanes of repair beside the scrub: at most ten stripes of 18 MiB each
+    },
+    {
+      taskQueue: LOGS_QUEUE,
+      activities: { followLogs },
+      maxHeartbeatThrottleInterval: '5 seconds',
+      maxConcurrentActivityTaskExecutions: 50, // each as long as a job; all of them share one room of memory
     },
     ...racks.map((rackId) => ({ taskQueue: rackQueue(rackId), activities: { ...checkpoints, sweepRack }, maxConcurrentActivityTaskExecutions: 8 })),
     ...stores.site.nodes.map(({ id }) => ({ taskQueue: nodeQueue(id), activities: node, maxConcurrentActivityTaskExecutions: 2 })),

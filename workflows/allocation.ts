@@ -20,6 +20,7 @@ import { allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
 import type { AllocationStatus } from '../model/status.ts';
 import { accept, requireWorkflowId } from './accept.ts';
 import { type Desk, newDesk } from './allocation/desk.ts';
+import { beginFollowing } from './allocation/following.ts';
 import { setHandlers } from './allocation/messages.ts';
 import { holdUntilAssigned, stageUntilReady } from './allocation/staging.ts';
 import { isRefusal, prepare, snapshotLate, startFailure } from './allocation/starting.ts';
@@ -214,6 +215,8 @@ async function start(state: AllocationState, desk: Desk): Promise<boolean> {
       .slice(0, 200)}, data ${Math.floor(readinessState(state).readiness * 100)} % ready`,
   );
   asked.answer.resolve(state.mountPlan);
+  // Nothing in histories from before 0.3 asks for it: not even a turn of the event loop, which would change their order.
+  if (planOf(state).followLogs) await beginFollowing(state);
   return true;
 }
 

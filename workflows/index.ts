@@ -5,6 +5,7 @@ export { broker } from './broker.ts';
 export { check } from './check.ts';
 export { demote } from './demote.ts';
 export { drainCheckpoint } from './drain-checkpoint.ts';
+export { followLogs } from './follow-logs.ts';
 export { limits } from './limits.ts';
 export { move } from './move.ts';
 export { prestage } from './prestage.ts';

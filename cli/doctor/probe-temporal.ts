@@ -1,7 +1,7 @@
 /** Temporal as the site needs it: reachable, with its namespace, its search attributes, and workers that poll. */
 import { Connection } from '@temporalio/client';
 import { createProber, expect, type ProbeResult } from '../../drivers/probes/probe.ts';
-import { CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE } from '../../model/identifiers.ts';
+import { CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE, LOGS_QUEUE } from '../../model/identifiers.ts';
 import type { Site } from '../../model/site.ts';
 import { idleQueues, type QueuePollers } from './live-pollers.ts';
 
@@ -30,7 +30,7 @@ export async function probeTemporal({ temporal, nodes }: Site): Promise<readonly
       expect(missing.length === 0, `missing: ${missing.join(', ')}`);
       return Object.keys(searchAttributes).join(', ');
     });
-    const queues = [CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE, ...nodes.map(({ id }) => `node-${id}`)];
+    const queues = [CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE, LOGS_QUEUE, ...nodes.map(({ id }) => `node-${id}`)];
     await prober.needed('workers poll', async () => {
       const described: QueuePollers[] = [];
       for (const queue of queues) {

@@ -1,21 +1,18 @@
 /** Writes `metadata.json`, last: once it is there, what it names is there. May be repeated, also with a node that came late. */
 import { Readable } from 'node:stream';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
-import { absent, PenstockError } from '../../model/errors.ts';
 import type { AllocationKey } from '../../model/identifiers.ts';
-import { type LogMetadata, METADATA_NAME, type NodeLogs, NodeLogsSchema, nodeIndexName } from '../../model/log-metadata.ts';
+import { type LogMetadata, METADATA_NAME, type NodeLogs } from '../../model/log-metadata.ts';
+import { type LogPlace, withSignal } from './log-place.ts';
+import { readNodeLogs } from './node-index.ts';
 
-export interface CloseLogMetadataOptions {
-  readonly store: ObjectStore;
-  readonly bucket: string;
-  /** Of the allocation's logs; ends with `/`. */
-  readonly prefix: string;
+export interface CloseLogMetadataOptions extends LogPlace {
+  readonly store: LogPlace['store'] & Pick<ObjectStore, 'writeStream'>;
   readonly allocation: AllocationKey;
   /** All nodes of the allocation. */
   readonly nodes: readonly string[];
-  /** Nodes whose logs could not be shipped, and why; an index that lies there all the same is believed instead. */
+  /** Nodes whose logs could not be shipped, and why; what was shipped all the same is believed instead. */
   readonly missing?: readonly { readonly nodeId: string; readonly reason: string }[];
-  readonly signal?: AbortSignal;
 }
 
 export interface ClosedLogs {
@@ -24,9 +21,6 @@ export interface ClosedLogs {
   readonly rawBytes: number;
   readonly missingNodes: readonly string[];
 }
-
-/** An index has some 250 bytes a chunk: a terabyte of one node's logs. */
-const MAX_INDEX_BYTES = 64 * 2 ** 20;
 
 /** One node's index is in memory at a time. */
 export async function closeLogMetadata(options: CloseLogMetadataOptions): Promise<ClosedLogs> {
@@ -60,9 +54,10 @@ async function* metadataText(options: CloseLogMetadataOptions, totals: Totals): 
   yield '\n]}\n';
 }
 
+/** The index may lie behind: what is there counts. */
 async function nodeLogs(options: CloseLogMetadataOptions, nodeId: string): Promise<NodeLogs> {
-  const index = await readNodeIndex(options, nodeId);
-  if (index) return index;
+  const logs = await readNodeLogs(options, nodeId);
+  if (logs) return logs;
   const reason = options.missing?.find((node) => node.nodeId === nodeId)?.reason;
   return { nodeId, streams: [], missing: reason ?? 'Its logs were not archived.' };
 }
@@ -75,18 +70,3 @@ function count(totals: Totals, node: NodeLogs): void {
     totals.rawBytes += stream.rawBytes;
   }
 }
-
-async function readNodeIndex(options: CloseLogMetadataOptions, nodeId: string): Promise<NodeLogs | undefined> {
-  const { bucket, prefix, store } = options;
-  const key = `${prefix}${nodeIndexName(nodeId)}`;
-  const text = await store.readBytes(bucket, key, { limitBytes: MAX_INDEX_BYTES, ...withSignal(options) }).catch(absent);
-  if (!text) return undefined;
-  const parsed = NodeLogsSchema.safeParse(JSON.parse(text.toString('utf8')));
-  if (parsed.success && parsed.data.nodeId === nodeId) return parsed.data;
-  throw new PenstockError('CorruptSource', `s3://${bucket}/${key} is no index of ${nodeId}'s logs.`, {
-    store: store.name,
-    nextStep: 'Archive that node again.',
-  });
-}
-
-const withSignal = ({ signal }: CloseLogMetadataOptions) => (signal ? { signal } : {});

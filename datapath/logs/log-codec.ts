@@ -2,14 +2,13 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { PenstockError } from '../../model/errors.ts';
+import { MAX_CHUNK_BYTES } from '../../model/log-settings.ts';
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
 /** 310 MB/s on JSON logs; higher levels cost more than they save. */
 const LEVEL = 3;
-/** No chunk is written larger; a crafted one must not fill memory. */
-const MAX_RAW_BYTES = 64 * 2 ** 20;
 
 export function packLog(raw: Buffer): Promise<Buffer> {
   return compress(raw, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL, [constants.ZSTD_c_checksumFlag]: 1 } });
@@ -18,7 +17,8 @@ export function packLog(raw: Buffer): Promise<Buffer> {
 /** @throws CorruptSource where it is no chunk */
 export async function unpackLog(packed: Buffer, subject: string, store: string): Promise<Buffer> {
   try {
-    return await decompress(packed, { maxOutputLength: MAX_RAW_BYTES });
+    // A crafted one must not fill memory.
+    return await decompress(packed, { maxOutputLength: MAX_CHUNK_BYTES });
   } catch (error) {
     throw new PenstockError('CorruptSource', `${subject} cannot be unpacked.`, { store, cause: error });
   }

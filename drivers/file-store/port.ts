@@ -84,6 +84,8 @@ export interface PublishScope {
 
 export interface OpenFile {
   readonly facts: FileFacts;
+  /** The same whatever the file is called, another for each file there is at a time: a renamed file is known by it. Absent where a store has none. */
+  readonly fileId?: string;
   /** Fills the buffer. SourceChanged where the file ends before, IoError where the device fails. */
   read(into: Buffer, position: number): Promise<void>;
   /** SourceChanged where the file is no longer the one that was opened: ask behind the last read, before believing what was read. */

@@ -28,7 +28,7 @@ export async function openFileAt(root: string, store: string, directories: Direc
       return openRegular(store, directories, path, resolved.steps);
     });
     const facts = factsOf(path, stats);
-    if (options.ifMatch === undefined || options.ifMatch === facts.etag) return new PosixOpenFile(store, fd, facts);
+    if (options.ifMatch === undefined || options.ifMatch === facts.etag) return new PosixOpenFile(store, fd, facts, String(stats.ino));
     dropFd(fd);
     throw changed(store, path, options.ifMatch, facts.etag);
   } catch (error) {
@@ -58,13 +58,15 @@ async function openRegular(
 
 export class PosixOpenFile implements OpenFile {
   readonly facts: FileFacts;
+  readonly fileId: string;
   /** For copies inside the kernel. */
   readonly descriptor: Descriptor;
   readonly #store: string;
 
-  constructor(store: string, fd: number, facts: FileFacts) {
+  constructor(store: string, fd: number, facts: FileFacts, fileId: string) {
     this.#store = store;
     this.facts = facts;
+    this.fileId = fileId;
     this.descriptor = new Descriptor(fd);
   }
 

@@ -22,6 +22,7 @@ describe('penstock, of what is over', { concurrency: false }, () => {
   const penstock = async (...args: string[]) => {
     const written = { stdout: '', stderr: '' };
     const code = await runCli(['--site', site.running.siteFile, ...args], {
+      writeBytes: () => Promise.resolve(),
       stdout: (text) => {
         written.stdout += text;
       },

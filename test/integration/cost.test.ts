@@ -7,7 +7,7 @@ import { allocationInput, datasetFiles, keyOf, NODE, runJob, seedDataset, untilP
 import { startTestSite, type TestSite } from '../support/site.ts';
 
 const MAX_ACTIVITIES = 40;
-const MAX_EVENTS = 400;
+const MAX_EVENTS = 420;
 const PAYLOAD_LIMIT_BYTES = 64 * 1024;
 
 describe('the cost of a lifecycle', { concurrency: false }, () => {
@@ -48,6 +48,7 @@ describe('the cost of a lifecycle', { concurrency: false }, () => {
     const ids = [
       `allocation/${suffix}`,
       `prestage/${suffix}/1`,
+      `follow-logs/${suffix}`,
       `logs/${suffix}`,
       `demote/${suffix}/hot-to-warm`,
       `demote/${suffix}/warm-to-cold`,

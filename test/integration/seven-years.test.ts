@@ -3,15 +3,18 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ApplicationFailure, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { FollowLogsRequest } from '../../activities/logs.ts';
 import type { RetentionLook } from '../../model/checkpoint-retention.ts';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../../model/identifiers.ts';
 import type { AllocationPlan } from '../../model/plan.ts';
 import type { RetentionStatus } from '../../model/retention.ts';
 import { PoliciesSchema } from '../../model/site.ts';
 import type { AllocationStatus } from '../../model/status.ts';
+import type { FollowRequest } from '../../workflows/follow-logs.ts';
 import type { RetainRequest } from '../../workflows/retain.ts';
 import type { CheckpointRetentionStatus, RetainCheckpointsRequest } from '../../workflows/retain-checkpoints.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
+import { eventually } from '../support/wait.ts';
 
 const DAY_MS = 86_400_000;
 const SEVEN_YEARS_DAYS = 2557;
@@ -49,6 +52,31 @@ describe('years in seconds', { concurrency: false }, () => {
     assert.equal(status.attestations, Math.floor((SEVEN_YEARS_DAYS - 1) / 90));
     assert.equal(attested.length, status.attestations);
     for (const [index, at] of attested.entries()) assert.ok(Math.abs(at - (startedAt + (index + 1) * 90 * DAY_MS)) < DAY_MS, `attestation ${index}`);
+  });
+
+  test('the logs of a thousand nodes are followed by four activities at a time, turn after turn, in histories that stay small', async () => {
+    const followed: string[][] = [];
+    const followLogs = async ({ nodes }: FollowLogsRequest) => {
+      followed.push([...nodes]); // its turn is over at once
+      return { nodes: nodes.length, chunks: 0, rawBytes: 0, failing: [] };
+    };
+    const nodes = Array.from({ length: 1000 }, (_, index) => `n${index}`);
+    const until = new Date((await environment.currentTimeMs()) + 365 * DAY_MS).toISOString();
+    const first = await withWorkers(environment, { control: {}, logs: { followLogs } }, async () => {
+      const handle = await environment.client.workflow.start<(request: FollowRequest) => Promise<void>>('followLogs', {
+        workflowId: 'follow-logs/acme/vision/many',
+        taskQueue: CONTROL_QUEUE,
+        args: [{ tenant: 'acme', project: 'vision', allocationId: 'many', nodes, until, heartbeatSeconds: 30 }],
+      });
+      await eventually('the second run', () => followed.length > 4 * 8 || undefined);
+      await environment.client.workflow.getHandle(handle.workflowId).cancel();
+      await handle.result();
+      return environment.client.workflow.getHandle(handle.workflowId, handle.firstExecutionRunId).fetchHistory();
+    });
+    assert.ok(first.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes, 'it continued as new');
+    assert.ok((first.events?.length ?? 0) <= 120, `${first.events?.length} events for six turns`);
+    assert.deepEqual([...new Set(followed.map((group) => group.length))], [250]);
+    assert.equal(new Set(followed.flat()).size, 1000);
   });
 
   test('an extension moves the end, one that fails does not stop the next, and an earlier date is refused', async () => {

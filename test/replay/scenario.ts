@@ -40,6 +40,7 @@ export const sites = {
   units: { hot: {}, policies: { largeFile: '100kB', eventsPerRun: 100 } },
   byNight: { hot: {}, policies: { scrubHours: hoursSoon() } },
   archiving: { hot: {}, policies: { eventsPerRun: 60 }, cold: { archive: { storageClass: 'GLACIER', firstLookSeconds: 0.3 } } },
+  following: { hot: {}, policies: {}, logs: { chunkSeconds: 1 } },
   tiny: { hot: { capacity: '1MB' }, policies: {} },
   copying: { hot: {}, policies: {}, replicas: { bern: secondSet('bern', { checkpoints: true }) } },
   brokered: { hot: {}, policies: { eventsPerRun: 300 }, fabrics: { storage: { capacity: '1GB/s', leaseSeconds: 2 } } },

@@ -32,6 +32,8 @@ export interface TestSiteOptions {
   readonly fabrics?: Settings;
   /** How checkpoints are written and kept. */
   readonly checkpoints?: Settings;
+  /** How logs are followed and cut. */
+  readonly logs?: Settings;
   /** The audit log; temporal-dev.yaml's where absent. */
   readonly audit?: Settings;
   readonly services?: readonly SiteService[];
@@ -49,6 +51,7 @@ export async function startTestSite(options: TestSiteOptions = {}): Promise<Test
   config.erasureSet.replicas = options.replicas ?? {};
   if (options.fabrics) config.fabrics = options.fabrics;
   if (options.checkpoints) config.checkpoints = options.checkpoints;
+  if (options.logs) config.logs = options.logs;
   if (options.audit) config.audit = options.audit;
   await writeFile(configFile, stringify(config));
   const running = await startSite({

@@ -29,6 +29,8 @@ export interface AllocationState {
   supersededCount?: number;
   /** ISO instant of the latest commit that was drained, else of the job's start: the work since then is lost with its rack. */
   safeUntil?: string;
+  /** A workflow ships its logs while it runs. */
+  followsLogs?: boolean;
   finish?: Finish;
   cancel?: Cancel;
   retainUntil?: string | undefined;

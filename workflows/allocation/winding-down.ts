@@ -27,6 +27,7 @@ import { retain } from '../retain.ts';
 import { retainCheckpoints } from '../retain-checkpoints.ts';
 import { undrained } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
+import { endFollowing } from './following.ts';
 import { type AllocationState, keyOf, later, now, ownerOf, planOf, record, show, tagsOf } from './state.ts';
 
 /** What the allocation's own prefix holds besides its output, and stays when the output moves. An output below it may use any name but ours. */
@@ -45,6 +46,7 @@ export async function releaseNodes(state: AllocationState, desk: Desk, options: 
   const unclean = new Set(state.nodes.map((node) => node.nodeId));
   try {
     await withinDeadline('draining', deadlines.drainingMinutes * 60_000, async () => {
+      if (state.followsLogs) await endFollowing(state);
       await settleCheckpoints(desk, (deadlines.drainingMinutes * 60_000) / 3);
       if (options.shipLogs) await shipLogs(state);
       await Promise.all([

@@ -6,6 +6,7 @@ import { superseding } from './checkpoints.ts';
 import { copies } from './copies.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
 import { repairCalledOff, repairContinued, repairPutOff, repairStopped, repairWoken, scrubAndRepair, scrubContinued, scrubInItsHours } from './erasure.ts';
+import { followedLogs } from './logs.ts';
 import { continuedAsNew, earlyStart, fullTier, lapsedPin, refusedFloor, workersKilled } from './rough.ts';
 import { adHoc, inUnits, verifiedInParts } from './transfers.ts';
 import { retention, wholeLife } from './whole-life.ts';
@@ -34,6 +35,7 @@ export const scenarios: readonly Scenario[] = [
   brokered,
   storeOut,
   superseding,
+  followedLogs,
   scrubAndRepair,
   scrubContinued,
   scrubInItsHours,

@@ -30,6 +30,7 @@ test('the commands of the house are there', () => {
       'allocation extend-retention',
       'allocation list',
       'allocation wait',
+      'logs',
       'checkpoint write',
       'checkpoint restore',
       'checkpoint list',

@@ -32,6 +32,9 @@ export async function penstock(parameters: readonly string[], world: World = {})
     stdout: (text) => {
       stdout += text;
     },
+    writeBytes: async (bytes) => {
+      stdout += Buffer.from(bytes).toString('latin1');
+    },
     stderr: (text) => {
       stderr += text;
     },

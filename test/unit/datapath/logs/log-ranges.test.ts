@@ -1,51 +1,8 @@
 import assert from 'node:assert/strict';
-import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { timeOfLine, timeSpanOf } from '../../../../datapath/logs/log-time.ts';
-import { type RawChunk, splitLog } from '../../../../datapath/logs/split-log.ts';
-import { chunksInBytes, chunksInTime, type LogChunk } from '../../../../model/log-metadata.ts';
-
-async function split(pieces: readonly Uint8Array[], chunkBytes: number): Promise<RawChunk[]> {
-  const chunks: RawChunk[] = [];
-  for await (const chunk of splitLog(Readable.from(pieces.map((piece) => Buffer.from(piece))), chunkBytes)) chunks.push(chunk);
-  return chunks;
-}
-
-/** Any bytes, with line ends often enough. */
-const logBytes = fc.array(fc.oneof(fc.constant(0x0a), fc.integer({ min: 0, max: 255 })), { maxLength: 200 }).map((bytes) => Uint8Array.from(bytes));
-
-describe('a log', () => {
-  it('is its chunks, in order, none larger than asked, wherever the stream was cut', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(logBytes), fc.integer({ min: 1, max: 64 }), async (pieces, chunkBytes) => {
-        const whole = Buffer.concat(pieces);
-        const chunks = await split(pieces, chunkBytes);
-        assert.ok(Buffer.concat(chunks.map((chunk) => chunk.bytes)).equals(whole));
-        let offset = 0;
-        for (const chunk of chunks) {
-          assert.equal(chunk.offset, offset);
-          assert.ok(chunk.bytes.length > 0 && chunk.bytes.length <= chunkBytes);
-          assert.equal(chunk.continuesLine, offset > 0 && whole[offset - 1] !== 0x0a);
-          offset += chunk.bytes.length;
-        }
-        assert.deepEqual(await split([whole], chunkBytes), chunks);
-      }),
-    );
-  });
-
-  it('is cut inside a line only where the line is longer than a chunk', async () => {
-    const chunks = await split([Buffer.from('aa\nbbbbbbbbbbbb\nc')], 8);
-    assert.deepEqual(
-      chunks.map((chunk) => chunk.bytes.toString()),
-      ['aa\n', 'bbbbbbbb', 'bbbb\nc'],
-    );
-  });
-
-  it('that is empty has no chunk', async () => {
-    assert.deepEqual(await split([], 8), []);
-  });
-});
+import { chunksInBytes, chunksInTime, chunksSeen, type LogChunk } from '../../../../model/log-metadata.ts';
 
 describe('the time of a line', () => {
   it('is read where the line begins with one', () => {
@@ -102,4 +59,17 @@ describe('the chunks of a range', () => {
     assert.deepEqual(offsets('2026-01-04T01:00:00Z', '2027-01-01T00:00:00Z'), [40]);
     assert.deepEqual(offsets('2026-01-01T13:00:00Z', '2026-01-01T14:00:00Z'), []);
   });
+
+  it('are, of a log without times, those that were read from the node then', () => {
+    const seen = [
+      chunk(0),
+      ...['08:00', '08:01', '08:02'].map((time, index) => chunk(10 + index * 10, undefined, { seenFrom: at(time), seenUntil: at(time) })),
+    ];
+    assert.deepEqual(
+      chunksSeen(seen, { from: at('08:01'), to: at('09:00') }).map(({ rawOffset }) => rawOffset),
+      [20, 30],
+    );
+  });
 });
+
+const at = (time: string): string => `2026-11-22T${time}:00.000Z`;
