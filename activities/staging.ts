@@ -14,6 +14,7 @@ import { effect, type Run } from './effect.ts';
 import { evictStaged } from './eviction.ts';
 import { listIntoManifest } from './manifests.ts';
 import { endpointAt, hotPath } from './places.ts';
+import { beforeMount } from './recall-colder.ts';
 import { tellAllocation } from './reports.ts';
 import { withinStageWindow } from './windows.ts';
 
@@ -47,6 +48,7 @@ export function createStagingActivities(stores: Stores) {
         const mounts: SurveyedMount[] = [];
         const recalls: Survey['recalls'][number][] = [];
         for (const [mountIndex, mount] of request.mounts.entries()) {
+          if (mount.scheme === 's3') await beforeMount(stores, mount, request.allocation, run);
           if (mount.tierHint !== 'hot') await locateSource(stores, mount, mountIndex);
           else if (mount.scheme === 's3') mounts.push(await surveyMount(stores, request, mount, mountIndex, run));
           else {

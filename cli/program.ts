@@ -11,6 +11,7 @@ import { addDoctorCommand } from './commands/doctor.ts';
 import { addErasureCommands } from './commands/erasure/index.ts';
 import { addLimitCommands } from './commands/limit.ts';
 import { addLogsCommand } from './commands/logs.ts';
+import { addPolicyCommands } from './commands/policy/index.ts';
 import { addRecallCommands } from './commands/recall/index.ts';
 import { addSiteCommands } from './commands/site.ts';
 import { addTransferCommands } from './commands/transfer/index.ts';
@@ -52,6 +53,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
   addBrokerCommands(program, run);
   addErasureCommands(program, run);
   addAuditCommands(program, run);
+  addPolicyCommands(program, run);
   addSiteCommands(program, run);
   addDoctorCommand(program, run);
   return program;

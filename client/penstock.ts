@@ -24,6 +24,7 @@ import type { AllocationStatus } from '../model/status.ts';
 import { type Brokers, brokerCalls } from './brokers.ts';
 import { accepted, ask, resultOf, sendUpdate } from './calls.ts';
 import { type Checks, checkCalls } from './checks.ts';
+import { type DemotionCalls, demotionCalls } from './demotion.ts';
 import { type ErasureCalls, erasureCalls } from './erasure.ts';
 import { type Limits, limitCalls } from './limits.ts';
 import { type AllocationRow, type ListFilter, listAllocations } from './list.ts';
@@ -74,6 +75,8 @@ export interface Penstock {
   readonly brokers: Brokers;
   /** Scrub and repair of the erasure set. */
   readonly erasure: ErasureCalls;
+  /** Rules by which data goes to colder tiers. */
+  readonly demotion: DemotionCalls;
   close(): Promise<void>;
 }
 
@@ -104,6 +107,7 @@ export async function connectPenstock(options: { address: string; namespace?: st
     recalls: recallCalls(client),
     brokers: brokerCalls(client),
     erasure: erasureCalls(client),
+    demotion: demotionCalls(client),
     close: () => connection.close(),
   };
 }

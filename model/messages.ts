@@ -11,6 +11,7 @@ export const workflowTypes = {
   scrub: 'scrub',
   repair: 'repair',
   broker: 'broker',
+  demotionPolicy: 'demotionPolicy',
 } as const;
 
 export const updateNames = {

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { ArchiveSchema } from './archive.ts';
 import { AuditSettingsSchema } from './audit-settings.ts';
 import { CommitPathSchema, RingSchema, refineCommitPath } from './commit-path.ts';
+import { DemotionSchema } from './demotion-rules.ts';
 import { ErasureSetSchema, refineErasureSet } from './erasure-set.ts';
 import { refineFabrics, SiteFabricSchema } from './fabric.ts';
 import { HoursOfDaySchema } from './hours.ts';
@@ -180,6 +181,7 @@ const SiteFieldsSchema = z.strictObject({
   checkpoints: CommitPathSchema.prefault({}).describe('How checkpoints are written while the job waits, and which of them are kept'),
   logs: LogSettingsSchema.prefault({}).describe('How the logs of running jobs are followed and cut'),
   audit: AuditSettingsSchema.optional().describe('The audit log of operations on data; where absent, none is kept'),
+  demotion: DemotionSchema.prefault({}).describe('What goes to a colder tier by itself, and when'),
   policies: PoliciesSchema.prefault({}).describe('What the site promises and allows'),
 });
 

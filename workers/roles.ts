@@ -7,6 +7,7 @@ import { createBrokerActivities } from '../activities/broker.ts';
 import { createCheckActivities } from '../activities/check.ts';
 import { createCheckpointActivities } from '../activities/checkpoint.ts';
 import { createCheckpointRetentionActivities } from '../activities/checkpoint-retention.ts';
+import { createDemotionActivities } from '../activities/demotion.ts';
 import { createLimitActivities, createLimitWatch } from '../activities/limits.ts';
 import { createLogActivities } from '../activities/logs.ts';
 import { createNodeActivities } from '../activities/node.ts';
@@ -42,6 +43,7 @@ const MOST_STICKY_MS = 10_000;
 async function controlPlan(stores: Stores): Promise<WorkerPlan> {
   const { openScrub, setErasureLimit } = createScrubActivities(stores);
   const { planRepairs, requeueRepairs, callOffRack } = createRepairActivities(stores);
+  const { openDemotion, recordDemotion } = createDemotionActivities(stores);
   return {
     taskQueue: CONTROL_QUEUE,
     workflowBundle: await bundleWorkflows(),
@@ -59,6 +61,8 @@ async function controlPlan(stores: Stores): Promise<WorkerPlan> {
       planRepairs,
       requeueRepairs,
       callOffRack,
+      openDemotion,
+      recordDemotion,
     },
     maxConcurrentActivityTaskExecutions: 100, // management calls and waits: they hold no memory to speak of
     maxCachedWorkflows: 500,
@@ -72,6 +76,7 @@ function dataPlans(stores: Stores): WorkerPlan[] {
   const limits = createLimitWatch(stores);
   const checkpoints = createCheckpointActivities(stores);
   const { sweepStores, sweepRack, sweepNode } = createSweepActivities(stores);
+  const { listDemotion, removeDemoted } = createDemotionActivities(stores);
   const { archiveNodeLogs, followLogs } = createLogActivities(stores);
   const node = { ...createNodeActivities(stores), archiveNodeLogs, sweepNode };
   const racks = [...new Set(stores.site.nodes.map((each) => each.rackId))];
@@ -91,6 +96,8 @@ function dataPlans(stores: Stores): WorkerPlan[] {
         ...createReplicationActivities(stores),
         survey: staging.survey,
         sweepStores,
+        listDemotion,
+        removeDemoted,
       },
       // A cancellation comes with the answer to a heartbeat; the default would let it wait for 80 % of the heartbeat timeout.
       maxHeartbeatThrottleInterval: '5 seconds',

@@ -1,6 +1,7 @@
 /** What happens by the clock. Each control worker sees to it at its start, so that no site is without. */
 import { Client, ScheduleAlreadyRunning, type ScheduleOptions, ScheduleOverlapPolicy } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
+import { DEMOTION_SCHEDULE_ID } from '../model/demotion-run.ts';
 import { CONTROL_QUEUE } from '../model/identifiers.ts';
 import { workflowTypes } from '../model/messages.ts';
 
@@ -21,6 +22,13 @@ const schedules: readonly Due[] = [
     workflowType: workflowTypes.scrub,
     summary: 'start the scrub of the erasure set, or go on with it',
     purpose: 'Penstock: reads every cell of the erasure set, at the policy scrubRate',
+  },
+  {
+    scheduleId: DEMOTION_SCHEDULE_ID,
+    spec: { calendars: [{ hour: 1, minute: 0, comment: 'once a day' }], jitter: '1 hour' },
+    workflowType: workflowTypes.demotionPolicy,
+    summary: 'move down what the demotion rules say',
+    purpose: "Penstock: moves data to colder tiers by the site file's demotion rules",
   },
 ];
 

@@ -4,6 +4,7 @@ export { archiveLogs } from './archive-logs.ts';
 export { broker } from './broker.ts';
 export { check } from './check.ts';
 export { demote } from './demote.ts';
+export { demotionPolicy } from './demotion-policy.ts';
 export { drainCheckpoint } from './drain-checkpoint.ts';
 export { followLogs } from './follow-logs.ts';
 export { limits } from './limits.ts';

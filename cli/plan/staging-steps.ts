@@ -1,4 +1,5 @@
 /** Staging: survey, room and pin, then the bytes that are missing. */
+import { mountRecordKey } from '../../activities/last-mounted.ts';
 import { hotPath } from '../../activities/places.ts';
 import type { ResolvedMount } from '../../model/data-declaration.ts';
 import { allocationWorkflowId } from '../../model/identifiers.ts';
@@ -44,15 +45,20 @@ export function stagingSteps({ request, plan, site, survey }: PlanInput): PlanSt
 
 function surveySteps({ mount, facts }: Surveyed, key: { tenant: string; project: string; allocationId: string }): PlanStep[] {
   if (mount.scheme === 'nfs') return [call('hot.locate', pathOf({ mount }))];
+  const place = { bucket: mount.bucket, prefix: mount.prefix === '' ? '' : `${mount.prefix}/` };
+  const remembered = [
+    call('warm.ensureBucket', SYSTEM_BUCKET),
+    call('warm.writeBytes', `s3://${SYSTEM_BUCKET}/${mountRecordKey(place)}`, 'that it was used now: the demotion rules go by it'),
+  ];
   const size = facts?.store ? { files: facts.files, bytes: facts.bytes } : {};
   const lists: PlanStep[] =
     facts?.store === 'warm'
       ? [{ ...call('warm.list', mount.source), ...size }]
       : [call('warm.list', mount.source), { ...call('cold.list', mount.source, facts ? undefined : 'where the warm tier has nothing'), ...size }];
-  if (mount.tierHint === 'warm') return lists;
+  if (mount.tierHint === 'warm') return [...remembered, ...lists];
   return [
+    ...remembered,
     ...lists,
-    call('warm.ensureBucket', SYSTEM_BUCKET),
     call(
       'warm.writeBytes',
       `s3://${SYSTEM_BUCKET}/manifests/${key.tenant}/${key.project}/${key.allocationId}/`,

@@ -20,6 +20,11 @@ export interface FileStore {
   listDirectories(path: string): Promise<readonly string[]>;
   /** Undefined where there is no regular file, nor, with `symlinks: 'keep'`, a link. With `follow`, a link inside the root is followed. */
   stat(path: string, options?: LinkOptions): Promise<FileFacts | undefined>;
+  /**
+   * ISO instant at which the file system says it was last read; undefined where there is no regular file. As exact as the mount: with relatime to a day, with noatime
+   * never later than its creation.
+   */
+  readAt(path: string): Promise<string | undefined>;
   /** NotFound where absent; Denied through a link. Both ends of the range are inclusive. SourceChanged where `ifMatch` is not, or no longer at the end, the file's etag. */
   read(path: string, options?: FileReadOptions): Promise<Readable>;
   /**

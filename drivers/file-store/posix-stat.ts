@@ -64,6 +64,18 @@ export async function statAt(scope: LinkScope, path: string, symlinks: SymlinkPo
   }
 }
 
+/** When it was last read, by its file system; undefined where there is no regular file. */
+export async function readTimeAt({ store, directories: walk }: LinkScope, path: string): Promise<string | undefined> {
+  try {
+    const { directory, name } = splitParent(path, store);
+    const stats = await walk(directory, {}, (parent) => statLink(parent.child(name)));
+    return stats.isFile() ? instantOf(stats.atimeNs) : undefined;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw posixError(error, store, path);
+  }
+}
+
 /** Undefined where it leads to a file. */
 async function whyNotFollowed(scope: LinkScope, found: Followed, from: readonly string[]): Promise<string | undefined> {
   if (found.kind === 'refused') return found.refused;

@@ -11,7 +11,7 @@ import { openFileAt } from './posix-open.ts';
 import { readFileAt } from './posix-read.ts';
 import { collectIn, removeAt, sweepBelow } from './posix-remove.ts';
 import { createPosixScope, internalsOf, walkFrom } from './posix-scope.ts';
-import { statAt, statDirectoryAt } from './posix-stat.ts';
+import { readTimeAt, statAt, statDirectoryAt } from './posix-stat.ts';
 import { syncBelow } from './posix-sync.ts';
 import { writeWholeAt } from './posix-whole.ts';
 import { writeFileAt } from './posix-write.ts';
@@ -42,6 +42,7 @@ export function createPosixFileStore({ name: store, root }: { readonly name: str
     list: (path, options = {}) => list(path, options),
     listDirectories: (path) => listDirectoriesAt(root, store, path),
     stat: (path, { symlinks = 'skip', within = '' } = {}) => statAt(linkScope(within), path, symlinks),
+    readAt: (path) => readTimeAt(linkScope(''), path),
     read: (path, options = {}) => readFileAt(root, store, walk, path, options),
     openFile: (path, { scope, ...options } = {}) => openFileAt(root, store, internalsOf(scope, root)?.directories ?? walk, path, options),
     async readBytes(path, { limitBytes = DEFAULT_LIMIT_BYTES } = {}) {

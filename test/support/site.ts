@@ -34,6 +34,8 @@ export interface TestSiteOptions {
   readonly checkpoints?: Settings;
   /** How logs are followed and cut. */
   readonly logs?: Settings;
+  /** What goes to colder tiers by itself; the schema's default where absent. */
+  readonly demotion?: Settings;
   /** The audit log; temporal-dev.yaml's where absent. */
   readonly audit?: Settings;
   readonly services?: readonly SiteService[];
@@ -52,6 +54,7 @@ export async function startTestSite(options: TestSiteOptions = {}): Promise<Test
   if (options.fabrics) config.fabrics = options.fabrics;
   if (options.checkpoints) config.checkpoints = options.checkpoints;
   if (options.logs) config.logs = options.logs;
+  if (options.demotion) config.demotion = options.demotion;
   if (options.audit) config.audit = options.audit;
   await writeFile(configFile, stringify(config));
   const running = await startSite({

@@ -4,6 +4,7 @@ import { archiving } from './archiving.ts';
 import { brokered, storeOut } from './broker.ts';
 import { superseding } from './checkpoints.ts';
 import { copies } from './copies.ts';
+import { demotion, demotionContinued } from './demotion.ts';
 import { cancelledByAbandon, cancelledByDrain, cancelledEarly, cancelledNatively, overdue, refused, stuckDrain } from './endings.ts';
 import { repairCalledOff, repairContinued, repairPutOff, repairStopped, repairWoken, scrubAndRepair, scrubContinued, scrubInItsHours } from './erasure.ts';
 import { followedLogs } from './logs.ts';
@@ -44,4 +45,6 @@ export const scenarios: readonly Scenario[] = [
   repairContinued,
   repairWoken,
   repairCalledOff,
+  demotion,
+  demotionContinued,
 ];

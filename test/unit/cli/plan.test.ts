@@ -30,17 +30,18 @@ queued
   call  admit  allocation/acme/vision/train-001  2 mounts, held to the site's rules
 
 staging
-  KIND  WHAT                   OF                                                      HOW
-  call  warm.list              s3://training-data/imagenet
-  call  cold.list              s3://training-data/imagenet                             where the warm tier has nothing
+  KIND  WHAT                   OF                                                                      HOW
   call  warm.ensureBucket      penstock-system
-  call  warm.writeBytes        s3://penstock-system/manifests/acme/vision/train-001/   the manifest: every file with size and etag, in pages
+  call  warm.writeBytes        s3://penstock-system/mounted/training-data/imagenet/.last-mounted.json  that it was used now: the demotion rules go by it
+  call  warm.list              s3://training-data/imagenet
+  call  cold.list              s3://training-data/imagenet                                             where the warm tier has nothing
+  call  warm.writeBytes        s3://penstock-system/manifests/acme/vision/train-001/                   the manifest: every file with size and etag, in pages
   call  hot.locate             /training-data/imagenet
   call  hot.locate             /home/ada
-  call  hot.capacity           hot                                                     refused where the data is larger than the whole tier
-  call  hot.reserve            /training-data/imagenet                                 pinned until a day from then and 1 h 0 min more
-  call  hot.renewReservations  allocation/acme/vision/train-001                        pinned until a day from then and 1 h 0 min more
-  move  warm or cold -> hot    s3://training-data/imagenet -> /training-data/imagenet  at most 300 MB/s for all staging together; what is hot already is skipped
+  call  hot.capacity           hot                                                                     refused where the data is larger than the whole tier
+  call  hot.reserve            /training-data/imagenet                                                 pinned until a day from then and 1 h 0 min more
+  call  hot.renewReservations  allocation/acme/vision/train-001                                        pinned until a day from then and 1 h 0 min more
+  move  warm or cold -> hot    s3://training-data/imagenet -> /training-data/imagenet                  at most 300 MB/s for all staging together; what is hot already is skipped
 
 ready
   KIND  WHAT    OF             HOW

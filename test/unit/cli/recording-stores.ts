@@ -142,6 +142,7 @@ function recordingFiles(name: string, note: Note): FileStore {
     root: `/${name}`,
     list: async () => ({ entries: [], next: undefined }),
     stat: async () => undefined,
+    readAt: async () => undefined,
     listDirectories: async () => [],
     hasDirectory: async () => false,
     statDirectory: async () => undefined,

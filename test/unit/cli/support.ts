@@ -85,6 +85,7 @@ function fakePenstock(known: Partial<Penstock>): Penstock {
     checks: { start: unprepared, status: unprepared, cancel: unprepared, wait: unprepared },
     limits: { set: unprepared, show: unprepared },
     erasure: { scrub: unpreparedErasure, repair: unpreparedErasure },
+    demotion: { schedule: unprepared, run: unprepared, allocationsUnderWay: unprepared },
     brokers: { reserve: unprepared, renew: unprepared, release: unprepared, pause: unprepared, resume: unprepared, show: unprepared },
     replications: unpreparedReplications,
     recalls: { start: unprepared, status: unprepared, cancel: unprepared, wait: unprepared },
