@@ -8,18 +8,22 @@ import { formatIssues, type InputIssue } from '../model/issues.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { OUTPUT_RECORD } from '../model/output-record.ts';
 import type { AllocationPlan } from '../model/plan.ts';
+import { archiveLock } from '../model/retention.ts';
 import type { Site } from '../model/site.ts';
 import { recordTerms } from './checkpoint-terms.ts';
 import { effect } from './effect.ts';
+import { createLockProof } from './lock-proof.ts';
 
 export type AdmissionActivities = ReturnType<typeof createAdmissionActivities>;
 
 export function createAdmissionActivities(stores: Stores) {
+  const lockProof = createLockProof(stores);
   return {
     admit: (request: AllocationRequest): Promise<AllocationPlan> =>
       effect(async () => {
         const plan = planAllocation(request, stores.site, new Date());
         await refuseSecondOutput(stores, request.tenant, plan.data.outputPrefix);
+        await lockProof.demand(archiveLock(plan.policies, request.retention ?? {}, Date.now()).mode);
         await recordTerms(stores, request, request.checkpoints);
         return plan;
       }),
@@ -46,6 +50,7 @@ export function planAllocation(request: AllocationRequest, site: Site, now: Date
       snapshotHours: policies.snapshotHours,
       archiveRetentionDays: policies.archiveRetentionDays,
       attestDays: policies.attestDays,
+      retention: policies.retention,
       deadlines: policies.deadlines,
       heartbeatSeconds: policies.heartbeatSeconds,
       eventsPerRun: policies.eventsPerRun,

@@ -1,52 +1,79 @@
-/** Locks of archived objects: read back from the store, and extended. Never shortened: the store itself refuses that. */
+/** Locks of archived objects: read back from the store, extended, held. Never shortened: the store itself refuses that. */
 
 import { inLanes } from '../datapath/transfer/lanes.ts';
 import { readManifestPage } from '../datapath/transfer/manifest-store.ts';
+import type { VersionName } from '../drivers/object-store/lock-evidence.ts';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import type { Location } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
 import { OUTPUT_RECORD } from '../model/output-record.ts';
+import { coversLock } from '../model/retention.ts';
+import type { LockMode } from '../model/retention-policy.ts';
 import { effect, type Run } from './effect.ts';
+import { objectsOf } from './places.ts';
 
-const OBJECTS_AT_ONCE = 16;
+export const OBJECTS_AT_ONCE = 16;
 
 export interface LockRequest {
   readonly manifest: ManifestRef;
   readonly target: Location;
   readonly retainUntil: string;
+  /** COMPLIANCE where absent. */
+  readonly mode?: LockMode;
 }
+/** Who ordered it and why, for the audit log. */
+export interface Ordered {
+  readonly user: string;
+  readonly reason: string;
+}
+export type LookRun = Pick<Run, 'signal' | 'report'>;
 
 export type RetentionActivities = ReturnType<typeof createRetentionActivities>;
 
 export function createRetentionActivities(stores: Stores) {
   return {
-    /** PolicyRefused names the first object that is gone or less locked than promised: an alarm, not something to repeat. */
+    /** For workflows begun before 0.3. PolicyRefused names the first object that is gone or less locked than promised. */
     attestLocks: (request: LockRequest): Promise<void> => effect((run) => attestLocks(stores, request, run, [OUTPUT_RECORD])),
 
-    extendLocks: (request: LockRequest): Promise<void> =>
+    extendLocks: (request: LockRequest): Promise<void> => effect((run) => extendLocks(stores, request, run)),
+
+    /** The store's own legal hold on every object, and a lock until then: a store may let go of what it holds when the retention expires. */
+    placeHold: (request: LockRequest & Ordered): Promise<void> => effect((run) => placeHold(stores, request, run)),
+
+    /** The store's own hold goes with the last matter; the order is on record in any case. */
+    releaseHold: (request: LockRequest & Ordered & { readonly isLast: boolean }): Promise<void> =>
       effect(async (run) => {
-        const store = storeOf(stores, request.target);
-        await eachPath(stores, request, run, [OUTPUT_RECORD], async (path) => {
-          const key = `${request.target.prefix}${path}`;
-          const held = await store.retention(request.target.bucket, key);
-          if (held && Date.parse(held.retainUntil) >= Date.parse(request.retainUntil)) return;
-          await store.retain(request.target.bucket, key, { mode: 'COMPLIANCE', retainUntil: request.retainUntil });
-        });
-        await attestLocks(stores, request, run, [OUTPUT_RECORD]);
+        if (request.isLast) await releaseHold(stores, request, run);
       }),
   };
 }
 
+export const extendLocks = (stores: Stores, request: LockRequest, run: LookRun): Promise<void> =>
+  eachLocked(stores, request, run, (store, object) => holdUntil(store, object, request));
+
+export const placeHold = (stores: Stores, request: LockRequest, run: LookRun): Promise<void> =>
+  eachLocked(stores, request, run, async (store, object) => {
+    await store.evidence?.setLegalHold(object, true, run.signal);
+    await holdUntil(store, object, request);
+  });
+
+export const releaseHold = (stores: Stores, request: LockRequest, run: LookRun): Promise<void> =>
+  eachLocked(stores, request, run, async (store, object) => await store.evidence?.setLegalHold(object, false, run.signal));
+
+async function holdUntil(store: ObjectStore, { bucket, key, versionId }: VersionName, { retainUntil, mode = 'COMPLIANCE' }: LockRequest): Promise<void> {
+  const wanted = { mode, retainUntil };
+  if (!coversLock(await store.retention(bucket, key, versionId), wanted)) await store.retain(bucket, key, wanted, versionId);
+}
+
 /** A store may acknowledge a lock and not keep it: the promise counts when it is read back. */
-export async function attestLocks(stores: Stores, request: LockRequest, run: Run, alsoPaths: readonly string[]): Promise<void> {
-  const { target, retainUntil } = request;
-  const store = storeOf(stores, target);
-  const promised = Math.floor(Date.parse(retainUntil) / 1000) * 1000; // S3 keeps whole seconds
+export async function attestLocks(stores: Stores, request: LockRequest, run: LookRun, alsoPaths: readonly string[]): Promise<void> {
+  const { target, retainUntil, mode = 'COMPLIANCE' } = request;
+  const store = objectsOf(stores, target.store);
   await eachPath(stores, request, run, alsoPaths, async (path) => {
     const held = await store.retention(target.bucket, `${target.prefix}${path}`);
-    if (held?.mode === 'COMPLIANCE' && Date.parse(held.retainUntil) >= promised) return;
+    if (coversLock(held, { mode, retainUntil })) return;
     throw new PenstockError(
       'PolicyRefused',
       `${path} was to be locked until ${retainUntil}, the store answers ${held ? `${held.mode} until ${held.retainUntil}` : 'no lock'}.`,
@@ -58,11 +85,47 @@ export async function attestLocks(stores: Stores, request: LockRequest, run: Run
   });
 }
 
+/** All that can be done is done, and what was refused is told behind it: one object that is gone must not keep the others from being locked. */
+async function eachLocked(stores: Stores, request: LockRequest, run: LookRun, work: (store: ObjectStore, object: VersionName) => Promise<void>): Promise<void> {
+  const { bucket, store: name, prefix } = request.target;
+  const store = objectsOf(stores, name);
+  let refused = 0;
+  let first: PenstockError | undefined;
+  await eachPath(stores, request, run, [OUTPUT_RECORD], async (path) => {
+    const key = `${prefix}${path}`;
+    try {
+      for (const versionId of await lockedVersions(store, bucket, key, run.signal)) await work(store, { bucket, key, versionId });
+    } catch (error) {
+      if (!(error instanceof PenstockError && error.errorClass === 'fatal')) throw error;
+      refused += 1;
+      first ??= error;
+    }
+  });
+  // Never NotFound, which would say that there is no such retention.
+  if (first) throw new PenstockError('PolicyRefused', `${refused} of ${request.manifest.files + 1} objects were refused, the first: ${first.message}`);
+}
+
+/** The one that was archived, also where another version or a delete marker lies above it; undefined for the newest. @throws NotFound where no version is there */
+export async function lockedVersions(store: ObjectStore, bucket: string, key: string, signal: AbortSignal): Promise<readonly (string | undefined)[]> {
+  if (!store.evidence) return [undefined];
+  const versions = (await store.evidence.versions(bucket, key, signal)).filter((version) => !version.isDeleteMarker).map(({ versionId }) => versionId);
+  const [newest] = versions;
+  if (newest === undefined) {
+    // A directory's marker has no versions on a store over a file system.
+    if (await store.head(bucket, key, { signal })) return [undefined];
+    throw new PenstockError('NotFound', `s3://${bucket}/${key} is gone: no version of it is there.`, { store: store.name });
+  }
+  if (versions.length === 1) return versions;
+  const locks = await Promise.all(versions.map(async (versionId) => ({ versionId, lock: await store.retention(bucket, key, versionId, signal) })));
+  const locked = locks.filter(({ lock }) => lock !== undefined).map(({ versionId }) => versionId);
+  return locked.length > 0 ? locked : [newest];
+}
+
 /** Every path of the manifest, and those beside it: the record that says the output is whole is kept as long as the output. */
-async function eachPath(
+export async function eachPath(
   stores: Stores,
-  { manifest }: LockRequest,
-  run: Run,
+  { manifest }: Pick<LockRequest, 'manifest'>,
+  run: LookRun,
   alsoPaths: readonly string[],
   work: (path: string) => Promise<void>,
 ): Promise<void> {
@@ -77,5 +140,3 @@ async function eachPath(
   }
   await all(alsoPaths);
 }
-
-const storeOf = (stores: Stores, target: Location): ObjectStore => (target.store === 'cold' ? stores.cold : stores.warm);

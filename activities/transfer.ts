@@ -125,13 +125,12 @@ export function createTransferActivities(stores: Stores, watch = createLimitWatc
         const counts = { same: same.count, sameSize: sameSize.count, missing: missing.count, differing: differing.count, unreadable: unreadable.count };
         const fault = notWhole(counts, manifest.files, target, [...missing.examples, ...differing.examples, ...unreadable.examples]);
         if (fault) throw fault;
-        if (retention) await attestLocks(stores, { manifest, target, retainUntil: retention.retainUntil }, run, []);
+        if (retention) await attestLocks(stores, { manifest, target, ...retention }, run, []);
         return { files: same.count, bytes: manifest.bytes };
       }),
 
     /** Behind a check in parts: what was moved is locked as was promised. */
-    verifyLocks: ({ manifest, target, retainUntil }: LockRequest): Promise<void> =>
-      effect((run) => attestLocks(stores, { manifest, target, retainUntil }, run, [])),
+    verifyLocks: (request: LockRequest): Promise<void> => effect((run) => attestLocks(stores, request, run, [])),
 
     /** Removes exactly what was moved and verified; an entry that changed since stays. */
     removeMoved: ({ manifest, source }: { manifest: ManifestRef; source: Location }): Promise<void> =>

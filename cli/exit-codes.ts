@@ -14,7 +14,8 @@ export const exitCodes = {
   },
   differences: {
     code: 8,
-    meaning: "the check is over, and the target is not what was moved there; or the audit log or a job's log is not whole. What differs is named",
+    meaning:
+      "the check is over, and the target is not what was moved there; or the audit log, a job's log or what is retained is not whole. What differs is named",
   },
   alreadyOver: { code: 9, meaning: 'it was over before: `transfer start` moved nothing now, or `cancel` had nothing to end' },
   interrupted: { code: 130, meaning: 'left by Ctrl-C while waiting; what was waited for goes on, and the message says how to end it' },

@@ -13,6 +13,7 @@ import { addLimitCommands } from './commands/limit.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addPolicyCommands } from './commands/policy/index.ts';
 import { addRecallCommands } from './commands/recall/index.ts';
+import { addRetentionCommands } from './commands/retention/index.ts';
 import { addSiteCommands } from './commands/site.ts';
 import { addTransferCommands } from './commands/transfer/index.ts';
 import { exitCodeLines } from './exit-codes.ts';
@@ -52,6 +53,7 @@ export function buildProgram(run: Run, output: ProgramOutput): Command {
   addLimitCommands(program, run);
   addBrokerCommands(program, run);
   addErasureCommands(program, run);
+  addRetentionCommands(program, run);
   addAuditCommands(program, run);
   addPolicyCommands(program, run);
   addSiteCommands(program, run);

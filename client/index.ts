@@ -13,6 +13,7 @@ export type { Readiness } from '../model/readiness.ts';
 export type { RecallInput, RecallResult, RecallStatus } from '../model/recall.ts';
 export type { ReplicateInput, ReplicationCounts } from '../model/replication.ts';
 export type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
+export type { RetentionStatus } from '../model/retention.ts';
 export type { AllocationStatus } from '../model/status.ts';
 export type { TransferInput, TransferResult, TransferStatus } from '../model/transfer-input.ts';
 export { connectPenstock, type Penstock, type Submission } from './penstock.ts';

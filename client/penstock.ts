@@ -32,6 +32,7 @@ import { withLiveProgress } from './live-progress.ts';
 import { type Recalls, recallCalls } from './recalls.ts';
 import { Refusal, toRefusal } from './refusal.ts';
 import { type Replications, replicationCalls } from './replications.ts';
+import { type Retentions, retentionCalls } from './retentions.ts';
 import { type Submission, startOrAttach } from './start-or-attach.ts';
 import { type Transfers, transferCalls } from './transfers.ts';
 
@@ -71,6 +72,8 @@ export interface Penstock {
   readonly replications: Replications;
   /** Archived output, brought back. */
   readonly recalls: Recalls;
+  /** Of archived output. */
+  readonly retentions: Retentions;
   /** Bandwidth of the site's fabrics. */
   readonly brokers: Brokers;
   /** Scrub and repair of the erasure set. */
@@ -105,6 +108,7 @@ export async function connectPenstock(options: { address: string; namespace?: st
     limits: limitCalls(client),
     replications: replicationCalls(client),
     recalls: recallCalls(client),
+    retentions: retentionCalls(client),
     brokers: brokerCalls(client),
     erasure: erasureCalls(client),
     demotion: demotionCalls(client),

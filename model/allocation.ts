@@ -4,6 +4,7 @@ import { CheckpointTermsSchema } from './checkpoint-retention.ts';
 import { DataDeclarationSchema } from './data-declaration.ts';
 import { IdentifierSchema, TenantSchema, UserSchema } from './identifiers.ts';
 import { BytesSchema } from './quantity.ts';
+import { LockModeSchema } from './retention-policy.ts';
 
 const InstantSchema = z.iso.datetime({ offset: true, message: 'an instant such as "2026-11-21T08:00:00Z"' });
 const SecondsSchema = z
@@ -11,9 +12,9 @@ const SecondsSchema = z
   .positive()
   .max(366 * 86_400);
 
-/** Retention of the archived output. COMPLIANCE: nobody can delete or shorten it before `retainUntil`. */
+/** Retention of the archived output: nobody can delete or shorten it before `retainUntil`. */
 export const RetentionSchema = z.strictObject({
-  mode: z.literal('COMPLIANCE').default('COMPLIANCE').describe('Nobody can delete it or shorten its retention'),
+  mode: LockModeSchema.optional().describe("COMPLIANCE: nobody can free it. The site's where absent, and never weaker than that"),
   retainUntil: InstantSchema.describe('An absolute instant, for "7 years" means different things to different people'),
 });
 

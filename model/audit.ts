@@ -75,7 +75,7 @@ export const OperationSchema = z.strictObject({
 export type Operation = z.output<typeof OperationSchema>;
 
 /** What an operation is about; the rest of its record is added by whoever records it. */
-export type OperationFacts = Pick<Operation, 'operation' | 'user' | 'tenant' | 'project' | 'allocationId' | 'nodeId' | 'store' | 'paths'>;
+export type OperationFacts = Pick<Operation, 'operation' | 'user' | 'tenant' | 'project' | 'allocationId' | 'nodeId' | 'store' | 'paths' | 'reason'>;
 
 /** The first leaf of a segment: where it belongs, who signs it, and what it was made of. */
 export const SegmentHeaderSchema = z.strictObject({

@@ -12,6 +12,7 @@ export const workflowTypes = {
   repair: 'repair',
   broker: 'broker',
   demotionPolicy: 'demotionPolicy',
+  retain: 'retain',
 } as const;
 
 export const updateNames = {
@@ -22,6 +23,9 @@ export const updateNames = {
   cancel: 'cancel',
   reschedule: 'reschedule',
   extendRetention: 'extendRetention',
+  placeHold: 'placeHold',
+  releaseHold: 'releaseHold',
+  disposeRetained: 'disposeRetained',
   setRate: 'setRate',
   setStoreLimit: 'setStoreLimit',
   storeLimits: 'storeLimits',

@@ -2,12 +2,16 @@
 import type { ArchiveClass } from './archive.ts';
 import type { CheckpointRetention } from './checkpoint-retention.ts';
 import type { ResolvedData } from './data-declaration.ts';
+import type { RetentionPolicy } from './retention-policy.ts';
 import type { Policies } from './site.ts';
 
 export type WorkflowPolicies = Pick<
   Policies,
   'readyThreshold' | 'leaseGraceSeconds' | 'snapshotHours' | 'archiveRetentionDays' | 'attestDays' | 'deadlines' | 'heartbeatSeconds' | 'eventsPerRun'
->;
+> & {
+  /** Absent in plans from before 0.3: COMPLIANCE, and nothing but the locks is attested. */
+  readonly retention?: RetentionPolicy;
+};
 
 export interface AllocationPlan {
   readonly data: ResolvedData;

@@ -2,6 +2,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { AllocationKey } from './identifiers.ts';
 import type { Phase } from './phase.ts';
+import type { RetentionPhase } from './retention.ts';
 import type { TransferState } from './transfer-input.ts';
 
 const tenantKey = defineSearchAttributeKey('tenant', 'KEYWORD');
@@ -18,5 +19,5 @@ export const identityAttributes = (key: AllocationKey, sensitivity: string) => [
   { key: sensitivityKey, value: sensitivity },
 ];
 export const tenantAttribute = (tenant: string) => ({ key: tenantKey, value: tenant });
-export const phaseAttribute = (phase: Phase | TransferState) => ({ key: phaseKey, value: phase });
+export const phaseAttribute = (phase: Phase | TransferState | RetentionPhase) => ({ key: phaseKey, value: phase });
 export const rackAttribute = (racks: string[]) => ({ key: rackKey, value: racks });

@@ -14,6 +14,7 @@ import { IdentifierSchema } from './identifiers.ts';
 import { StoreNameSchema } from './location.ts';
 import { LogSettingsSchema } from './log-settings.ts';
 import { BandwidthSchema, BytesSchema } from './quantity.ts';
+import { RetentionPolicySchema } from './retention-policy.ts';
 import { CredentialsSchema, JurisdictionSchema, RegionSchema, SecretSchema, UrlSchema } from './site-parts.ts';
 import { LARGE_BYTES } from './transfer-plan.ts';
 
@@ -129,6 +130,7 @@ export const PoliciesSchema = z.strictObject({
     .describe('History events after which a long allocation or transfer continues as new; a transfer at 2,000 at the latest'),
   largeFile: BytesSchema.default(LARGE_BYTES).describe('From this size on a file is moved by several workers at once'),
   attestDays: z.number().positive().default(90).describe('How often archived output is attested to be still locked'),
+  retention: RetentionPolicySchema.prefault({}).describe('How archived output is locked, watched over, and let go'),
   deadlines: z
     .strictObject({
       queuedHours: HoursSchema.default(168).describe('Until staging begins'),

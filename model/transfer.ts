@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { ArchiveClass } from './archive.ts';
 import type { Location } from './location.ts';
 import type { FailedEntry, ManifestRef, Progress } from './manifest.ts';
+import type { Lock } from './retention.ts';
 
 /** Which limit a transfer runs under: staging may use only its share of the hot tier's write bandwidth. */
 export type Lane = 'staging' | 'archive';
@@ -16,7 +17,7 @@ export interface TransferRequest {
   readonly fromPage: number;
   /** What earlier segments moved. */
   readonly done: { readonly files: number; readonly bytes: number };
-  readonly retention?: { readonly mode: 'COMPLIANCE'; readonly retainUntil: string };
+  readonly retention?: Lock;
   /** The allocation to tell about progress; absent where nobody waits for it. */
   readonly report?: { readonly workflowId: string; readonly mountIndex: number };
 }

@@ -36,7 +36,11 @@ export const auditedActivities = {
   checkPart: 'verify',
   verifyLocks: 'attest',
   attestLocks: 'attest',
+  attestRetained: 'attest',
   extendLocks: 'extend',
+  placeHold: 'hold',
+  releaseHold: 'hold',
+  deleteRetained: 'delete',
   prepareCheckpoint: 'prepare',
   commitCheckpoint: 'checkpoint-commit',
   drainToErasureSet: 'checkpoint-drain',
@@ -98,6 +102,7 @@ const InputSchema = z.object({
   to: known(z.string()),
   rackId: known(z.string()),
   retainUntil: known(z.string()),
+  reason: known(z.string()),
   retention: known(z.object({ retainUntil: z.string() })),
   names: known(z.array(z.string())),
   mounts: known(z.array(z.object({ source: z.string() }))),
@@ -123,6 +128,7 @@ export function operationOf(activityType: string, input: unknown, workflowId: st
     nodeId: facts.node?.nodeId ?? facts.nodeId,
     store,
     paths: pathsOf(facts),
+    reason: facts.reason,
   };
 }
 

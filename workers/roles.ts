@@ -3,11 +3,13 @@ import type { WorkerOptions } from '@temporalio/worker';
 import { createAdHocActivities } from '../activities/ad-hoc.ts';
 import { createAdmissionActivities } from '../activities/admission.ts';
 import { createArchivedActivities } from '../activities/archived.ts';
+import { createAttestationActivities } from '../activities/attestation.ts';
 import { createBrokerActivities } from '../activities/broker.ts';
 import { createCheckActivities } from '../activities/check.ts';
 import { createCheckpointActivities } from '../activities/checkpoint.ts';
 import { createCheckpointRetentionActivities } from '../activities/checkpoint-retention.ts';
 import { createDemotionActivities } from '../activities/demotion.ts';
+import { createDisposalActivities } from '../activities/disposal.ts';
 import { createLimitActivities, createLimitWatch } from '../activities/limits.ts';
 import { createLogActivities } from '../activities/logs.ts';
 import { createNodeActivities } from '../activities/node.ts';
@@ -91,6 +93,8 @@ function dataPlans(stores: Stores): WorkerPlan[] {
         ...createLogActivities(stores),
         ...checkpoints,
         ...createRetentionActivities(stores),
+        ...createAttestationActivities(stores, limits),
+        ...createDisposalActivities(stores),
         ...createCheckpointRetentionActivities(stores),
         ...createCheckActivities(stores, limits),
         ...createReplicationActivities(stores),

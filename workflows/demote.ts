@@ -115,5 +115,5 @@ async function verifyInParts({ manifest, moved, target, retention }: VerifyReque
   if (!retention) return;
   // A request for each object, and none is remembered: days for what takes longer than a bulk call may.
   const call = { queue: DATA_QUEUE, heartbeatSeconds, summary: `verify the locks of ${formatLocation(target)}` };
-  await activities<TransferActivities>('waiting', call).verifyLocks({ manifest, target, retainUntil: retention.retainUntil });
+  await activities<TransferActivities>('waiting', call).verifyLocks({ manifest, target, ...retention });
 }

@@ -38,6 +38,14 @@ const presets = {
   bulk: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: LONG, heartbeatTimeout, retry: backoff, cancellationType: stopped }),
   /** A unit of a move, or of what is read again; both pass the limits of their stores. */
   moving: (heartbeatTimeout: Heartbeat) => ({ startToCloseTimeout: MOVING, heartbeatTimeout, retry: backoff, cancellationType: stopped }),
+  /** Looks at what is retained. A store that has not answered for so long is a finding in itself; the next look comes. */
+  attest: (heartbeatTimeout: Heartbeat) => ({
+    scheduleToCloseTimeout: '8 days',
+    startToCloseTimeout: MOVING,
+    heartbeatTimeout,
+    retry: backoff,
+    cancellationType: stopped,
+  }),
   /** Gives back what a move that has ended left. A courtesy, for a sweep finds it too: neither a store nor movers that are away may hold up the end. */
   tidy: (heartbeatTimeout: Heartbeat) => ({
     scheduleToCloseTimeout: '10 minutes',

@@ -1,118 +1,84 @@
 /**
- * Watches over what was archived, for as long as it must be kept. The store enforces the retention; this workflow attests on
- * schedule that it still does, extends it when asked, and ends when it is over. Nothing is deleted here.
+ * Watches over what was archived, for as long as it must be kept. The store enforces the retention; this workflow attests on schedule that it does and that the objects are
+ * whole, extends it when asked and while a legal hold stands, and sees to what becomes of them at the end.
  */
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  allHandlersFinished,
-  condition,
-  continueAsNew,
-  defineQuery,
-  defineUpdate,
-  isCancellation,
-  setCurrentDetails,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
-import type { RetentionActivities } from '../activities/retention.ts';
-import { ExtendRetentionSchema } from '../model/allocation.ts';
-import { type AllocationKey, DATA_QUEUE } from '../model/identifiers.ts';
-import { formatLocation, type Location } from '../model/location.ts';
-import type { ManifestRef } from '../model/manifest.ts';
-import { queryNames, updateNames } from '../model/messages.ts';
+import { allHandlersFinished, condition, continueAsNew, patched, sleep, workflowInfo } from '@temporalio/workflow';
 import type { RetentionStatus } from '../model/retention.ts';
-import { accept } from './accept.ts';
-import { activities } from './presets.ts';
+import { letGo } from './retention/end.ts';
+import { continued, inDays, isOver, type Keeping, newKeeping, type RetainRequest, show, statusOf } from './retention/keeping.ts';
+import { attestLocksOnly, look } from './retention/looking.ts';
+import { setHandlers } from './retention/orders.ts';
 
-export interface RetainRequest extends AllocationKey {
-  readonly manifest: ManifestRef;
-  readonly target: Location;
-  readonly retainUntil: string;
-  readonly attestDays: number;
-  readonly heartbeatSeconds: number;
-  /** From the run before, where this one continues it. */
-  readonly attestations?: number;
-  readonly lastAttestedAt?: string;
-}
+export type { RetainRequest } from './retention/keeping.ts';
 
-const DAY_MS = 86_400_000;
-const EVENTS_PER_RUN = 2000; // seven years of quarterly attestations are about 300
-
-const extend = defineUpdate<RetentionStatus, [unknown]>(updateNames.extendRetention);
-const status = defineQuery<RetentionStatus>(queryNames.status);
+/** A look is ten events, of what is held twenty: some ten years by the quarter. */
+const EVENTS_PER_RUN = 500;
+/** Of runs begun before 0.3, which must continue where they would have. */
+const EVENTS_PER_EARLIER_RUN = 2000;
 
 export async function retain(request: RetainRequest): Promise<RetentionStatus> {
-  const { manifest, target, heartbeatSeconds } = request;
-  let { retainUntil, lastAttestedAt, attestations = 0 } = request;
-  let breach: string | undefined;
-  let extending = Promise.resolve();
-  const call = (summary: string) => activities<RetentionActivities>('bulk', { queue: DATA_QUEUE, heartbeatSeconds, summary });
-  const report = (): RetentionStatus => ({
-    location: formatLocation(target),
-    retainUntil,
-    attestations,
-    ...(lastAttestedAt ? { lastAttestedAt } : {}),
-    ...(breach ? { breach } : {}),
-  });
-  const show = () =>
-    setCurrentDetails(
-      `${breach ? `**BREACH**: ${breach}\n\n` : ''}**locked until ${retainUntil}**, attested ${attestations} times${lastAttestedAt ? `, last at ${lastAttestedAt}` : ''}\n- ${manifest.files} files in ${formatLocation(target)}`,
-    );
-
-  setHandler(status, report);
-  setHandler(
-    extend,
-    async (input) => {
-      const wanted = acceptExtension(input, retainUntil);
-      // One after the other, so that a later, longer extension is not overtaken by an earlier one.
-      const before = extending.catch(() => undefined); // one that failed does not stop the next
-      extending = before.then(async () => {
-        await call(`extend the lock of ${manifest.files} files to ${wanted}`).extendLocks({ manifest, target, retainUntil: wanted });
-        if (Date.parse(wanted) > Date.parse(retainUntil)) retainUntil = wanted;
-        show();
-      });
-      await extending;
-      return report();
-    },
-    { validator: (input) => void acceptExtension(input, retainUntil) },
-  );
-
-  while (Date.now() < Date.parse(retainUntil)) {
-    show();
-    const next = Math.min(Date.parse(retainUntil), Date.now() + request.attestDays * DAY_MS);
-    await condition(() => false, next - Date.now(), { summary: next === Date.parse(retainUntil) ? 'end of the retention' : 'next attestation' });
-    if (Date.now() < Date.parse(retainUntil)) {
-      breach = await attest(() =>
-        call(`attest that ${manifest.files} files are still locked until ${retainUntil}`).attestLocks({ manifest, target, retainUntil }),
-      );
-      if (!breach) {
-        attestations += 1;
-        lastAttestedAt = new Date(Date.now()).toISOString();
-      }
-    }
-    if (workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > EVENTS_PER_RUN) {
-      await condition(allHandlersFinished);
-      await continueAsNew<typeof retain>({ ...request, retainUntil, attestations, ...(lastAttestedAt ? { lastAttestedAt } : {}) });
-    }
-  }
+  // Remove when the last run from before 0.3 has continued as new: at an order, or after some years.
+  const isAttestedInFull = patched('retention-evidence');
+  const keeping = newKeeping(request, isAttestedInFull);
+  setHandlers(keeping);
+  await (isAttestedInFull ? keep(keeping) : watchLocks(keeping));
   await condition(allHandlersFinished);
-  return report();
+  return statusOf(keeping);
 }
 
-/** A breach is shown until it is mended, and watching goes on: an alarm that ends the watch would be the last one. */
-async function attest(work: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-    return error.cause?.message ?? error.message;
+/** Until it is deleted, or free. */
+async function keep(keeping: Keeping): Promise<void> {
+  while (keeping.stage !== 'deleted' && keeping.stage !== 'free') {
+    if (historyIsFull(EVENTS_PER_RUN)) await continueWith(keeping);
+    keeping.isCalled = false;
+    if (isOver(keeping)) {
+      await letGo(keeping);
+    } else {
+      keeping.stage = 'kept';
+      show(keeping);
+      const untilMs = nextMs(keeping);
+      const dueMs = untilMs - Date.now();
+      if (dueMs > 0) await condition(() => keeping.isCalled, dueMs, { summary: endsNext(keeping, untilMs) });
+      if (Date.now() >= Date.parse(keeping.nextLookAt) && !isOver(keeping)) await look(keeping);
+    }
   }
 }
 
-function acceptExtension(input: unknown, retainUntil: string): string {
-  const { retainUntil: asked } = accept(ExtendRetentionSchema, input);
-  if (Date.parse(asked) >= Date.parse(retainUntil)) return asked;
-  throw ApplicationFailure.nonRetryable(`retainUntil: found ${asked}; accepted: ${retainUntil} or later, retention is never shortened`, 'Refused');
+/** What runs begun before 0.3 do, until an order comes. */
+async function watchLocks(keeping: Keeping): Promise<void> {
+  const { attestDays } = keeping.request;
+  while (!isOver(keeping)) {
+    show(keeping);
+    keeping.nextLookAt = inDays(attestDays);
+    const next = nextMs(keeping);
+    await condition(() => keeping.isCalled, next - Date.now(), { summary: endsNext(keeping, next) });
+    if (keeping.isCalled) {
+      await condition(allHandlersFinished);
+      // The order's answer goes out before this run ends: one that is given in a run's last task may be lost.
+      await sleep(1000);
+      await continueWith(keeping);
+    }
+    if (Date.now() < Date.parse(keeping.retainUntil)) await attestLocksOnly(keeping);
+    if (historyIsFull(EVENTS_PER_EARLIER_RUN)) await continueWith(keeping);
+  }
+}
+
+/** No longer than the next look, and where no hold stands, than the end. */
+function nextMs({ nextLookAt, retainUntil }: Keeping): number {
+  const lookMs = Date.parse(nextLookAt);
+  const endMs = Date.parse(retainUntil);
+  // Past the end a hold stands, or this would be over.
+  return endMs > Date.now() ? Math.min(lookMs, endMs) : lookMs;
+}
+
+const endsNext = ({ retainUntil }: Keeping, nextMs: number): string => (nextMs === Date.parse(retainUntil) ? 'end of the retention' : 'next attestation');
+
+function historyIsFull(events: number): boolean {
+  const { continueAsNewSuggested, historyLength } = workflowInfo();
+  return continueAsNewSuggested || historyLength > events;
+}
+
+async function continueWith(keeping: Keeping): Promise<never> {
+  await condition(allHandlersFinished);
+  return await continueAsNew<typeof retain>(continued(keeping));
 }

@@ -6,7 +6,7 @@ import { type AllocationKey, allocationPrefix, allocationWorkflowId } from '../.
 import { OUTPUT_RECORD } from '../../model/output-record.ts';
 import type { AllocationPlan } from '../../model/plan.ts';
 import { formatSeconds } from '../../model/quantity.ts';
-import { retentionWorkflowId } from '../../model/retention.ts';
+import { archiveLock, retentionWorkflowId } from '../../model/retention.ts';
 import type { Site } from '../../model/site.ts';
 import type { PlanStep } from './dry-run.ts';
 import { stagingSteps } from './staging-steps.ts';
@@ -111,9 +111,9 @@ function drainingSteps({ request, plan }: PlanInput): PlanStep[] {
 function archivingSteps({ request, plan, now }: PlanInput): PlanStep[] {
   const { outputPrefix } = plan.data;
   const at = `s3://${request.tenant}/${outputPrefix}`;
-  const retainUntil =
-    request.retention?.retainUntil ??
-    `${plan.policies.archiveRetentionDays} days after (now that is ${new Date(now.getTime() + plan.policies.archiveRetentionDays * 86_400_000).toISOString()})`;
+  const lock = archiveLock(plan.policies, request.retention ?? {}, now.getTime());
+  const days = Math.max(request.retention ? 0 : plan.policies.archiveRetentionDays, plan.policies.retention?.minimumDays ?? 0);
+  const retainUntil = lock.retainUntil === request.retention?.retainUntil ? lock.retainUntil : `${days} days after (now that is ${lock.retainUntil})`;
   const step = (kind: PlanStep['kind'], action: string, subject: string, detail: string): PlanStep => ({ phase: 'archiving', kind, action, subject, detail });
   const ifSucceeded = 'where the job succeeded';
   return [
@@ -122,7 +122,7 @@ function archivingSteps({ request, plan, now }: PlanInput): PlanStep[] {
     step('call', 'warm.read', at, 'every byte, against the manifest'),
     step('call', 'warm.writeBytes', `${at}${OUTPUT_RECORD}`, 'if none match: from then on the output is published'),
     step('call', 'hotFiles.remove', `${request.tenant}/${outputPrefix}`, 'what was verified, and nothing else'),
-    step('move', 'warm -> cold', at, `${ifSucceeded}: Object Lock COMPLIANCE until ${retainUntil}`),
+    step('move', 'warm -> cold', at, `${ifSucceeded}: Object Lock ${lock.mode} until ${retainUntil}`),
     step('call', 'cold.read', at, `${ifSucceeded}: every byte, against the manifest, and every retention`),
     step('call', 'cold.writeBytes', `${at}${OUTPUT_RECORD}`, `${ifSucceeded}: locked alike`),
     step('call', 'warm.remove', at, `${ifSucceeded}: what was verified, and nothing else`),

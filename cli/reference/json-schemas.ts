@@ -16,6 +16,8 @@ import { SetStoreLimitSchema } from '../../model/limits.ts';
 import { RecallRequestSchema } from '../../model/recall.ts';
 import { RepairRequestSchema } from '../../model/repair.ts';
 import { ReplicateRequestSchema } from '../../model/replication.ts';
+import { DisposeSchema, HoldOrderSchema } from '../../model/retention.ts';
+import { RetentionReportSchema } from '../../model/retention-report.ts';
 import { ScrubRequestSchema } from '../../model/scrub.ts';
 import { SiteSchema } from '../../model/site.ts';
 import { SetRateSchema, TransferRequestSchema } from '../../model/transfer-input.ts';
@@ -54,6 +56,18 @@ const contract = [
     schema: ExtendRetentionSchema,
     title: 'Extend the retention',
     description: 'Argument of the update `extendRetention`; it answers the new end.',
+  },
+  {
+    name: 'retention-hold',
+    schema: HoldOrderSchema,
+    title: 'Place or release a legal hold',
+    description: 'Argument of the updates `placeHold` and `releaseHold` of the workflow `retain`, id `retention/{tenant}/{project}/{allocationId}`.',
+  },
+  {
+    name: 'retention-dispose',
+    schema: DisposeSchema,
+    title: 'Dispose of what was retained',
+    description: 'Argument of the update `disposeRetained` of the workflow `retain`, once its retention is over and the policy is to ask.',
   },
   {
     name: 'scrub',
@@ -119,6 +133,12 @@ const contract = [
     description: 'Argument of the update `renew` of the workflow `broker`; whoever waits asks by it, too.',
   },
   { name: 'release-bandwidth', schema: ReleaseSchema, title: 'Release bandwidth', description: 'Argument of the update `release` of the workflow `broker`.' },
+  {
+    name: 'retention-report',
+    schema: RetentionReportSchema,
+    title: 'Retention report',
+    description: 'What `penstock retention report --json` prints: what is retained, until when and why, and what was found of it.',
+  },
   { name: 'site', schema: SiteSchema, title: 'Site', description: 'A site file; docs/configuration.md explains every field.' },
 ] as const;
 

@@ -2,6 +2,7 @@
 import type { FileAttributes, PublishScope } from '../../drivers/file-store/port.ts';
 import type { PartBody, ServedAs } from '../../drivers/object-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
+import type { Lock } from '../../model/retention.ts';
 import type { ForeignChecksum } from './foreign-checksum.ts';
 
 export interface Endpoint {
@@ -162,8 +163,4 @@ export interface CreateOptions {
 }
 export type BatchScope = PublishScope;
 
-export interface Retention {
-  readonly mode: 'COMPLIANCE';
-  /** ISO instant. */
-  readonly retainUntil: string;
-}
+export type Retention = Lock;

@@ -1,6 +1,7 @@
 /** A prefix of a bucket as one end of a transfer. */
 import type { ListedObject, ObjectFacts, ObjectStore } from '../../drivers/object-store/port.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
+import { coversLock } from '../../model/retention.ts';
 import type { Endpoint, Retention } from './endpoint.ts';
 import { attributesOf, CRC32C_METADATA, modifiedAtOf } from './object-metadata.ts';
 import { openObject } from './object-reader.ts';
@@ -65,6 +66,6 @@ export const etagOf = (object: ListedObject): string => object.etag || `${object
 /** An object held longer already is held. */
 export async function holdAtLeast(store: ObjectStore, bucket: string, key: string, retention: Retention, signal?: AbortSignal): Promise<void> {
   const held = await store.retention(bucket, key, undefined, signal);
-  const isEnough = held?.mode === 'COMPLIANCE' && Date.parse(held.retainUntil) >= Date.parse(retention.retainUntil);
+  const isEnough = held !== undefined && coversLock(held, retention);
   if (!isEnough) await store.retain(bucket, key, retention, undefined, signal);
 }

@@ -6,6 +6,7 @@
 import type { Readable } from 'node:stream';
 import type { ForeignAlgorithm, ForeignChecksum } from '../../datapath/transfer/foreign-checksum.ts';
 import type { ArchiveClass } from '../../model/archive.ts';
+import type { LockEvidence } from './lock-evidence.ts';
 
 export interface ObjectStore {
   readonly name: string;
@@ -93,6 +94,9 @@ export interface ObjectStore {
   retention(bucket: string, key: string, versionId?: string, signal?: AbortSignal): Promise<ObjectRetention | undefined>;
   /** Why `remove` would be denied now; undefined where it would not, also where there is no such object. */
   hold(bucket: string, key: string, options?: { signal?: AbortSignal | undefined }): Promise<ObjectHold | undefined>;
+
+  /** What only a store with versions and Object Lock can be asked. */
+  readonly evidence?: LockEvidence;
 
   /**
    * Ends uploads in parts that were begun before the instant and never finished: what killed attempts left, paid for and unseen. Absent where a

@@ -1,6 +1,7 @@
 /** Object Lock: a retention is set per object and read back, for a bucket's default rule and a 200 prove nothing. */
 import { GetObjectLockConfigurationCommand, GetObjectRetentionCommand, PutObjectRetentionCommand, type S3Client } from '@aws-sdk/client-s3';
 import { PenstockError } from '../../model/errors.ts';
+import { coversLock, strongerMode } from '../../model/retention.ts';
 import type { ObjectRetention } from './port.ts';
 import { s3Error, s3ErrorCode } from './s3-errors.ts';
 import { sendOptions } from './s3-target.ts';
@@ -31,7 +32,7 @@ export async function readRetention(target: Target): Promise<ObjectRetention | u
 /** Sets or extends, and believes only what it reads back. Asking for less than there is is refused here too: one release of a product allowed it. */
 export async function applyRetention(target: Target, wanted: ObjectRetention): Promise<void> {
   const held = await readRetention(target);
-  if (held && covers(held, wanted)) {
+  if (held && coversLock(held, wanted)) {
     if (Date.parse(held.retainUntil) === Date.parse(wanted.retainUntil) || held.mode !== wanted.mode) return;
     throw new PenstockError('Denied', `${label(target)} is held until ${held.retainUntil}; ${wanted.retainUntil} would shorten that.`, { store: target.store });
   }
@@ -39,7 +40,8 @@ export async function applyRetention(target: Target, wanted: ObjectRetention): P
     await target.client.send(
       new PutObjectRetentionCommand({
         ...objectOf(target),
-        Retention: { Mode: wanted.mode, RetainUntilDate: new Date(wanted.retainUntil) },
+        // Extended, never weakened.
+        Retention: { Mode: strongerMode(wanted.mode, held?.mode), RetainUntilDate: new Date(wanted.retainUntil) },
       }),
       sendOptions(target.signal),
     );
@@ -59,8 +61,7 @@ export async function confirmRetention(target: Target, wanted: ObjectRetention):
 }
 
 async function isHeld(target: Target, wanted: ObjectRetention): Promise<boolean> {
-  const held = await readRetention(target);
-  return held !== undefined && covers(held, wanted);
+  return coversLock(await readRetention(target), wanted);
 }
 
 export async function bucketHasObjectLock(client: S3Client, bucket: string): Promise<boolean> {
@@ -79,12 +80,6 @@ export function noObjectLock(store: string, bucket: string, cause?: unknown): Pe
     cause,
     nextStep: 'Use a bucket created with Object Lock, on a store that has it.',
   });
-}
-
-/** COMPLIANCE is the stronger mode. Compared by the second, for some stores keep no more. */
-function covers(held: ObjectRetention, wanted: ObjectRetention): boolean {
-  const strongEnough = held.mode === 'COMPLIANCE' || wanted.mode === 'GOVERNANCE';
-  return strongEnough && Math.floor(Date.parse(held.retainUntil) / 1000) >= Math.floor(Date.parse(wanted.retainUntil) / 1000);
 }
 
 function refused(target: Target, wanted: ObjectRetention, cause: unknown): PenstockError {

@@ -9,6 +9,7 @@ import { copyObject, copyPart } from './s3-copy.ts';
 import { s3Error } from './s3-errors.ts';
 import { headObject } from './s3-head.ts';
 import { list, listPrefixes } from './s3-list.ts';
+import { createLockEvidence } from './s3-lock-evidence.ts';
 import { partBytesFor } from './s3-parts.ts';
 import { createRawPath } from './s3-raw.ts';
 import { readObject, readObjectBytes } from './s3-read.ts';
@@ -98,6 +99,7 @@ export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
     sweep: (bucket, prefix, olderThan) => sweepUploads(client, store, { bucket, prefix, olderThan }),
     retention: async (bucket, key, versionId, signal) => readRetention({ ...target(bucket, key), versionId, signal }),
     hold: async (bucket, key, { signal } = {}) => holdOn(target(bucket, key), signal),
+    evidence: createLockEvidence(access),
   };
 }
 

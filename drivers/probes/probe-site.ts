@@ -36,7 +36,7 @@ async function probeCold(stores: Stores, runId: string): Promise<readonly ProbeR
   if (basics.length === 1) return basics; // it does not answer, or has no lock at all
   return [
     ...basics,
-    ...(await probeObjectLock(await open('lock'))),
+    ...(await probeObjectLock(await open('lock'), stores.site.policies.retention.mode)),
     ...(await probeColdAbilities(await open('cold'), stores.site.stores.cold.archive !== undefined)),
   ];
 }

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { auditFiles } from '../../activities/audit-log.ts';
 import { queryAudit, verifyAudit } from '../../activities/audit-reading.ts';
+import { reportRetention } from '../../activities/retention-report.ts';
 import { names } from '../../datapath/audit/layout.ts';
 import type { Operation } from '../../model/audit.ts';
 import { AuditSettingsSchema } from '../../model/audit-settings.ts';
@@ -147,6 +148,19 @@ describe('the audit log of a site', { concurrency: false }, () => {
     assert.equal((await penstock('audit', 'verify', '--offline', `${bundle}.cut`)).code, 1);
     const doctor = await atSite('doctor');
     assert.match(doctor.stdout, /audit log +checkpoints +yes/);
+  });
+
+  test('a legal hold is on record with who ordered it and why, and so in the evidence of the retention', async () => {
+    await site.penstock.retentions.placeHold(key, { reason: 'subpoena', actor: 'eve' });
+    const event = await eventually('the hold to be sealed', async () => {
+      const { events = [] } = await reportRetention(site.stores, await site.penstock.retentions.status(key), {
+        readShare: 0,
+        signal: new AbortController().signal,
+        onProgress: () => undefined,
+      });
+      return events.find(({ operation, outcome }) => operation === 'hold' && outcome === 'done');
+    });
+    assert.deepEqual([event.by, event.reason], ['eve', 'subpoena']);
   });
 
   test('of a copy, the entry that was edited is named', async () => {

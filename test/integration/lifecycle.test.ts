@@ -5,8 +5,10 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
+import { reportRetention } from '../../activities/retention-report.ts';
 import type { MountPlan } from '../../client/index.ts';
 import { allocationWorkflowId } from '../../model/identifiers.ts';
+import { RetentionReportSchema } from '../../model/retention-report.ts';
 import { digestsOf, exists, objectDigests, objectKeys, sorted, treeDigests } from '../support/facts.ts';
 import {
   allocationInput,
@@ -21,6 +23,7 @@ import {
   untilPhase,
 } from '../support/scenario.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
+import { eventually } from '../support/wait.ts';
 
 const RETAIN_UNTIL = '2033-11-22T00:00:00Z';
 
@@ -153,6 +156,26 @@ describe('an allocation, from queue to archive', { concurrency: false }, () => {
       assert.equal(held && Date.parse(held.retainUntil), Date.parse(later), path);
     }
     await assert.rejects(site.penstock.extendRetention(key, { retainUntil: RETAIN_UNTIL }), { message: /never shortened/ });
+  });
+
+  test('a legal hold reaches every object, an empty directory too; the evidence says what is there, and who held it', async () => {
+    const { retentions } = site.penstock;
+    await retentions.placeHold(key, { matter: 'case-1', reason: 'subpoena', actor: 'ada' });
+    const weights = await site.stores.cold.hold('acme', 'vision/train-1/results/weights.bin');
+    assert.equal(weights?.onLegalHold, true);
+    const options = { readShare: 1, signal: new AbortController().signal, onProgress: () => undefined };
+    const evidence = await reportRetention(site.stores, await retentions.status(key), options);
+    const report = { formatVersion: 1, site: 'embedded', madeAt: new Date().toISOString(), subject: 'train-1', retentions: [evidence] };
+    const [reported] = RetentionReportSchema.parse(report).retentions;
+    assert.deepEqual([reported?.look?.findings, reported?.look?.objects, reported?.look?.read], [[], OUTPUT_FILES.size + 2, OUTPUT_FILES.size + 1]);
+    for (const { mode, retainUntil, path } of reported?.objects ?? []) assert.deepEqual([mode, retainUntil], ['COMPLIANCE', '2034-01-01T00:00:00.000Z'], path);
+    await retentions.releaseHold(key, { matter: 'case-1', reason: 'closed', actor: 'bob' });
+    assert.equal((await site.stores.cold.hold('acme', 'vision/train-1/results/weights.bin'))?.onLegalHold, false);
+    const [row] = await eventually('the retention to be listed', async () => {
+      const listed = await retentions.ofTenant('acme');
+      return listed.length > 0 ? listed : undefined;
+    });
+    assert.deepEqual([row?.allocationId, row?.holds[0]?.released?.actor], ['train-1', 'bob']);
   });
 
   test('the logs lie in the specified layout and decompress to what the nodes wrote', async () => {

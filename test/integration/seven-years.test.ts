@@ -3,16 +3,18 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ApplicationFailure, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { AttestRequest } from '../../activities/attestation.ts';
 import type { FollowLogsRequest } from '../../activities/logs.ts';
 import type { RetentionLook } from '../../model/checkpoint-retention.ts';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../../model/identifiers.ts';
 import type { AllocationPlan } from '../../model/plan.ts';
-import type { RetentionStatus } from '../../model/retention.ts';
+import type { Attestation, RetentionFinding, RetentionStatus } from '../../model/retention.ts';
 import { PoliciesSchema } from '../../model/site.ts';
 import type { AllocationStatus } from '../../model/status.ts';
 import type { FollowRequest } from '../../workflows/follow-logs.ts';
 import type { RetainRequest } from '../../workflows/retain.ts';
 import type { CheckpointRetentionStatus, RetainCheckpointsRequest } from '../../workflows/retain-checkpoints.ts';
+import { retainRequest, WHOLE } from '../support/retained.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -26,32 +28,32 @@ describe('years in seconds', { concurrency: false }, () => {
   });
   after(() => environment.teardown());
 
-  const startRetain = (name: string, until: number) =>
+  const startRetain = (name: string, until: number, more: Partial<RetainRequest> = {}) =>
     environment.client.workflow.start<(request: RetainRequest) => Promise<RetentionStatus>>('retain', {
       workflowId: `retention/acme/vision/${name}`,
       taskQueue: CONTROL_QUEUE,
-      args: [retainRequest(until)],
+      args: [{ ...retainRequest(until), ...more }],
     });
 
-  test('a seven-year retention is attested each quarter and ends on its day, not before', async () => {
+  test('a seven-year retention is attested each quarter, and once when it ends on its day, not before', async () => {
     const attested: number[] = [];
-    const attestLocks = async () => {
+    const asked: boolean[] = [];
+    const attestRetained = async ({ isLocked }: AttestRequest): Promise<Attestation> => {
+      asked.push(isLocked);
       attested.push(await environment.currentTimeMs());
+      return WHOLE;
     };
     const startedAt = await environment.currentTimeMs();
     const until = startedAt + SEVEN_YEARS_DAYS * DAY_MS;
-    const { status, endedAt } = await withWorkers(environment, { control: {}, data: { attestLocks } }, async () => {
-      const handle = await environment.client.workflow.start<(request: RetainRequest) => Promise<RetentionStatus>>('retain', {
-        workflowId: 'retention/acme/vision/seven-years',
-        taskQueue: CONTROL_QUEUE,
-        args: [retainRequest(until)],
-      });
+    const { status, endedAt } = await withWorkers(environment, { control: {}, data: { attestRetained } }, async () => {
+      const handle = await startRetain('seven-years', until);
       return { status: await handle.result(), endedAt: await closeTime(handle) };
     });
     assert.ok(endedAt >= until && endedAt < until + DAY_MS, `ended ${new Date(endedAt).toISOString()}, due ${new Date(until).toISOString()}`);
-    assert.equal(status.attestations, Math.floor((SEVEN_YEARS_DAYS - 1) / 90));
-    assert.equal(attested.length, status.attestations);
-    for (const [index, at] of attested.entries()) assert.ok(Math.abs(at - (startedAt + (index + 1) * 90 * DAY_MS)) < DAY_MS, `attestation ${index}`);
+    assert.deepEqual([status.attestations, status.stage], [Math.floor((SEVEN_YEARS_DAYS - 1) / 90), 'free']);
+    assert.deepEqual(asked, [...Array.from({ length: status.attestations }, () => true), false]);
+    for (const [index, at] of attested.slice(0, -1).entries())
+      assert.ok(Math.abs(at - (startedAt + (index + 1) * 90 * DAY_MS)) < DAY_MS, `attestation ${index}`);
   });
 
   test('the logs of a thousand nodes are followed by four activities at a time, turn after turn, in histories that stay small', async () => {
@@ -86,7 +88,7 @@ describe('years in seconds', { concurrency: false }, () => {
     };
     const startedAt = await environment.currentTimeMs();
     const day = (count: number) => new Date(startedAt + count * DAY_MS).toISOString();
-    await withWorkers(environment, { control: {}, data: { attestLocks: async () => undefined, extendLocks } }, async () => {
+    await withWorkers(environment, { control: {}, data: { attestRetained: async () => WHOLE, extendLocks } }, async () => {
       const handle = await startRetain('extended', Date.parse(day(400)));
       const extend = (retainUntil: string) => handle.executeUpdate<RetentionStatus, [unknown]>('extendRetention', { args: [{ retainUntil }] });
       await assert.rejects(extend(day(1)));
@@ -98,25 +100,31 @@ describe('years in seconds', { concurrency: false }, () => {
     });
   });
 
-  test('a breach is shown, and watched on until it is mended', async () => {
-    const seen: RetentionStatus[] = [];
-    const attestLocks = async () => {
-      seen.push(await environment.client.workflow.getHandle('retention/acme/vision/breached').query<RetentionStatus>('status'));
-      if (seen.length === 2) throw ApplicationFailure.nonRetryable('weights.bin was to be locked, the store answers no lock.', 'PolicyRefused');
+  test('a breach is shown, and looked at again within a week until it is mended', async () => {
+    const seen: { readonly status: RetentionStatus; readonly atMs: number }[] = [];
+    const findings: RetentionFinding[] = [{ kind: 'unlocked', path: 'weights.bin', what: 'it has no lock' }];
+    const attestRetained = async (): Promise<Attestation> => {
+      const status = await environment.client.workflow.getHandle('retention/acme/vision/breached').query<RetentionStatus>('status');
+      seen.push({ status, atMs: await environment.currentTimeMs() });
+      if (seen.length !== 2) return WHOLE;
+      const details = [{ ...WHOLE, findingCount: 1, findings }];
+      throw ApplicationFailure.create({ message: '1 findings', type: 'PolicyRefused', nonRetryable: true, details });
     };
-    const until = (await environment.currentTimeMs()) + 400 * DAY_MS;
-    const status = await withWorkers(environment, { control: {}, data: { attestLocks } }, async () => (await startRetain('breached', until)).result());
-    const breach = 'weights.bin was to be locked, the store answers no lock.';
+    const until = (await environment.currentTimeMs()) + 300 * DAY_MS;
+    const status = await withWorkers(environment, { control: {}, data: { attestRetained } }, async () => (await startRetain('breached', until)).result());
+    const breach = 'unlocked: weights.bin: it has no lock';
     assert.deepEqual(
-      seen.map((look) => [look.attestations, look.breach]),
+      seen.map(({ status: then }) => [then.attestations, then.breach]),
       [
         [0, undefined],
         [1, undefined],
         [1, breach],
         [2, undefined],
+        [3, undefined],
       ],
     );
-    assert.equal(status.attestations, 3);
+    assert.equal(Math.round(((seen[2]?.atMs ?? 0) - (seen[1]?.atMs ?? 0)) / DAY_MS), 7);
+    assert.deepEqual([status.attestations, status.findings], [3, []]);
   });
 
   test('the checkpoints of an ended allocation are looked at when their days are over, and again as long as one is held, over runs that continue as new', async () => {
@@ -182,17 +190,4 @@ describe('years in seconds', { concurrency: false }, () => {
 /** By the server's clock, which is the one that was skipped. */
 async function closeTime(handle: WorkflowHandle): Promise<number> {
   return (await handle.describe()).closeTime?.getTime() ?? Number.NaN;
-}
-
-function retainRequest(untilMs: number): RetainRequest {
-  return {
-    tenant: 'acme',
-    project: 'vision',
-    allocationId: 'seven-years',
-    manifest: { store: 'warm', bucket: 'penstock-system', prefix: 'manifests/x/', pages: 1, files: 1, bytes: 1, digest: '00' },
-    target: { store: 'cold', bucket: 'acme', prefix: 'vision/seven-years/' },
-    retainUntil: new Date(untilMs).toISOString(),
-    attestDays: 90,
-    heartbeatSeconds: 30,
-  };
 }

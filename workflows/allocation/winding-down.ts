@@ -17,7 +17,7 @@ import { drainWorkflowId } from '../../model/checkpoint.ts';
 import { checkpointRetentionWorkflowId, retentionEndsAt } from '../../model/checkpoint-retention.ts';
 import { allocationPrefix, CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
 import { formatLocation, type Location } from '../../model/location.ts';
-import { retentionWorkflowId } from '../../model/retention.ts';
+import { archiveLock, type Lock, retentionWorkflowId } from '../../model/retention.ts';
 import { archiveLogs } from '../archive-logs.ts';
 import { withinDeadline } from '../deadline.ts';
 import { type DemoteRequest, demote } from '../demote.ts';
@@ -28,7 +28,7 @@ import { retainCheckpoints } from '../retain-checkpoints.ts';
 import { undrained } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
 import { endFollowing } from './following.ts';
-import { type AllocationState, keyOf, later, now, ownerOf, planOf, record, show, tagsOf } from './state.ts';
+import { type AllocationState, keyOf, now, ownerOf, planOf, record, show, tagsOf } from './state.ts';
 
 /** What the allocation's own prefix holds besides its output, and stays when the output moves. An output below it may use any name but ours. */
 function notOutput(state: AllocationState): string[] {
@@ -108,13 +108,15 @@ export async function publishOutput(state: AllocationState): Promise<void> {
   record(state, `output published: ${files} files, ${bytes} bytes in ${formatLocation(target)}`);
 }
 
-/** Output warm -> cold under Object Lock COMPLIANCE until an absolute instant, and someone who watches over it until then. */
+/** Output warm -> cold under Object Lock until an absolute instant, and someone who watches over it until then. */
 export async function archiveOutput(state: AllocationState): Promise<void> {
   if (!state.output || state.output.files === 0) return;
-  const { archiveRetentionDays, attestDays, heartbeatSeconds } = planOf(state).policies;
-  const retainUntil = state.retainUntil ?? later(archiveRetentionDays * 86_400);
+  const { policies } = planOf(state);
+  const { attestDays, heartbeatSeconds, retention: terms } = policies;
+  const lock = archiveLock(policies, { mode: state.request.retention?.mode, retainUntil: state.retainUntil }, Date.now());
+  const { retainUntil } = lock;
   const target = outputAt(state, 'cold');
-  const { files, bytes, manifest } = await move(state, outputAt(state, 'warm'), target, retainUntil);
+  const { files, bytes, manifest } = await move(state, outputAt(state, 'warm'), target, lock);
   state.retainUntil = retainUntil;
   state.output = { files, bytes, locations: [formatLocation(target)], retainUntil };
   await CancellationScope.nonCancellable(() =>
@@ -123,13 +125,13 @@ export async function archiveOutput(state: AllocationState): Promise<void> {
       parentClosePolicy: ParentClosePolicy.ABANDON, // years longer than its parent, on purpose
       typedSearchAttributes: tagsOf(state),
       staticSummary: `retention of ${ownerOf(state)} until ${retainUntil}`,
-      args: [{ ...keyOf(state), manifest, target, retainUntil, attestDays, heartbeatSeconds }],
+      args: [{ ...keyOf(state), manifest, target, ...lock, attestDays, heartbeatSeconds, ...(terms ? { terms } : {}) }],
     }),
   );
   record(state, `output archived in ${formatLocation(target)}, locked until ${retainUntil}`);
 }
 
-async function move(state: AllocationState, source: Location, target: Location, retainUntil?: string) {
+async function move(state: AllocationState, source: Location, target: Location, retention?: Lock) {
   return executeChild(demote, {
     workflowId: `demote/${ownerOf(state).slice('allocation/'.length)}/${source.store}-to-${target.store}`,
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
@@ -144,14 +146,14 @@ async function move(state: AllocationState, source: Location, target: Location, 
         exclude: notOutput(state),
         outcome: state.finish?.outcome ?? 'unknown',
         heartbeatSeconds: planOf(state).policies.heartbeatSeconds,
-        ...(retainUntil ? { retention: { mode: 'COMPLIANCE', retainUntil } } : {}),
+        ...(retention ? { retention } : {}),
         ...archiveOf(state, target),
       },
     ],
   });
 }
 
-/** Nothing in histories from before 0.4 has it: their plans do not. */
+/** Absent in plans of histories that were recorded before. */
 function archiveOf(state: AllocationState, target: Location): Pick<DemoteRequest, 'archive'> {
   const { archive } = planOf(state);
   return archive && target.store === 'cold' ? { archive } : {};

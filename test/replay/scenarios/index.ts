@@ -10,11 +10,12 @@ import { repairCalledOff, repairContinued, repairPutOff, repairStopped, repairWo
 import { followedLogs } from './logs.ts';
 import { continuedAsNew, earlyStart, fullTier, lapsedPin, refusedFloor, workersKilled } from './rough.ts';
 import { adHoc, inUnits, verifiedInParts } from './transfers.ts';
-import { retention, wholeLife } from './whole-life.ts';
+import { heldAndDisposed, retention, wholeLife } from './whole-life.ts';
 
 export const scenarios: readonly Scenario[] = [
   wholeLife,
   retention,
+  heldAndDisposed,
   cancelledByDrain,
   cancelledByAbandon,
   cancelledNatively,

@@ -80,7 +80,7 @@ export const wholeLife: Scenario = {
     await save('archiveLogs/completed', `logs/${suffixOf(key)}`);
     await save('demote/published', `demote/${suffixOf(key)}/hot-to-warm`);
     await save('demote/archived', `demote/${suffixOf(key)}/warm-to-cold`);
-    await save('retain/running', `retention/${suffixOf(key)}`, { when: (events) => scheduled(events, 'attestLocks').length === 0 });
+    await save('retain/running', `retention/${suffixOf(key)}`, { when: (events) => scheduled(events, 'attestRetained').length === 0 });
     await site.penstock.restoreCheckpoint({ ...key, checkpointId: 'step-100' });
     await save('restoreCheckpoint/completed', `restore/${suffixOf(key)}/step-100`);
   },
@@ -103,5 +103,28 @@ export const retention: Scenario = {
     await save('retain/extended', handle.workflowId);
     await handle.result();
     await save('retain/completed', handle.workflowId);
+  },
+};
+
+/** Held past its end, released, and deleted when a person says so. */
+export const heldAndDisposed: Scenario = {
+  site: 'disposing',
+  saves: ['retain/held', 'retain/undecided', 'retain/deleted'],
+  async run(site, save) {
+    const retainUntil = new Date(Date.now() + 40_000).toISOString();
+    const key = await submitReady(site, 'held', { retention: { mode: 'COMPLIANCE', retainUntil } });
+    await writeResults(site, await site.penstock.assignNodes(key, { nodes: [NODE] }));
+    await site.penstock.finish(key, { outcome: 'succeeded' });
+    await site.penstock.wait(key);
+    const workflowId = `retention/${suffixOf(key)}`;
+    const order = { reason: 'subpoena', actor: 'ada' };
+    await site.penstock.retentions.placeHold(key, order);
+    await eventually('an attestation under the hold', async () => (await site.penstock.retentions.status(key)).attestations >= 1 || undefined);
+    await save('retain/held', workflowId, { when: (events) => scheduled(events, 'placeHold').length >= 2 });
+    await site.penstock.retentions.releaseHold(key, order);
+    await eventually('the end', async () => (await site.penstock.retentions.status(key)).stage === 'undecided' || undefined);
+    await save('retain/undecided', workflowId);
+    await site.penstock.retentions.dispose(key, { ...order, decision: 'delete' });
+    await save('retain/deleted', workflowId, { when: closed });
   },
 };

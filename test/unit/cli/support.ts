@@ -89,6 +89,7 @@ function fakePenstock(known: Partial<Penstock>): Penstock {
     brokers: { reserve: unprepared, renew: unprepared, release: unprepared, pause: unprepared, resume: unprepared, show: unprepared },
     replications: unpreparedReplications,
     recalls: { start: unprepared, status: unprepared, cancel: unprepared, wait: unprepared },
+    retentions: { status: unprepared, placeHold: unprepared, releaseHold: unprepared, dispose: unprepared, ofTenant: unprepared },
     close: () => Promise.resolve(),
     ...known,
   };

@@ -38,6 +38,12 @@ describe('activities', () => {
     const moved = operationOf('moveUnit', move, 'demote/acme/vision/train-1/warm-to-cold/move/x');
     assert.deepEqual([moved?.operation, moved?.tenant, moved?.allocationId, moved?.store], ['copy', 'acme', 'train-1', 'cold']);
     assert.deepEqual(moved?.paths.slice(0, 2), ['warm:s3://acme/vision/train-1/', 'cold:s3://acme/vision/train-1/']);
+    const held = operationOf(
+      'placeHold',
+      { target: place('cold'), user: 'ada', reason: 'subpoena', retainUntil: '2033-01-01' },
+      'retention/acme/vision/train-1',
+    );
+    assert.deepEqual([held?.operation, held?.user, held?.reason, held?.allocationId], ['hold', 'ada', 'subpoena', 'train-1']);
     assert.equal(operationOf('renewPins', node, undefined), undefined);
     assert.deepEqual(operationOf('sweepStores', 'not an object', undefined)?.paths, []);
   });

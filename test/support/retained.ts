@@ -1,0 +1,63 @@
+/** An archived output on a bare gateway, as a demote leaves it: locked objects, the record beside them, and the manifest of what arrived. */
+import type { AttestRequest } from '../../activities/attestation.ts';
+import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
+import { writeManifest } from '../../datapath/transfer/manifest-store.ts';
+import type { ObjectStore } from '../../drivers/object-store/port.ts';
+import type { Stores } from '../../drivers/open-site.ts';
+import { loadSiteFile } from '../../drivers/site-file.ts';
+import { SYSTEM_BUCKET } from '../../model/location.ts';
+import type { ManifestRef } from '../../model/manifest.ts';
+import { OUTPUT_RECORD, type OutputRecord } from '../../model/output-record.ts';
+import type { Attestation, Lock } from '../../model/retention.ts';
+import type { RetainRequest } from '../../workflows/retain.ts';
+import { recordingStores } from '../unit/cli/recording-stores.ts';
+import { siteFile } from '../unit/cli/support.ts';
+
+export const ARCHIVE = 'acme';
+
+/** Nothing but the warm and the cold store are there: both are the gateway. */
+export async function storesAt(store: ObjectStore): Promise<Stores> {
+  return { ...recordingStores(await loadSiteFile(siteFile)).stores, warm: store, cold: store };
+}
+
+export const FILES: ReadonlyMap<string, Buffer> = new Map([
+  ['weights.bin', Buffer.alloc(70_000, 'w')],
+  ['results/metrics.json', Buffer.from('{"accuracy": 0.97}\n')],
+  ['results/notes <1>.txt', Buffer.from('kept\n')],
+]);
+
+export function recordOf(allocationId: string, { store, bucket, prefix, pages, files, bytes, digest }: ManifestRef): Buffer {
+  const manifest = { store, bucket, prefix, pages };
+  const names = { tenant: ARCHIVE, project: 'vision', allocationId, outcome: 'succeeded', location: `cold:s3://${ARCHIVE}/vision/${allocationId}/` } as const;
+  const record: OutputRecord = { formatVersion: 1, ...names, files, bytes, digest, manifest };
+  return Buffer.from(JSON.stringify(record));
+}
+
+/** @param name of its own: the gateway is shared */
+export async function archiveAt(store: ObjectStore, name: string, lock: Lock): Promise<AttestRequest> {
+  const prefix = `vision/${name}/`;
+  for (const [path, body] of FILES) await store.writeBytes(ARCHIVE, `${prefix}${path}`, body, { retention: lock });
+  const entries = [...FILES].map(([path, body]) => ({ path, bytes: body.length, modifiedAt: '2026-11-22T00:00:00.000Z', etag: 'e', crc32c: crc32cOf(body) }));
+  const place = { store, storeName: 'warm', bucket: SYSTEM_BUCKET, entries };
+  const manifest = await writeManifest({ ...place, prefix: `manifests/${name}/` });
+  await writeManifest({ ...place, prefix: `manifests/${name}/moved/` });
+  await store.writeBytes(ARCHIVE, `${prefix}${OUTPUT_RECORD}`, recordOf(name, manifest), { retention: lock });
+  return { manifest, target: { store: 'cold', bucket: ARCHIVE, prefix }, ...lock, round: 0, readShare: 1, isLocked: true };
+}
+
+/** What a look answers that found nothing wrong. */
+export const WHOLE: Attestation = { at: '2026-11-22T00:00:00.000Z', objects: 2, read: 1, findingCount: 0, findings: [] };
+
+/** For stand-ins on a skipped clock. */
+export function retainRequest(untilMs: number): RetainRequest {
+  return {
+    tenant: 'acme',
+    project: 'vision',
+    allocationId: 'seven-years',
+    manifest: { store: 'warm', bucket: 'penstock-system', prefix: 'manifests/x/', pages: 1, files: 1, bytes: 1, digest: '00' },
+    target: { store: 'cold', bucket: 'acme', prefix: 'vision/seven-years/' },
+    retainUntil: new Date(untilMs).toISOString(),
+    attestDays: 90,
+    heartbeatSeconds: 30,
+  };
+}
