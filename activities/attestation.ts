@@ -5,6 +5,7 @@
 import { ApplicationFailure, metricMeter } from '@temporalio/activity';
 import { checkManifest, type PathFinding } from '../datapath/transfer/check.ts';
 import { inLanes } from '../datapath/transfer/lanes.ts';
+import { readManifest } from '../datapath/transfer/manifest-store.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { BucketState, ObjectVersion } from '../drivers/object-store/lock-evidence.ts';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
@@ -112,16 +113,27 @@ export function bucketFindings({ exists, hasObjectLock, versioning, storeTime }:
   return findings.filter((finding) => finding !== false);
 }
 
-/** With their checksums, and behind them the record that says the output is whole, which has none. */
-async function* retainedEntries(stores: Stores, { manifest }: LockRequest): AsyncGenerator<ManifestEntry | string, void> {
-  if (manifest.files > 0) yield* readMoved(stores, manifest);
+/** With their checksums, an archive's with their etags; and behind them the record that says the output is whole, which has none. */
+async function* retainedEntries(stores: Stores, { manifest, output }: LockRequest): AsyncGenerator<ManifestEntry | string, void> {
+  if (manifest.files > 0) yield* output ? readManifest(stores.warm, manifest) : readMoved(stores, manifest);
   yield OUTPUT_RECORD;
+}
+
+const addTo = (wrong: Map<string, PathFinding>, finding: PathFinding | undefined): void => void (finding && wrong.set(finding.path, finding));
+
+/** An archived object is the one that was listed then as long as its etag is. */
+async function otherVersion(stores: Stores, { target }: LockRequest, entry: ManifestEntry, signal: AbortSignal): Promise<PathFinding | undefined> {
+  const held = await objectsOf(stores, target.store).head(target.bucket, `${target.prefix}${entry.path}`, { signal });
+  if (!held || held.etag === entry.etag) return undefined;
+  return { path: entry.path, kind: 'differing', detail: `it is version ${held.etag} instead of ${entry.etag}` };
 }
 
 async function lookAt(stores: Stores, request: AttestRequest, entries: readonly (ManifestEntry | string)[], look: Look): Promise<readonly AttestedObject[]> {
   const known = entries.filter((entry) => typeof entry !== 'string');
-  const isRead = (path: string): boolean => isReadIn(request.round, path, request.readShare);
+  // To read what is archived would cost a restore.
+  const isRead = (path: string): boolean => !request.output && isReadIn(request.round, path, request.readShare);
   const wrong = new Map<string, PathFinding>();
+  if (request.output) await inLanes(known, OBJECTS_AT_ONCE, async (entry) => addTo(wrong, await otherVersion(stores, request, entry, look.signal)));
   for (const read of ['always', 'where-needed'] as const) {
     const part = known.filter(({ path }) => isRead(path) === (read === 'always'));
     const options = {
@@ -151,7 +163,8 @@ async function lookAt(stores: Stores, request: AttestRequest, entries: readonly 
 }
 
 /** The record that says "whole" must speak of this manifest: an older one, put in its place, would speak of another. */
-async function recordDifference(stores: Stores, { target, manifest }: LockRequest, signal: AbortSignal): Promise<PathFinding | undefined> {
+async function recordDifference(stores: Stores, { target, output, manifest: retained }: LockRequest, signal: AbortSignal): Promise<PathFinding | undefined> {
+  const manifest = output ?? retained;
   const body = await objectsOf(stores, target.store).readBytes(target.bucket, `${target.prefix}${OUTPUT_RECORD}`, { signal }).catch(absent);
   if (!body) return { path: OUTPUT_RECORD, kind: 'missing' };
   const record = OutputRecordSchema.safeParse(jsonOf(body));

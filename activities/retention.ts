@@ -18,6 +18,8 @@ export const OBJECTS_AT_ONCE = 16;
 
 export interface LockRequest {
   readonly manifest: ManifestRef;
+  /** Where `manifest` names the packs and objects of an archive: the output that its record speaks of. */
+  readonly output?: ManifestRef;
   readonly target: Location;
   readonly retainUntil: string;
   /** COMPLIANCE where absent. */

@@ -167,6 +167,8 @@ export interface RetentionStatus extends AllocationKey {
   readonly disposition: Disposition;
   readonly decision?: DisposeOrder & { readonly at: string };
   readonly manifest: ManifestRef;
+  /** Where `manifest` names the packs and objects of an archive: the output that its record speaks of. */
+  readonly output?: ManifestRef;
   readonly target: Location;
 }
 

@@ -31,6 +31,8 @@ export interface DemoteResult {
   readonly bytes: number;
   /** What lies at the target, object by object. */
   readonly manifest: ManifestRef;
+  /** Where that names the packs and objects of an archive: the output that its record speaks of. */
+  readonly output?: ManifestRef;
 }
 
 export async function demote(request: DemoteRequest): Promise<DemoteResult> {
@@ -62,7 +64,7 @@ export async function demote(request: DemoteRequest): Promise<DemoteResult> {
   await CancellationScope.nonCancellable(() =>
     activities<TransferActivities>('bulk', bulk(`remove the verified source ${formatLocation(source)}`)).removeMoved({ manifest, source }),
   );
-  return { files: manifest.files, bytes: manifest.bytes, manifest: sealed?.objects ?? manifest };
+  return { files: manifest.files, bytes: manifest.bytes, manifest: sealed?.objects ?? manifest, ...(sealed ? { output: manifest } : {}) };
 }
 
 /** Every byte that was moved, held to what was read. */

@@ -9,6 +9,7 @@ import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts
 import type { Access } from '../../dev/cold-tier-emulator/emulator.ts';
 import { seededBytes, writeOutput } from '../../dev/job/job.ts';
 import { OUTPUT_RECORD, OutputRecordSchema } from '../../model/output-record.ts';
+import { RetentionReportSchema } from '../../model/retention-report.ts';
 import { commandLine } from '../support/command-line.ts';
 import { allocationInput, keyOf, PLAIN_NODE, untilPhase } from '../support/scenario.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
@@ -100,6 +101,28 @@ describe('archived output', { concurrency: false }, () => {
     assert.deepEqual([result.state, result.files, result.asked], ['complete', FILES.size, 0]);
     for (const [path, content] of FILES) assert.deepEqual(await readFile(join(site.stores.hotFiles.root, 'acme', 'again', path)), content, path);
     assert.equal((await accesses()).filter(({ operation }) => operation === 'restore').length, before);
+  });
+
+  test('is attested without a byte read, and an object put in place of its pack is found', async () => {
+    const report = async () => {
+      const { code, stdout } = await commandLine(site, 'retention', 'report', NAME, '--read', '--json');
+      const { look, objects } = RetentionReportSchema.parse(JSON.parse(stdout)).retentions[0] ?? {};
+      return { code, findings: look?.findings ?? [], paths: (objects ?? []).map(({ path }) => path) };
+    };
+    const reads = (await accesses()).length;
+    const sound = await report();
+    assert.deepEqual([sound.code, sound.findings], [0, []]);
+    const pack = sound.paths.find((path) => path.endsWith('.tar')) ?? '';
+    assert.equal((await accesses()).length, reads);
+
+    const { bytes = 0 } = (await site.stores.cold.head('acme', `${PREFIX}${pack}`)) ?? {};
+    await site.stores.cold.writeBytes('acme', `${PREFIX}${pack}`, Buffer.alloc(bytes), { storageClass: 'GLACIER' });
+    const { code, findings } = await report();
+    assert.equal(code, 8);
+    assert.deepEqual(
+      findings.map(({ kind, path }) => [kind, path]),
+      [['overwritten', pack]],
+    );
   });
 
   test('of which there is no such path, or no such tier, is refused with what there is', async () => {

@@ -116,7 +116,7 @@ export async function archiveOutput(state: AllocationState): Promise<void> {
   const lock = archiveLock(policies, { mode: state.request.retention?.mode, retainUntil: state.retainUntil }, Date.now());
   const { retainUntil } = lock;
   const target = outputAt(state, 'cold');
-  const { files, bytes, manifest } = await move(state, outputAt(state, 'warm'), target, lock);
+  const { files, bytes, manifest, output } = await move(state, outputAt(state, 'warm'), target, lock);
   state.retainUntil = retainUntil;
   state.output = { files, bytes, locations: [formatLocation(target)], retainUntil };
   await CancellationScope.nonCancellable(() =>
@@ -125,7 +125,7 @@ export async function archiveOutput(state: AllocationState): Promise<void> {
       parentClosePolicy: ParentClosePolicy.ABANDON, // years longer than its parent, on purpose
       typedSearchAttributes: tagsOf(state),
       staticSummary: `retention of ${ownerOf(state)} until ${retainUntil}`,
-      args: [{ ...keyOf(state), manifest, target, ...lock, attestDays, heartbeatSeconds, ...(terms ? { terms } : {}) }],
+      args: [{ ...keyOf(state), manifest, ...(output ? { output } : {}), target, ...lock, attestDays, heartbeatSeconds, ...(terms ? { terms } : {}) }],
     }),
   );
   record(state, `output archived in ${formatLocation(target)}, locked until ${retainUntil}`);

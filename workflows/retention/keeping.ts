@@ -19,6 +19,8 @@ import { activities } from '../presets.ts';
 
 export interface RetainRequest extends AllocationKey {
   readonly manifest: ManifestRef;
+  /** Where `manifest` names the packs and objects of an archive: the output that its record speaks of. */
+  readonly output?: ManifestRef;
   readonly target: Location;
   readonly retainUntil: string;
   readonly attestDays: number;
@@ -98,6 +100,7 @@ export function continued(keeping: Keeping): RetainRequest {
 /** What every activity of a retention is told. */
 export const lockOf = (keeping: Keeping) => ({
   manifest: keeping.request.manifest,
+  ...(keeping.request.output ? { output: keeping.request.output } : {}),
   target: keeping.request.target,
   retainUntil: keeping.retainUntil,
   mode: modeOf(keeping),
@@ -127,6 +130,7 @@ export function statusOf(keeping: Keeping): RetentionStatus {
     disposition: termsOf(keeping).disposition,
     ...(decision ? { decision } : {}),
     manifest: request.manifest,
+    ...(request.output ? { output: request.output } : {}),
     target: request.target,
   };
 }
