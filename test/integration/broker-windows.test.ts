@@ -188,6 +188,13 @@ describe('windows of bandwidth', { concurrency: false }, () => {
     const { brokers } = site.penstock;
     const address = `${LOOPBACK}:${await freePort()}`;
     await startWorker('control', '--metrics', address);
+    const told = async (name: string, labels: string): Promise<number | undefined> => {
+      const text = await (await fetch(`http://${address}/metrics`)).text();
+      const line = text.split('\n').find((each) => each.startsWith(`penstock_broker_${name}{`) && labels.split(' ').every((label) => each.includes(label)));
+      return line === undefined ? undefined : Number(line.split(' ').at(-1));
+    };
+    // The only one now; until it has read what its predecessor left, leases of two seconds go by.
+    await eventually('the broker to answer', () => brokers.show('front'));
     const ask = (requestId: string, more: Partial<ReserveInput>) =>
       brokers.reserve('front', { requestId, bytes: '1TB', tenant: 'globex', class: 'inference', ...more });
     const isHeld = (answer: Standing): answer is Extract<Standing, { kind: 'window' | 'queued' }> => answer.kind === 'window' || answer.kind === 'queued';
@@ -197,11 +204,6 @@ describe('windows of bandwidth', { concurrency: false }, () => {
         assert.ok(isHeld(answer), JSON.stringify(answer));
         held[index] = await brokers.renew('front', answer);
       }
-    };
-    const told = async (name: string, labels: string): Promise<number | undefined> => {
-      const text = await (await fetch(`http://${address}/metrics`)).text();
-      const line = text.split('\n').find((each) => each.startsWith(`penstock_broker_${name}{`) && labels.split(' ').every((label) => each.includes(label)));
-      return line === undefined ? undefined : Number(line.split(' ').at(-1));
     };
     const inference = 'class="inference" fabric="front" tenant="globex"';
     await eventually('both to be told', async () => {
