@@ -35,7 +35,12 @@ export const CommitPathSchema = z.strictObject({
     .enum(['strict', 'degraded'])
     .default('strict')
     .describe('Where the ring fails. strict: the checkpoint fails and the older one stands; degraded: it goes on with rack and global tier, and says so'),
-  depth: z.int().min(LEAST_DEPTH).max(MOST_DEPTH).default(8).describe('Chunks of 4 MiB under way, each to both stores; also what a writer takes of memory'),
+  depth: z
+    .int()
+    .min(LEAST_DEPTH)
+    .max(MOST_DEPTH)
+    .default(8)
+    .describe('Chunks of 4 MiB under way at each of the two stores; a writer takes memory for two more'),
   stallSeconds: z.number().positive().max(3600).default(60).describe('A store that does not answer a chunk for so long has failed'),
   leastRate: SomeBandwidthSchema.prefault('1GB/s').describe(
     'What a writer sends at where a fabric carries its commits and its broker gives no window within two seconds; on top of what the fabric grants',

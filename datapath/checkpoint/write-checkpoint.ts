@@ -2,6 +2,7 @@
  * The commit path: chunks of 4 MiB to two stores side by side, several at a time, each acknowledged when both have it on stable media, in order. The record is
  * published last, in the rack first: with it the checkpoint exists.
  */
+import pLimit from 'p-limit';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
 import { PenstockError } from '../../model/errors.ts';
@@ -19,7 +20,7 @@ export interface WriteCheckpoint {
   readonly checkpointId: string;
   readonly rack: Deadlined;
   readonly second: SecondCopy;
-  /** Chunks under way, each with its memory of 4 MiB. */
+  /** Writes under way at each of the two stores. There is memory for so many chunks of 4 MiB, and for {@link AHEAD} more. */
   readonly depth: number;
   readonly allocate: (bytes: number) => Promise<Buffer>;
   /** Chunks wait for it before they are sent; once for both stores, for the ring is on no network. */
@@ -29,7 +30,7 @@ export interface WriteCheckpoint {
   readonly signal?: AbortSignal | undefined;
 }
 export interface AcknowledgedChunk extends Pick<CheckpointChunk, 'index' | 'path' | 'offset' | 'bytes' | 'crc32c'> {
-  /** From being handed to both stores to being durable in both. */
+  /** From being handed to the first of the two stores to being durable in both. */
   readonly milliseconds: number;
 }
 export interface WrittenCheckpoint {
@@ -54,8 +55,12 @@ export interface CheckpointWriter {
   close(): Promise<void>;
 }
 
+/** A store that is done with a chunk before the other one gets the next, which was cut and summed meanwhile; neither waits for the other at every chunk. */
+export const AHEAD = 2;
+
 export function createCheckpointWriter({ checkpointId, rack, second, depth, allocate, limiter, onAcknowledged, signal }: WriteCheckpoint): CheckpointWriter {
-  const blocks = createChunkBlocks(depth, allocate);
+  const blocks = createChunkBlocks(depth + AHEAD, allocate);
+  const [inTurnAtRack, inTurnAtSecond] = [pLimit(depth), pLimit(depth)];
   const files = new Map<string, CheckpointRecord['files'][number]>();
   /** In order; the first is the oldest that is not acknowledged. */
   const pending: Pending[] = [];
@@ -85,12 +90,23 @@ export function createCheckpointWriter({ checkpointId, rack, second, depth, allo
     const { index, path, offset, bytes, crc32c: sum, block } = chunk;
     const entry: Pending = { chunk: { index, path, offset, bytes, crc32c: sum } };
     pending.push(entry);
-    const began = performance.now();
-    const inRack = rack.write(chunk);
-    const both = Promise.allSettled([inRack, second.write(chunk, inRack)]).then((ends) => {
+    let began: number | undefined;
+    const begin = (): void => {
+      if (failure) throw failure.reason;
+      began ??= performance.now();
+    };
+    const inRack = inTurnAtRack(() => {
+      begin();
+      return rack.write(chunk);
+    });
+    const inSecond = inTurnAtSecond(() => {
+      begin();
+      return second.write(chunk, inRack);
+    });
+    const both = Promise.allSettled([inRack, inSecond]).then((ends) => {
       const bad = ends.find((end) => end.status === 'rejected');
       if (bad) fail(bad.reason);
-      entry.done = performance.now() - began;
+      entry.done = performance.now() - (began ?? performance.now());
       try {
         acknowledge();
       } catch (error) {

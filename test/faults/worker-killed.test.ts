@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import pLimit from 'p-limit';
 import type { AllocationKey } from '../../client/index.ts';
 import { TEMPORARY_PREFIX } from '../../drivers/file-store/contained-path.ts';
 import { allocationWorkflowId } from '../../model/identifiers.ts';
@@ -15,12 +14,9 @@ import { eventually } from '../support/wait.ts';
 
 const WORKERS = ['worker-control', 'worker-data'] as const;
 const LIMIT_MS = 120_000;
-/** Lifecycles side by side: what is killed for one hits the others too, wherever they are. */
-const AT_ONCE = 3;
 
 describe('a crash costs time, never data', { concurrency: false }, () => {
   const dataset = datasetFiles(120, 3000);
-  const oneStrike = pLimit(1);
   let site: TestSite;
 
   before(async () => {
@@ -35,76 +31,63 @@ describe('a crash costs time, never data', { concurrency: false }, () => {
     await Promise.all(names.map((name) => site.running.service(name).restart()));
   };
 
-  describe('of both workers', { concurrency: AT_ONCE }, () => {
-    for (const at of ['queued', 'staging', 'ready', 'starting', 'running', 'draining', 'archiving'] as const)
-      test(`SIGKILL of ${WORKERS.join(' and ')} while ${at}`, () => liveThrough(at, WORKERS));
-  });
+  const strikes: readonly { readonly of: readonly string[]; readonly at: Phase }[] = [
+    ...(['queued', 'staging', 'ready', 'starting', 'running', 'draining', 'archiving'] as const).map((at) => ({ of: WORKERS, at })),
+    { of: ['temporal'], at: 'staging' },
+    { of: ['temporal'], at: 'archiving' },
+  ];
 
-  describe('of the server', { concurrency: false }, () => {
-    for (const at of ['staging', 'archiving'] as const) test(`SIGKILL of temporal while ${at}`, () => liveThrough(at, ['temporal']));
-  });
+  for (const [index, { of, at }] of strikes.entries()) {
+    test(`SIGKILL of ${of.join(' and ')} while ${at}`, async () => {
+      const key = keyOf(`crash-${index}`);
+      await seedDataset(site.stores.warm, dataset, 'training-data', `crash-${index}/`); // each stages under a name of its own
+      const strike = strikeIn(key, at, () => kill(of));
 
-  test('nothing unfinished is left by any of them', async () => {
-    assert.deepEqual([...(await treeDigests(join(site.running.site.rackRoot, 'r01', 'checkpoints'))).keys()], [], 'the rack is empty');
-    assert.deepEqual(await temporaryNames(), [], 'no temporary names are left');
-  });
-
-  /** A whole lifecycle, with a strike in one phase of it. */
-  async function liveThrough(at: Phase, of: readonly string[]): Promise<void> {
-    const name = `crash-${of.length}-${at}`;
-    const key = keyOf(name);
-    await seedDataset(site.stores.warm, dataset, 'training-data', `${name}/`); // each stages under a name of its own
-    const during = strikeIn(key, at, () => kill(of));
-    const data = { mounts: [{ source: `s3://training-data/${name}`, target: '/data/input' }], scratch_per_node: '1MB' };
-
-    await during(['queued', 'staging'], () => site.penstock.submit(allocationInput(name, { data })));
-    await untilPhase(site, key, 'ready', LIMIT_MS);
-    await during(['ready'], () => Promise.resolve());
-    const plan = await during(['starting'], () => site.penstock.assignNodes(key, { nodes: [NODE] }));
-    await during(['running'], () => Promise.resolve());
-    await runJob(site, key, plan);
-    await during(['draining', 'archiving'], () => site.penstock.finish(key, { outcome: 'succeeded' }));
-    const status = await untilPhase(site, key, 'released', LIMIT_MS);
-    assert.deepEqual(status.checkpointCounts, { reserved: 0, committed: 0, drained: 1 });
-    await assertEffectsOnce(key);
+      const data = { mounts: [{ source: `s3://training-data/crash-${index}`, target: '/data/input' }], scratch_per_node: '1MB' };
+      await site.penstock.submit(allocationInput(key.allocationId, { data }));
+      await strike('queued');
+      await strike('staging');
+      await untilPhase(site, key, 'ready', LIMIT_MS);
+      await strike('ready');
+      const assigned = site.penstock.assignNodes(key, { nodes: [NODE] });
+      await strike('starting');
+      const plan = await assigned;
+      await strike('running');
+      await runJob(site, key, plan);
+      const finished = site.penstock.finish(key, { outcome: 'succeeded' });
+      await strike('draining');
+      await finished;
+      await strike('archiving');
+      const status = await untilPhase(site, key, 'released', LIMIT_MS);
+      assert.deepEqual(status.checkpointCounts, { reserved: 0, committed: 0, drained: 1 });
+      await assertEffectsOnce(key, index);
+    });
   }
 
-  /** One strike at a time, from what begins the phase to the last process that is up again. A phase that was over before it is seen would prove nothing, and fails the test. */
+  /** Strikes only when the phase is seen: a phase that was over before would prove nothing, and fails the test. */
   function strikeIn(key: AllocationKey, at: Phase, killNow: () => Promise<void>) {
-    return async <T>(passed: readonly Phase[], begin: () => Promise<T>): Promise<T> => {
-      if (!passed.includes(at)) return await begin();
-      const begun = await oneStrike(async () => {
-        const beginning = begin();
-        // Whoever awaits it hears of it.
-        beginning.catch(() => undefined);
-        await untilSeen(key, at);
-        await killNow();
-        return { beginning };
-      });
-      return await begun.beginning;
+    return async (phase: Phase): Promise<void> => {
+      if (phase !== at) return;
+      const rank = (each: Phase) => phases.indexOf(each);
+      const seen = await eventually(
+        `${at} to be seen`,
+        async () => {
+          const now = (await site.penstock.status(key)).phase;
+          return rank(now) >= rank(at) ? now : undefined;
+        },
+        LIMIT_MS,
+      );
+      assert.equal(seen, at, 'the kill came in the phase it is meant for');
+      // In the middle of a file, so that what a killed worker leaves is there to be collected.
+      if (at === 'staging') await eventually('a file on its way', async () => (await temporaryNames()).length > 0 || undefined, LIMIT_MS);
+      await killNow();
     };
   }
 
-  async function untilSeen(key: AllocationKey, at: Phase): Promise<void> {
-    const rank = (each: Phase) => phases.indexOf(each);
-    const seen = await eventually(
-      `${at} to be seen`,
-      async () => {
-        const now = (await site.penstock.status(key)).phase;
-        return rank(now) >= rank(at) ? now : undefined;
-      },
-      LIMIT_MS,
-    );
-    assert.equal(seen, at, 'the kill came in the phase it is meant for');
-    // In the middle of a file, so that what a killed worker leaves is there to be collected.
-    const isBegun = async () => (await temporaryNames()).some((path) => path.includes(`/${key.allocationId}/`)) || undefined;
-    if (at === 'staging') await eventually('a file on its way', isBegun, LIMIT_MS);
-  }
-
-  async function assertEffectsOnce(key: AllocationKey): Promise<void> {
+  async function assertEffectsOnce(key: AllocationKey, index: number): Promise<void> {
     const prefix = `vision/${key.allocationId}/`;
     assert.deepEqual(
-      sorted(await treeDigests(join(site.stores.hotFiles.root, 'training-data', key.allocationId))),
+      sorted(await treeDigests(join(site.stores.hotFiles.root, 'training-data', `crash-${index}`))),
       sorted(digestsOf(dataset)),
       'staged once, byte for byte',
     );
@@ -123,6 +106,8 @@ describe('a crash costs time, never data', { concurrency: false }, () => {
     assert.equal(held.snapshots.length, 1, 'one snapshot, however often it was asked for');
     const restored = await site.penstock.restoreCheckpoint({ ...key, checkpointId: 'step-100' });
     assert.deepEqual(sorted(await treeDigests(join(site.stores.hotFiles.root, restored.path))), sorted(digestsOf(CHECKPOINT_FILES)));
+    assert.deepEqual([...(await treeDigests(join(site.running.site.rackRoot, 'r01', 'checkpoints'))).keys()], [], 'the rack is empty');
+    assert.deepEqual(await temporaryNames(), [], 'no temporary names are left');
   }
 
   async function temporaryNames(): Promise<readonly string[]> {

@@ -109,10 +109,18 @@ describe('a checkpoint written to ring and rack', () => {
     );
   });
 
-  it('takes no more memory than its depth while a side is slow', async () => {
+  it('has no more under way than its depth while a side is slow, and lets the other one go two chunks ahead', async () => {
     const held = Promise.withResolvers<void>();
     let underWay = 0;
     let most = 0;
+    let [inRing, taken] = [0, 0];
+    const counted = (sink: CheckpointSink): CheckpointSink => ({
+      ...sink,
+      async write(chunk) {
+        await sink.write(chunk);
+        inRing += 1;
+      },
+    });
     const slow = (sink: CheckpointSink): CheckpointSink => ({
       ...sink,
       async write(chunk) {
@@ -122,13 +130,16 @@ describe('a checkpoint written to ring and rack', () => {
         underWay -= 1;
       },
     });
-    const writer = await places.writer({ depth: 3, changeRack: slow });
+    const writer = await places.writer({ depth: 3, changeRack: slow, changeRing: counted });
     const added = (async () => {
-      for (let index = 0; index < 9; index += 1) await writer.addFile(`f${index}`, once(contentOf(10, index)));
+      for (let index = 0; index < 9; index += 1) {
+        await writer.addFile(`f${index}`, once(contentOf(10, index)));
+        taken += 1;
+      }
     })();
-    while (underWay < 3) await new Promise(setImmediate);
+    while (underWay < 3 || inRing < 5) await new Promise(setImmediate);
     for (let turns = 0; turns < 20; turns += 1) await new Promise(setImmediate);
-    assert.equal(underWay, 3);
+    assert.deepEqual([underWay, inRing, taken], [3, 5, 5]);
     held.resolve();
     await added;
     await writer.commit();
