@@ -10,6 +10,7 @@ import {
   defineQuery,
   defineUpdate,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -53,29 +54,31 @@ export async function broker(input: unknown, ...pages: BrokerPage[]): Promise<vo
   /** Why there is no such fabric: for those who asked, too. */
   let refusal: ApplicationFailure | undefined;
 
-  const record = recordTotals(name);
   const isBegun = (): boolean => state !== undefined || refusal !== undefined;
+  const show = oncePerActivation(recordTotals(name));
   const keep = (next: BrokerState): void => {
     state = next;
-    setCurrentDetails(renderTotals(totalsOf(next)));
-    record(next);
+    show(next);
   };
   /** From one state to the next without a pause in between: requests come side by side, and none may decide from what another has changed meanwhile. */
   const known = (): BrokerState => {
     if (!state) throw refusal ?? new TypeError('a broker has a state');
     return state;
   };
-  const answer = async (request: () => BrokerRequest): Promise<Standing> => {
-    await condition(isBegun);
-    const answered = answerTo(known(), request());
-    keep(answered.state);
-    return answered.answer;
-  };
-  const change = async (event: () => BrokerChange): Promise<BrokerOverview> => {
-    await condition(isBegun);
-    keep(changed(known(), event()));
-    return overviewOf(known());
-  };
+  // At once where it can be, for a promise in a workflow costs as much as a decision. Remove after 2027-06-01: runs begun before have continued as new by then.
+  const isPrompt = patched('broker-answers-at-once');
+  const whenBegun = <T>(decide: () => T): T | Promise<T> => (isPrompt && isBegun() ? decide() : condition(isBegun).then(decide));
+  const answer = (request: () => BrokerRequest): Standing | Promise<Standing> =>
+    whenBegun(() => {
+      const answered = answerTo(known(), request());
+      keep(answered.state);
+      return answered.answer;
+    });
+  const change = (event: () => BrokerChange): BrokerOverview | Promise<BrokerOverview> =>
+    whenBegun(() => {
+      keep(changed(known(), event()));
+      return overviewOf(known());
+    });
   const only = (schema: z.ZodType) => ({ validator: (request: unknown) => void accept(schema, request) });
   const now = () => ({ nowMs: Date.now() });
 
@@ -92,11 +95,11 @@ export async function broker(input: unknown, ...pages: BrokerPage[]): Promise<vo
   setHandler(resume, () => change(() => ({ kind: 'resume', ...now() })));
   setHandler(
     suspectStores,
-    async (request) => {
-      await condition(isBegun);
-      known();
-      for (const store of accept(SuspectSchema, request).stores) watch.suspect(store);
-    },
+    (request) =>
+      whenBegun(() => {
+        known();
+        for (const store of accept(SuspectSchema, request).stores) watch.suspect(store);
+      }),
     only(SuspectSchema),
   );
   setHandler(look, () => change(() => ({ kind: 'tick', ...now() })));
@@ -122,4 +125,19 @@ export async function broker(input: unknown, ...pages: BrokerPage[]): Promise<vo
   await condition(allHandlersFinished);
   throwIfCancelled();
   await continueAsNew<typeof broker>(name, ...pagesOf(known()));
+}
+
+/** What operators see: of the last of the states that one activation went through. */
+function oncePerActivation(record: (state: BrokerState) => void): (state: BrokerState) => void {
+  let last: BrokerState | undefined;
+  const show = (): void => {
+    if (!last) return;
+    setCurrentDetails(renderTotals(totalsOf(last)));
+    record(last);
+    last = undefined;
+  };
+  return (state) => {
+    if (!last) void Promise.resolve().then(show);
+    last = state;
+  };
 }
