@@ -5,6 +5,8 @@ import type { ReserveInput, Standing } from '../../client/index.ts';
 import { storedBytes } from '../../datapath/checkpoint/drain.ts';
 import { writeCheckpoint } from '../../dev/job/job.ts';
 import { brokerWorkflowId } from '../../model/broker.ts';
+import { renderTotals } from '../../model/broker-overview.ts';
+import { queryNames } from '../../model/messages.ts';
 import { runsOf } from '../support/histories.ts';
 import { allocationInput, CHECKPOINT_FILES, datasetFiles, keyOf, NODE, runJob, seedDataset, untilPhase } from '../support/scenario.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
@@ -54,13 +56,22 @@ describe('a bandwidth broker', { concurrency: false }, () => {
     assert.equal(windowOf(await brokers.renew('brief', slowed))?.bytesPerSecond, CAPACITY);
   });
 
+  test('its page in the UI shows the last of what came together', async () => {
+    await Promise.all(['together-1', 'together-2', 'together-3'].map((id) => site.penstock.brokers.reserve('brief', drain(id))));
+    const handle = site.temporal.workflow.getHandle(brokerWorkflowId('brief'));
+    const known = await handle.query<Awaited<ReturnType<typeof site.penstock.brokers.show>>>(queryNames.brokerState);
+    const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    assert.equal(currentDetails, renderTotals(known));
+    assert.match(currentDetails, /- drain: .* waiting, (24|32)\.0 TB to move/);
+  });
+
   test('what falls silent lapses by itself, and its token speaks for nothing any more', async () => {
     const { brokers } = site.penstock;
     const standing = await brokers.reserve('brief', drain('silent'));
     assert.ok(isHeld(standing));
     await eventually('it to lapse', async () => {
       const handle = site.temporal.workflow.getHandle(brokerWorkflowId('brief'));
-      const { classes } = await handle.query<Awaited<ReturnType<typeof brokers.show>>>('brokerState');
+      const { classes } = await handle.query<Awaited<ReturnType<typeof brokers.show>>>(queryNames.brokerState);
       return classes.every(({ holding, waiting }) => holding + waiting === 0) ? true : undefined;
     });
     assert.equal((await brokers.renew('brief', standing)).kind, 'lost');
