@@ -40,12 +40,14 @@ export interface Look extends LookRun {
   /** Each object as it was found, in no particular order. */
   readonly onObject?: (object: AttestedObject) => void;
 }
-export interface AttestedObject {
+interface Listed {
   readonly path: string;
   readonly bytes: number;
-  readonly crc32c?: string | undefined;
-  readonly lock: Lock | undefined;
+  readonly crc32c: string | undefined;
   readonly wasRead: boolean;
+}
+export interface AttestedObject extends Listed {
+  readonly lock: Lock | undefined;
   readonly findings: readonly RetentionFinding[];
 }
 
@@ -145,13 +147,12 @@ async function lookAt(stores: Stores, request: AttestRequest, entries: readonly 
     };
     await checkManifest({ ...options, entries: part, onFinding: (finding) => wrong.set(finding.path, finding) });
   }
+  const all = known.map((entry): Listed => ({ path: entry.path, bytes: entry.bytes, crc32c: entry.crc32c, wasRead: isRead(entry.path) }));
   if (known.length < entries.length) {
-    const difference = await recordDifference(stores, request, look.signal);
-    if (difference) wrong.set(OUTPUT_RECORD, difference);
+    const body = await readRecord(stores, request, look.signal);
+    addTo(wrong, recordDifference(body, request));
+    all.push({ path: OUTPUT_RECORD, bytes: body?.length ?? 0, crc32c: undefined, wasRead: body !== undefined });
   }
-  const all = entries.map((entry) =>
-    typeof entry === 'string' ? { path: entry, bytes: 0, crc32c: undefined, wasRead: false } : { ...entry, wasRead: isRead(entry.path) },
-  );
   const store = objectsOf(stores, request.target.store);
   const attested: AttestedObject[] = [];
   await inLanes(all, OBJECTS_AT_ONCE, async ({ path, bytes, crc32c, wasRead }) => {
@@ -162,10 +163,13 @@ async function lookAt(stores: Stores, request: AttestRequest, entries: readonly 
   return attested;
 }
 
+function readRecord(stores: Stores, { target }: LockRequest, signal: AbortSignal): Promise<Buffer | undefined> {
+  return objectsOf(stores, target.store).readBytes(target.bucket, `${target.prefix}${OUTPUT_RECORD}`, { signal }).catch(absent);
+}
+
 /** The record that says "whole" must speak of this manifest: an older one, put in its place, would speak of another. */
-async function recordDifference(stores: Stores, { target, output, manifest: retained }: LockRequest, signal: AbortSignal): Promise<PathFinding | undefined> {
+function recordDifference(body: Buffer | undefined, { output, manifest: retained }: LockRequest): PathFinding | undefined {
   const manifest = output ?? retained;
-  const body = await objectsOf(stores, target.store).readBytes(target.bucket, `${target.prefix}${OUTPUT_RECORD}`, { signal }).catch(absent);
   if (!body) return { path: OUTPUT_RECORD, kind: 'missing' };
   const record = OutputRecordSchema.safeParse(jsonOf(body));
   if (record.success && record.data.digest === manifest.digest && record.data.files === manifest.files) return undefined;

@@ -5,7 +5,7 @@ import { commitCopies, confirmWritten, readCommitRecord } from '../datapath/chec
 import { drainFiles, removeDrained, verifyFiles } from '../datapath/checkpoint/drain.ts';
 import { drainAgain } from '../datapath/checkpoint/drain-again.ts';
 import { readDrainedRecord } from '../datapath/checkpoint/drained.ts';
-import { restoreFiles } from '../datapath/checkpoint/restore.ts';
+import { type RestoredFiles, restoreFiles } from '../datapath/checkpoint/restore.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import {
@@ -171,7 +171,7 @@ export function createCheckpointActivities(stores: Stores) {
     dropCheckpointCopies: (request: InRack): Promise<void> => effect((run) => dropCopies(request, run)),
 
     /** Within a window, where the site stages over a fabric. NotFound where the file asked for is none of the checkpoint. */
-    restoreFromErasureSet: ({ file, ...key }: RestoreRequest): Promise<{ path: string; files: number; bytes: number; degradedRacks: string[] }> =>
+    restoreFromErasureSet: ({ file, ...key }: RestoreRequest): Promise<RestoredFiles & { readonly path: string }> =>
       effect(async (run) => {
         const directory = `${key.tenant}/${key.project}/${key.allocationId}/checkpoints/${key.checkpointId}`;
         const from = { racks: stores.shardRacks, prefix: checkpointPrefix(key), signal: run.signal };

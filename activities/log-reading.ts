@@ -93,16 +93,16 @@ const isLost = (metadata: LogMetadata | undefined, nodeId: string): boolean =>
 
 async function nodesOf(place: LogPlace, metadata: LogMetadata | undefined, { follow, nodeId }: LogQuery): Promise<readonly string[]> {
   const nodes = metadata ? metadata.nodes.map((node) => node.nodeId) : await nodesWithLogs(place);
-  if (nodeId === undefined) {
-    if (nodes.length > 0 || follow) return nodes;
+  if (nodeId === undefined && (nodes.length > 0 || follow)) return nodes;
+  // While the job runs, a node may not have written anything yet.
+  if (nodeId !== undefined && (nodes.includes(nodeId) || (follow && !metadata))) return [nodeId];
+  if (nodes.length === 0) {
     throw new PenstockError('NotFound', 'There are no logs here yet.', {
       store: place.store.name,
       nextStep: 'They come while the job runs: --follow waits for them.',
     });
   }
-  // While the job runs, a node may not have written anything yet.
-  if (nodes.includes(nodeId) || (follow && !metadata)) return [nodeId];
-  throw new PenstockError('NotFound', `node: found ${nodeId}; accepted: ${nodes.join(', ') || 'no node has shipped logs yet'}.`, { store: place.store.name });
+  throw new PenstockError('NotFound', `node: found ${nodeId}; accepted: ${nodes.join(', ')}.`, { store: place.store.name });
 }
 
 /** The chunks there are of a log, closed or not. @param before those that are known already */

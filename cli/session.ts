@@ -64,7 +64,7 @@ export class Session {
     const named = this.globals.site ?? this.io.env['PENSTOCK_SITE'];
     if (named) return named;
     const local = join(this.io.cwd, LOCAL_SITE_FILE);
-    if (!existsSync(local)) throw new CliError('unreachable', NO_SITE);
+    if (!existsSync(local)) throw new CliError('unreachable', NO_SITE, { type: 'Unreachable' });
     return local;
   }
 

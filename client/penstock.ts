@@ -20,6 +20,7 @@ import type { MountPlan } from '../model/mount-plan.ts';
 import type { Readiness } from '../model/readiness.ts';
 import type { CancelAnswer, FinishAnswer } from '../model/reports.ts';
 import { retentionWorkflowId } from '../model/retention.ts';
+import { allocationAttributes } from '../model/search-attributes.ts';
 import type { AllocationStatus } from '../model/status.ts';
 import { type Brokers, brokerCalls } from './brokers.ts';
 import { accepted, ask, resultOf, sendUpdate } from './calls.ts';
@@ -42,7 +43,10 @@ export interface RestoredCheckpoint {
   readonly path: string;
   readonly files: number;
   readonly bytes: number;
+  /** Racks whose shards were lost or rotten. */
   readonly degradedRacks: readonly string[];
+  /** Racks that others were faster than; nothing is known to be wrong with them. Absent in restores of before 0.3. */
+  readonly lateRacks?: readonly string[];
 }
 
 export interface Penstock {
@@ -149,7 +153,9 @@ async function restore(client: Client, request: RestoreRequest): Promise<Restore
       taskQueue: CONTROL_QUEUE,
       args: [request],
       workflowIdConflictPolicy: 'USE_EXISTING',
-      staticSummary: `restore checkpoint ${checkpointId}`,
+      typedSearchAttributes: allocationAttributes(request),
+      staticSummary: `restore checkpoint ${checkpointId} of ${tenant}/${project}/${allocationId}`,
+      priority: { fairnessKey: tenant },
     });
   } catch (error) {
     throw toRefusal(error, workflowId);

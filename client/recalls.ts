@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { shortLocation } from '../model/location.ts';
 import { queryNames, workflowTypes } from '../model/messages.ts';
 import { type RecallInput, type RecallKey, RecallRequestSchema, type RecallResult, type RecallStatus, recallWorkflowId } from '../model/recall.ts';
+import { allocationAttributes } from '../model/search-attributes.ts';
 import { accepted, ask, cancelAndWait, resultOf } from './calls.ts';
 import { type Submission, startOrAttach } from './start-or-attach.ts';
 
@@ -32,6 +33,7 @@ export function recallCalls(client: Client): Recalls {
         summary: `${path || 'all'} of ${tenant}/${project}/${allocationId}`,
         details: `from the cold tier to ${shortLocation(target)}, ${tier}`,
         fairnessKey: tenant,
+        attributes: allocationAttributes(request),
       });
     },
     status,

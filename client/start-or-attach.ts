@@ -1,6 +1,7 @@
 /** Starting under a name of the caller's choice: a second time attaches, and other input under the same name is refused. */
 import { createHash } from 'node:crypto';
 import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { SearchAttributePair } from '@temporalio/common';
 import { CONTROL_QUEUE } from '../model/identifiers.ts';
 import { Refusal } from './refusal.ts';
 
@@ -24,11 +25,13 @@ export interface Start {
   readonly summary: string;
   readonly details: string;
   readonly fairnessKey?: string | undefined;
+  /** Where the workflow does not tell them itself. */
+  readonly attributes?: SearchAttributePair[];
 }
 
 /** @throws Refusal Conflict where it was started before with other input */
 export async function startOrAttach(client: Client, workflowType: string, start: Start): Promise<Submission> {
-  const { workflowId, fairnessKey } = start;
+  const { workflowId, fairnessKey, attributes } = start;
   const requestDigest = createHash('sha256').update(JSON.stringify(start.request)).digest('hex');
   try {
     const started = await client.workflow.start(workflowType, {
@@ -40,6 +43,7 @@ export async function startOrAttach(client: Client, workflowType: string, start:
       memo: { requestDigest },
       staticSummary: start.summary,
       staticDetails: start.details,
+      ...(attributes === undefined ? {} : { typedSearchAttributes: attributes }),
       ...(fairnessKey === undefined ? {} : { priority: { fairnessKey } }),
     });
     return { workflowId, runId: started.firstExecutionRunId, attached: false };

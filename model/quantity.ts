@@ -58,6 +58,9 @@ export function formatBytes(bytes: number): string {
   return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[step]}`;
 }
 
+/** "1 file", "2 files": of nouns whose plural ends in an s. */
+export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 export const formatBandwidth = (bytesPerSecond: number): string => `${formatBytes(bytesPerSecond)}/s`;
 
 /** 4000 is "1 h 7 min"; the two largest units only. */

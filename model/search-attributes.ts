@@ -12,12 +12,12 @@ const phaseKey = defineSearchAttributeKey('phase', 'KEYWORD');
 const sensitivityKey = defineSearchAttributeKey('sensitivity', 'KEYWORD');
 const rackKey = defineSearchAttributeKey('rack', 'KEYWORD_LIST');
 
-export const identityAttributes = (key: AllocationKey, sensitivity: string) => [
+export const allocationAttributes = (key: AllocationKey) => [
   { key: tenantKey, value: key.tenant },
   { key: projectKey, value: key.project },
   { key: allocationIdKey, value: key.allocationId },
-  { key: sensitivityKey, value: sensitivity },
 ];
+export const identityAttributes = (key: AllocationKey, sensitivity: string) => [...allocationAttributes(key), { key: sensitivityKey, value: sensitivity }];
 export const tenantAttribute = (tenant: string) => ({ key: tenantKey, value: tenant });
 export const phaseAttribute = (phase: Phase | TransferState | RetentionPhase) => ({ key: phaseKey, value: phase });
 export const rackAttribute = (racks: string[]) => ({ key: rackKey, value: racks });

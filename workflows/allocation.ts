@@ -17,6 +17,7 @@ import type { AdmissionActivities } from '../activities/admission.ts';
 import type { ReleaseActivities } from '../activities/release.ts';
 import { AllocationRequestSchema } from '../model/allocation.ts';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
+import { formatCount } from '../model/quantity.ts';
 import type { AllocationStatus } from '../model/status.ts';
 import { accept, requireWorkflowId } from './accept.ts';
 import { type Desk, newDesk } from './allocation/desk.ts';
@@ -121,7 +122,7 @@ async function admit(state: AllocationState): Promise<void> {
   state.plan = await activities<AdmissionActivities>('control', { queue: CONTROL_QUEUE, summary: 'check the declaration against the site' }).admit(
     state.request,
   );
-  record(state, `admitted with ${state.plan.data.mounts.length} mounts`);
+  record(state, `admitted with ${formatCount(state.plan.data.mounts.length, 'mount')}`);
 }
 
 /** Staging and the wait for nodes overlap: enough data (0.8) may start, the rest follows while the job begins. */

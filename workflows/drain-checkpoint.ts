@@ -56,18 +56,23 @@ export async function drainCheckpoint(request: DrainRequest): Promise<DrainRepor
   const rack = (summary: string) =>
     activities<CheckpointActivities>('bulk', { queue: rackQueue(request.rackId), heartbeatSeconds: request.heartbeatSeconds, summary });
   const size = `checkpoint ${request.checkpointId}, ${formatBytes(request.bytes)}`;
+  const show = (step: string) => setCurrentDetails(`**${step}**: ${size}, of node ${request.nodeId} in rack ${request.rackId}`);
   let report: DrainReport;
   try {
+    show('being stored in the erasure set, in turn where it needs a window');
     await waiting.run(() => rack(`drain ${size}, rack ${request.rackId} -> erasure set 14+4`).drainToErasureSet(request));
     // Where it was called off too late, it is stored, and goes on.
     isBegun = true;
     by = undefined;
+    show('being read back, then the rack lets go of its copy');
     await rack(`read back every shard of ${size}`).verifyDrained(request);
     await rack(`release the in-rack copy of ${size}`).releaseRackCopy(request);
     report = { checkpointId: request.checkpointId, state: 'drained' };
+    show('drained');
   } catch (error) {
     report = await CancellationScope.nonCancellable(() => giveUp(request, error, { by, isBegun }));
   }
+  if (report.state === 'abandoned') show('abandoned; its copies and shards were dropped');
   if (report.state === 'superseded') setCurrentDetails(`**superseded** ${report.reason} before its drain began; its copies were dropped`);
   await CancellationScope.nonCancellable(() => tell(request, report));
   if (report.state === 'drained' && request.copies) {
@@ -108,6 +113,7 @@ async function giveUp(request: DrainRequest, error: unknown, { by, isBegun }: Gi
   const { checkpointId, rackId, heartbeatSeconds } = request;
   if (!isCancellation(error)) {
     const message = messageOf(error);
+    setCurrentDetails(`**stuck**: ${message}`);
     await tell(request, { checkpointId, state: 'stuck', reason: message });
     throw ApplicationFailure.nonRetryable(`${message} The in-rack copy is kept; mend the cause, then reset this workflow.`, 'DrainStuck');
   }

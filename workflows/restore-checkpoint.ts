@@ -11,6 +11,8 @@ export interface RestoreResult {
   readonly bytes: number;
   /** Racks whose shards were missing or rotten; empty where all was well. */
   readonly degradedRacks: readonly string[];
+  /** Racks that others were faster than; absent in restores of before 0.3. */
+  readonly lateRacks?: readonly string[];
 }
 
 export async function restoreCheckpoint(request: RestoreRequest): Promise<RestoreResult> {

@@ -13,7 +13,9 @@ export async function probeTemporal({ temporal, nodes }: Site): Promise<readonly
   const prober = createProber('temporal');
   let connection: Connection | undefined;
   await prober.needed('reachable', async () => {
-    connection = await Connection.connect({ address, connectTimeout: 5000 });
+    connection = await Connection.connect({ address, connectTimeout: 5000 }).catch((error: unknown) => {
+      throw new Error(`nothing answers at ${address}: ${error instanceof Error ? error.message : String(error)}`);
+    });
     const info = await connection.workflowService.getSystemInfo({});
     return `server ${info.serverVersion ?? 'of unknown version'} at ${address}`;
   });

@@ -5,7 +5,7 @@ import { checkpointDirectory } from '../../model/checkpoint.ts';
 import { type AllocationKey, allocationPrefix, allocationWorkflowId } from '../../model/identifiers.ts';
 import { OUTPUT_RECORD } from '../../model/output-record.ts';
 import type { AllocationPlan } from '../../model/plan.ts';
-import { formatSeconds } from '../../model/quantity.ts';
+import { formatCount, formatSeconds } from '../../model/quantity.ts';
 import { archiveLock, retentionWorkflowId } from '../../model/retention.ts';
 import type { Site } from '../../model/site.ts';
 import type { PlanStep } from './dry-run.ts';
@@ -30,7 +30,7 @@ export function planSteps(input: PlanInput): PlanStep[] {
       kind: 'call',
       action: 'admit',
       subject: allocationWorkflowId(request),
-      detail: `${plan.data.mounts.length} mounts, held to the site's rules`,
+      detail: `${formatCount(plan.data.mounts.length, 'mount')}, held to the site's rules`,
     },
     ...stagingSteps(input),
     {

@@ -1,4 +1,4 @@
-import { formatBytes } from '../../model/quantity.ts';
+import { formatBytes, formatCount } from '../../model/quantity.ts';
 import { escapeLine } from '../output/escape.ts';
 import { renderTable } from '../output/table.ts';
 import type { DryRun, Finding, PlanStep } from '../plan/dry-run.ts';
@@ -25,7 +25,7 @@ function stepsText(steps: readonly PlanStep[]): string {
 
 function sizeOf({ files, bytes }: PlanStep): string {
   const size = bytes === undefined ? '' : formatBytes(bytes);
-  return files === undefined ? size : `${files} files, ${size}`;
+  return files === undefined ? size : `${formatCount(files, 'file')}, ${size}`;
 }
 
 const indent = (text: string): string =>

@@ -1,6 +1,6 @@
 /** A recall as people read it. */
 import type { FailedEntry } from '../../model/manifest.ts';
-import { formatBytes } from '../../model/quantity.ts';
+import { formatBytes, formatCount } from '../../model/quantity.ts';
 import type { RecallResult, RecallStatus } from '../../model/recall.ts';
 import { escapeLine } from '../output/escape.ts';
 import { renderFacts, renderTable } from '../output/table.ts';
@@ -25,8 +25,8 @@ export function recallStatusText(status: RecallStatus): string {
 export function recallResultText(result: RecallResult): string {
   const facts = renderFacts([
     ['state', result.state],
-    ['recalled', `${result.files} files, ${formatBytes(result.bytes)}, with what lay there unchanged already`],
-    ['from', `${result.objects} objects, ${result.asked} restores asked for`],
+    ['recalled', `${formatCount(result.files, 'file')}, ${formatBytes(result.bytes)}, counting what lay there unchanged already`],
+    ['from', `${formatCount(result.objects, 'object')}, ${formatCount(result.asked, 'restore')} asked for`],
     ['not recalled', result.failedCount > 0 ? `${result.failedCount} files` : undefined],
   ]);
   return [facts, ...failedText(result)].join('\n\n');

@@ -1,10 +1,10 @@
 /** The retention report as a page that stands alone: no script, nothing fetched, and every text from elsewhere escaped. */
 
-import { formatBytes } from '../../model/quantity.ts';
+import { formatBytes, formatCount } from '../../model/quantity.ts';
 import { findingText, type Hold, type RetentionFinding } from '../../model/retention.ts';
 import type { ReportedObject, ReportedRetention, RetentionReport } from '../../model/retention-report.ts';
 import { escapeLine } from '../output/escape.ts';
-import { latestLook, stageTexts } from './retention.ts';
+import { latestLook, lookedAt, stageTexts } from './retention.ts';
 
 const STYLE = `
 body { font: 11pt/1.45 system-ui, sans-serif; color: #111; background: #fff; max-width: 60em; margin: 2em auto; padding: 0 1em; }
@@ -12,7 +12,7 @@ h1 { font-size: 1.5em; margin-bottom: 0.2em; } h2 { font-size: 1.15em; margin-to
 table { border-collapse: collapse; width: 100%; font-size: 0.85em; } th, td { text-align: left; vertical-align: top; padding: 0.25em 0.6em 0.25em 0; border-bottom: 1px solid #ddd; overflow-wrap: anywhere; }
 thead { display: table-header-group; } tr { break-inside: avoid; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2em 1.2em; } dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
-.whole { color: #0a5c2b; } .wrong { color: #a40000; font-weight: bold; }
+.whole { color: #0a5c2b; } .open { font-weight: bold; } .wrong { color: #a40000; font-weight: bold; }
 @media print { body { margin: 0; max-width: none; font-size: 9.5pt; } h2 { break-after: avoid; } section + section { break-before: page; } }
 `;
 
@@ -28,7 +28,7 @@ export function retentionPage(report: RetentionReport): string {
 </head>
 <body>
 <h1>Retention report: ${text(subject)}</h1>
-<p>Site ${text(site)}, made at ${text(madeAt)} by penstock, format version ${report.formatVersion}. ${retentions.length} retentions.</p>
+<p>Site ${text(site)}, made at ${text(madeAt)} by penstock, format version ${report.formatVersion}. ${formatCount(retentions.length, 'retention')}.</p>
 ${retentions.map(section).join('\n')}
 </body>
 </html>
@@ -37,24 +37,25 @@ ${retentions.map(section).join('\n')}
 
 function section(each: ReportedRetention): string {
   const { look, decision, objects, objectsNotListed = 0, events, holds } = each;
-  const { findings, findingCount } = latestLook(each);
+  const { findings } = latestLook(each);
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['Where', each.location],
     ['State', stageTexts[each.stage]],
     ['Locked', `${each.mode}, until ${each.retainUntil}`],
-    ['Content', `${each.files} files, ${formatBytes(each.bytes)}`],
+    ['Content', `${formatCount(each.files, 'file')}, ${formatBytes(each.bytes)}`],
     ['Manifest, SHA-256', each.digest],
     ['At the end', each.disposition],
     ['Decided', decision && `${decision.decision}, at ${decision.at} by ${decision.actor}: ${decision.reason}`],
-    ['Attested on schedule', `${each.attestations} times${each.lastAttestedAt === undefined ? '' : `, last at ${each.lastAttestedAt}`}`],
+    ['Attested on schedule', `${formatCount(each.attestations, 'time')}${each.lastAttestedAt === undefined ? '' : `, last at ${each.lastAttestedAt}`}`],
     [
       'Looked at for this report',
-      look && `${look.objects} objects at ${look.at}, ${look.read} of them read byte by byte; the store's clock said ${look.storeTime ?? 'nothing'}`,
+      look &&
+        `${formatCount(look.objects, 'object')} at ${look.at}, ${look.read} of them read byte by byte; the store's clock said ${look.storeTime ?? 'nothing'}`,
     ],
   ];
   return `<section>
 <h2>${text(`${each.tenant}/${each.project}/${each.allocationId}`)}</h2>
-<p class="${findingCount === 0 ? 'whole' : 'wrong'}">${findingCount === 0 ? 'Nothing wrong was found.' : `${findingCount} findings.`}</p>
+${verdict(each)}
 ${findings.length === 0 ? '' : `<ul>${findings.map(item).join('')}</ul>`}
 <dl>${facts.flatMap(([name, value]) => (value === undefined ? [] : [`<dt>${text(name)}</dt><dd>${text(value)}</dd>`])).join('\n')}</dl>
 ${table('Legal holds', ['matter', 'placed', 'by', 'why', 'released'], holds.map(holdRow))}
@@ -66,6 +67,14 @@ ${table(
   events?.map(({ time, operation, outcome, by, reason = '' }) => [time, operation, outcome, by, reason]),
 )}
 </section>`;
+}
+
+/** Nothing is said to be well that nobody has looked at. */
+function verdict(each: ReportedRetention): string {
+  const { findingCount } = latestLook(each);
+  if (findingCount > 0) return `<p class="wrong">${formatCount(findingCount, 'finding')}.</p>`;
+  const at = lookedAt(each);
+  return at === undefined ? '<p class="open">Not looked at since it was archived.</p>' : `<p class="whole">Nothing wrong was found at ${text(at)}.</p>`;
 }
 
 const item = (finding: RetentionFinding): string => `<li>${text(findingText(finding))}</li>`;

@@ -30,6 +30,9 @@ export const latestLook = ({
   findingCount,
 }: ReportedRetention): { readonly findings: readonly RetentionFinding[]; readonly findingCount: number } => look ?? { findings, findingCount };
 
+/** ISO instant of it; undefined where nobody has looked since it was archived. */
+export const lookedAt = ({ look, lastAttestedAt }: ReportedRetention): string | undefined => look?.at ?? lastAttestedAt;
+
 export function reportText({ subject, retentions }: RetentionReport): string {
   if (retentions.length === 0) return escapeLine(`nothing of ${subject} is retained`);
   const rows = retentions.map((each) => [
@@ -40,8 +43,8 @@ export function reportText({ subject, retentions }: RetentionReport): string {
       .map(({ matter }) => matter)
       .join(', ') || '-',
     String(each.files),
-    each.look?.at ?? each.lastAttestedAt ?? 'not yet',
-    String(latestLook(each).findingCount),
+    lookedAt(each) ?? 'not yet',
+    lookedAt(each) === undefined ? '-' : String(latestLook(each).findingCount),
   ]);
   const table = renderTable(['allocation', 'state', 'until', 'holds', 'files', 'attested', 'findings'], rows);
   const findings = retentions.flatMap((each) => latestLook(each).findings);

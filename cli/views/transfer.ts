@@ -1,7 +1,7 @@
 /** A transfer and its plan as people read them. */
 import { shortLocation } from '../../model/location.ts';
 import type { FailedEntry, ManifestRef } from '../../model/manifest.ts';
-import { formatBandwidth, formatBytes } from '../../model/quantity.ts';
+import { formatBandwidth, formatBytes, formatCount } from '../../model/quantity.ts';
 import { transferLine } from '../../model/transfer-details.ts';
 import type { AdHocTransfer, TransferResult, TransferStatus } from '../../model/transfer-input.ts';
 import { escapeLine } from '../output/escape.ts';
@@ -29,7 +29,7 @@ export function resultText(transferId: string, result: TransferResult): string {
   const facts = renderFacts([
     ['transfer', transferId],
     ['state', result.state],
-    ['moved', `${result.files} files, ${formatBytes(result.bytes)}, with what lay there unchanged already`],
+    ['moved', `${formatCount(result.files, 'file')}, ${formatBytes(result.bytes)}, counting what lay there unchanged already`],
     ['not moved', notMovedText(transferId, result.failedCount)],
     ['what arrived', result.moved && manifestText(result.moved)],
     ['prove it later', `penstock check ${transferId}`],

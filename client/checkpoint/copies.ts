@@ -82,7 +82,7 @@ export async function withRing<T>(stores: CheckpointStores, nodeId: string, use:
   const node = requireNode(stores, nodeId);
   if (!node.ring) return await use({ offered: new Map(), faults: [] });
   const failed = (error: unknown): Promise<T> => use({ offered: new Map(), faults: [faultOf('ring', error)] });
-  const device = await openNodeRing(node, 'read').catch((error: unknown) => ({ error }));
+  const device = await openNodeRing(stores, node, 'read').catch((error: unknown) => ({ error }));
   if ('error' in device) return await failed(device.error);
   try {
     const scanned = await scanRing(device).catch((error: unknown) => ({ error }));

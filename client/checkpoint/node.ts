@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { createFileSink } from '../../datapath/checkpoint/file-sink.ts';
 import { openRing, type Ring } from '../../datapath/checkpoint/ring.ts';
-import { openRingDevice, type RingDevice } from '../../datapath/checkpoint/ring-device.ts';
+import { openRingDevice, type RingDevice, withReadDeadline } from '../../datapath/checkpoint/ring-device.ts';
 import { createRingSink } from '../../datapath/checkpoint/ring-sink.ts';
 import { keepUpRing } from '../../datapath/checkpoint/ring-upkeep.ts';
 import { createSecondCopy } from '../../datapath/checkpoint/second-copy.ts';
@@ -89,7 +89,7 @@ const isRefusal = (error: unknown): boolean =>
   error instanceof PenstockError && error.cause === undefined && (error.type === 'Conflict' || error.type === 'InvalidInput');
 
 async function openRingSink(stores: CheckpointStores, node: NodeConfig, key: CheckpointKey, signal: AbortSignal): Promise<CheckpointSink> {
-  const device = await openNodeRing(node, 'write');
+  const device = await openNodeRing(stores, node, 'write');
   try {
     const ring = await openRing(device);
     const local = stores.nodeFiles(node.id);
@@ -132,13 +132,14 @@ function failedSink(error: unknown): CheckpointSink {
   };
 }
 
-export async function openNodeRing(node: NodeConfig, access: 'read' | 'write'): Promise<RingDevice> {
+export async function openNodeRing({ site }: Pick<CheckpointStores, 'site'>, node: NodeConfig, access: 'read' | 'write'): Promise<RingDevice> {
   if (!node.ring) {
     throw new PenstockError('InvalidInput', `nodes.${node.id}.ring: found nothing; accepted: the path and size of its ring.`, {
       nextStep: 'Add it to the site file, or write both copies yourself and commit them.',
     });
   }
-  return await openRingDevice({ path: node.ring.path, bytes: node.ring.size, access });
+  const device = await openRingDevice({ path: node.ring.path, bytes: node.ring.size, access });
+  return withReadDeadline(device, site.checkpoints.stallSeconds);
 }
 
 export function requireNode({ site }: Pick<CheckpointStores, 'site'>, nodeId: string): NodeConfig {

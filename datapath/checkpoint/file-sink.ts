@@ -20,7 +20,10 @@ export interface FileSinkRequest {
 /** What a dead attempt left there is removed. @throws PenstockError Conflict where the checkpoint was committed before */
 export async function createFileSink({ store, directory, checkpointId, attempt }: FileSinkRequest): Promise<CheckpointSink> {
   if (await readCommitRecord(store, directory)) {
-    throw new PenstockError('Conflict', `checkpoint ${checkpointId} was committed before.`, { store: store.name, nextStep: 'Choose another checkpoint id.' });
+    throw new PenstockError('Conflict', `checkpoint ${checkpointId} was committed before.`, {
+      store: store.name,
+      nextStep: 'Where its allocation does not know yet, tell it with `penstock allocation checkpoint commit`; else choose another checkpoint id.',
+    });
   }
   await store.remove(directory);
   await store.ensureDirectory(directory);

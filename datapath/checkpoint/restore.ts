@@ -29,19 +29,29 @@ export interface RestoreFiles extends InErasureSet, WithProgress, WithDamage {
   readonly limiter?: RateLimiter | undefined;
 }
 
+export interface RestoredFiles {
+  readonly files: number;
+  readonly bytes: number;
+  /** Racks whose shards were lost or rotten. */
+  readonly degradedRacks: string[];
+  /** Racks that others were faster than, or that answered again later: of their shards nothing is known to be wrong. */
+  readonly lateRacks: string[];
+}
+
 /** Byte for byte what was committed. NotFound, before anything is written, where the checkpoint has no such file. */
-export async function restoreFiles(request: RestoreFiles): Promise<{ files: number; bytes: number; degradedRacks: string[] }> {
+export async function restoreFiles(request: RestoreFiles): Promise<RestoredFiles> {
   const record = await demandDrainedRecord(request);
   const wanted = wantedFiles(record, request.only);
-  const degraded = new Set<string>();
+  const [degraded, late] = [new Set<string>(), new Set<string>()];
   const units = unitsOf(record).flatMap((unit) => chosen(unit, wanted) ?? []);
   await eachUnit(units, request, async (unit, called, onBytes) => {
     const found = unit.kind === 'file' ? await restoreFile(unit, called) : await restorePack(unit, called, onBytes);
-    for (const { rack } of found) degraded.add(rack);
+    for (const finding of found) (isRepairDue(finding) ? degraded : late).add(finding.rack);
     if (found.some(isRepairDue)) await reportDamage(`${request.prefix}${unit.name}`, found, called);
   });
   const files = units.flatMap((unit) => unit.files);
-  return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), degradedRacks: [...degraded].sort() };
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  return { files: files.length, bytes, degradedRacks: [...degraded].sort(), lateRacks: [...late].filter((rack) => !degraded.has(rack)).sort() };
 }
 
 async function reportDamage(key: string, found: readonly Finding[], { racks, signal, onDamage }: RestoreFiles): Promise<void> {

@@ -8,6 +8,7 @@ import { allocateBlocks, lockFile } from '../../drivers/file-store/libc.ts';
 import { errnoOf, isMissing, posixError } from '../../drivers/file-store/posix-errors.ts';
 import { closeFd, readFd, resizeFd, statFd, writeFd } from '../../drivers/file-store/raw-fs.ts';
 import { PenstockError } from '../../model/errors.ts';
+import { within } from '../erasure/patience.ts';
 import { allocateAligned, findAddressOf } from '../native/aligned.ts';
 import { BLOCK_BYTES, LEAST_RING_BYTES } from './ring-format.ts';
 
@@ -56,6 +57,29 @@ export async function openRingDevice({ path, bytes, access }: RingDeviceOptions)
   } catch (error) {
     throw posixError(error, 'ring', path);
   }
+}
+
+/** A device that does not answer has failed: no read is waited for longer, and after one in vain none is begun. @throws PenstockError StoreUnavailable */
+export function withReadDeadline(device: RingDevice, stallSeconds: number): RingDevice {
+  let hung: unknown;
+  return {
+    ...device,
+    async read(into, position) {
+      if (hung !== undefined) throw hung;
+      let isUnderWay = true;
+      const answer = device.read(into, position).finally(() => {
+        isUnderWay = false;
+      });
+      try {
+        await within(stallSeconds * 1000, device.name, 'reading the ring', () => answer);
+      } catch (error) {
+        if (isUnderWay) hung = error;
+        throw error;
+      }
+    },
+    // What hangs cannot be closed; it goes with the process.
+    close: () => (hung === undefined ? device.close() : Promise.resolve()),
+  };
 }
 
 /** Linux refuses O_EXCL of a device that is mounted, or otherwise in use. */

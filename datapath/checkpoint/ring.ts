@@ -96,13 +96,20 @@ function ringOn(device: RingDevice, scanned: ScannedRing, skipBlock: Buffer): Ri
     return kind === 'commit' ? bytes : bytes + roomAt((head + bytes) % areaBytes, RECORD_BYTES);
   }
 
-  function refuseFull(needed: number): void {
+  function refuseFull(needed: number, writeId: string): void {
     if (used + needed <= areaBytes) return;
-    const oldest = entries.find(({ header }) => header && header.kind !== 'skip')?.header?.key ?? 'none';
+    const store = device.name;
+    const oldest = entries.find(({ header }) => header && header.kind !== 'skip')?.header;
+    if (oldest?.writeId === writeId) {
+      throw new PenstockError('OutOfSpace', `the checkpoint is larger than the ring, whose ${formatBytes(areaBytes)} it has for itself.`, {
+        store,
+        nextStep: 'Give the node a larger ring: one with room for two checkpoints and more.',
+      });
+    }
     throw new PenstockError(
       'OutOfSpace',
-      `the ring holds ${formatBytes(used)} of ${formatBytes(areaBytes)}, and ${formatBytes(needed)} are needed; the oldest in it, ${oldest}, must stay until it is drained.`,
-      { store: device.name, nextStep: 'Wait for its drain, let go of it with `penstock checkpoint drop`, or give the node a larger ring.' },
+      `the ring holds ${formatBytes(used)} of ${formatBytes(areaBytes)}, and ${formatBytes(needed)} are needed; the oldest in it, ${oldest?.key ?? 'none'}, must stay until it is drained.`,
+      { store, nextStep: 'Wait for its drain, let go of it with `penstock checkpoint drop`, or give the node a larger ring.' },
     );
   }
 
@@ -145,7 +152,7 @@ function ringOn(device: RingDevice, scanned: ScannedRing, skipBlock: Buffer): Ri
     if (inFlight.length + 2 > MOST_IN_FLIGHT) throw new RangeError(`at most ${MOST_IN_FLIGHT} records are written at once`);
     const spanBytes = recordBytes(facts.bytes);
     const isSkipped = head + spanBytes > areaBytes;
-    refuseFull(roomFor(kind, spanBytes));
+    refuseFull(roomFor(kind, spanBytes), facts.writeId);
     if (isSkipped) {
       const skip = { ...facts, kind: 'skip', key: '', path: '', fileOffset: 0, bytes: 0, crc32c: 0 } as const;
       // Whatever becomes of it becomes of the record behind it.

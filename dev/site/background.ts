@@ -49,7 +49,10 @@ export async function siteUp(options: SiteUpOptions): Promise<SiteState> {
       await own?.giveWay(state);
       return state;
     }
-    if (ended && phase === 'down') throw new Error(`the site did not start:\n${(await report.all()).trimEnd() || `see ${report.file}`}`);
+    if (ended && phase === 'down') {
+      const reason = options.log ? ` the reason stands above, and in ${report.file}` : `\n${(await report.all()).trimEnd() || `see ${report.file}`}`;
+      throw new Error(`the site did not start:${reason}`);
+    }
     if (phase === 'down') own ??= startSupervisor(options, directory, report.file);
     await new Promise((settle) => setTimeout(settle, 100));
   }

@@ -26,6 +26,9 @@ async function runNamed(): Promise<number> {
   const suite = suites.find(({ name }) => name === positionals[0]);
   const [seed, runs] = [Number(values.seed), Number(values.runs)];
   if (!suite || !Number.isSafeInteger(seed) || !Number.isSafeInteger(runs) || seed < 0 || runs < 1) {
+    const [name] = positionals;
+    if (name !== undefined && !suite)
+      process.stderr.write(`there is no suite ${JSON.stringify(name)}; there are ${suites.map((each) => each.name).join(', ')}\n`);
     process.stdout.write(usage());
     return 2;
   }

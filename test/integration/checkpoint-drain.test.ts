@@ -8,6 +8,7 @@ import { type Lessor, withinWindow } from '../../datapath/transfer/leased-limite
 import { writeCheckpoint } from '../../dev/job/job.ts';
 import { type CheckpointStatus, COMMIT_RECORD, checkpointDirectory, checkpointsPrefix, drainWorkflowId } from '../../model/checkpoint.ts';
 import { checkpointRetentionWorkflowId } from '../../model/checkpoint-retention.ts';
+import { rackAttribute } from '../../model/search-attributes.ts';
 import { digestsOf, sorted, treeDigests } from '../support/facts.ts';
 import { eventsOf, signalled } from '../support/histories.ts';
 import { allocationInput, CHECKPOINT_FILES, datasetFiles, keyOf, NODE, seedDataset, untilPhase } from '../support/scenario.ts';
@@ -165,6 +166,17 @@ describe('drains over a scarce fabric', { concurrency: false }, () => {
     assert.equal(await inRack(key, 'step-1'), false);
     const { path } = await site.penstock.restoreCheckpoint({ ...key, checkpointId: 'step-1' });
     assert.deepEqual(sorted(await treeDigests(join(site.stores.hotFiles.root, path))), sorted(digestsOf(CHECKPOINT_FILES)));
+    const drain = site.temporal.workflow.getHandle(drainWorkflowId({ ...key, checkpointId: 'step-1' }));
+    const { currentDetails } = await drain.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    assert.match(currentDetails, /^\*\*drained\*\*: checkpoint step-1, .* of node n001 in rack r01$/);
+    assert.deepEqual((await drain.describe()).typedSearchAttributes.get(rackAttribute([]).key), ['r01']);
+    await eventually('the restore to be found by its allocation', async () => {
+      const ofAllocation = site.temporal.workflow.list({
+        query: `WorkflowType = 'restoreCheckpoint' AND tenant = '${key.tenant}' AND allocationId = '${key.allocationId}'`,
+      });
+      for await (const { workflowId } of ofAllocation) if (workflowId.startsWith('restore/')) return true;
+      return undefined;
+    });
   });
 
   /** All but its record, on eight racks, where an object may lose four. */

@@ -13,6 +13,7 @@ import { RetentionReportSchema } from '../../model/retention-report.ts';
 import { commandLine } from '../support/command-line.ts';
 import { allocationInput, keyOf, PLAIN_NODE, untilPhase } from '../support/scenario.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
+import { eventually } from '../support/wait.ts';
 
 const PREFIX = 'vision/packed/';
 const NAME = 'acme/vision/packed';
@@ -98,6 +99,11 @@ describe('archived output', { concurrency: false }, () => {
     const before = (await accesses()).filter(({ operation }) => operation === 'restore').length;
     await site.penstock.recalls.start({ ...keyOf('packed'), recallId: 'all', tier: 'standard', target: { store: 'hot', bucket: 'acme', prefix: 'again/' } });
     const result = await site.penstock.recalls.wait({ ...keyOf('packed'), recallId: 'all' });
+    await eventually('the recall to be found by its allocation', async () => {
+      for await (const { workflowId } of site.temporal.workflow.list({ query: "WorkflowType = 'recall' AND allocationId = 'packed'" }))
+        if (workflowId.endsWith('/all')) return true;
+      return undefined;
+    });
     assert.deepEqual([result.state, result.files, result.asked], ['complete', FILES.size, 0]);
     for (const [path, content] of FILES) assert.deepEqual(await readFile(join(site.stores.hotFiles.root, 'acme', 'again', path)), content, path);
     assert.equal((await accesses()).filter(({ operation }) => operation === 'restore').length, before);

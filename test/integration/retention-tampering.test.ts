@@ -13,7 +13,7 @@ import {
   PutObjectRetentionCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { type AttestRequest, attestRetained } from '../../activities/attestation.ts';
+import { type AttestedObject, type AttestRequest, attestRetained } from '../../activities/attestation.ts';
 import { deleteRetained } from '../../activities/disposal.ts';
 import { extendLocks, placeHold, releaseHold } from '../../activities/retention.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
@@ -64,10 +64,13 @@ async function demandContent(request: AttestRequest, VersionId: string): Promise
 describe('what is retained', () => {
   it('is attested: there, locked until the promised date, and whole', async () => {
     const request = await archiveAt(gateway.store, 'sound', lockFor(3600));
-    const { findings, objects, read, storeTime } = await attestRetained(stores, request, look);
-    assert.deepEqual([findings, objects, read], [[], FILES.size + 1, FILES.size]);
+    const sizes = new Map<string, number>();
+    const onObject = ({ path, bytes }: AttestedObject): void => void sizes.set(path, bytes);
+    const { findings, objects, read, storeTime } = await attestRetained(stores, request, { ...look, onObject });
+    assert.deepEqual([findings, objects, read], [[], FILES.size + 1, FILES.size + 1]);
+    assert.ok((sizes.get(OUTPUT_RECORD) ?? 0) > 0, 'its size, though no manifest has it');
     assert.ok(Math.abs(Date.parse(storeTime ?? '') - Date.now()) < 10_000);
-    assert.deepEqual((await attestRetained(stores, { ...request, readShare: 0 }, look)).read, 0);
+    assert.deepEqual((await attestRetained(stores, { ...request, readShare: 0 }, look)).read, 1, 'the record alone');
   });
 
   it('cannot be shortened, nor a version of it deleted', async () => {

@@ -8,6 +8,7 @@ import { rackQueue } from '../../model/identifiers.ts';
 import { signalNames } from '../../model/messages.ts';
 import { formatBytes } from '../../model/quantity.ts';
 import type { DrainReport, Superseding } from '../../model/reports.ts';
+import { rackAttribute } from '../../model/search-attributes.ts';
 import { drainCheckpoint } from '../drain-checkpoint.ts';
 import { activities } from '../presets.ts';
 import { type AllocationState, keyOf, ownerOf, planOf, record, tagsOf } from './state.ts';
@@ -84,7 +85,7 @@ export async function commitCheckpoint(state: AllocationState, checkpointId: str
     startChild(drainCheckpoint, {
       workflowId: drainWorkflowId(key),
       parentClosePolicy: ParentClosePolicy.ABANDON,
-      typedSearchAttributes: tagsOf(state),
+      typedSearchAttributes: [...tagsOf(state), rackAttribute([known.rackId])],
       staticSummary: `drain checkpoint ${checkpointId} of ${ownerOf(state)}`,
       args: [
         {

@@ -3,6 +3,7 @@ import { ApplicationFailure, ChildWorkflowCancellationType, condition, executeCh
 import type { StagingActivities } from '../../activities/staging.ts';
 import { CONTROL_QUEUE } from '../../model/identifiers.ts';
 import type { Progress } from '../../model/manifest.ts';
+import { formatBytes, formatCount } from '../../model/quantity.ts';
 import type { StagingReport } from '../../model/reports.ts';
 import { messageOf, rootCause } from '../failures.ts';
 import { activities } from '../presets.ts';
@@ -57,7 +58,7 @@ async function stageOnce(state: AllocationState): Promise<boolean> {
       staging.state = 'ready';
       staging.pinnedUntil = result.pinnedUntil;
       staging.mounts = { all: { files: result.files, bytes: result.bytes, doneFiles: result.files, doneBytes: result.bytes, bytesPerSecond: 0 } };
-      record(state, `staged ${result.files} files, ${result.bytes} bytes`);
+      record(state, `staged ${formatCount(result.files, 'file')}, ${formatBytes(result.bytes)}`);
       await renewPins(state); // the start may have been rescheduled meanwhile
       return true;
     }

@@ -17,6 +17,7 @@ import { drainWorkflowId } from '../../model/checkpoint.ts';
 import { checkpointRetentionWorkflowId, retentionEndsAt } from '../../model/checkpoint-retention.ts';
 import { allocationPrefix, CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
 import { formatLocation, type Location } from '../../model/location.ts';
+import { formatBytes, formatCount } from '../../model/quantity.ts';
 import { archiveLock, type Lock, retentionWorkflowId } from '../../model/retention.ts';
 import { archiveLogs } from '../archive-logs.ts';
 import { withinDeadline } from '../deadline.ts';
@@ -95,7 +96,7 @@ async function shipLogs(state: AllocationState): Promise<void> {
     });
     record(
       state,
-      `logs archived: ${logs.chunks} chunks, ${logs.bytes} bytes${logs.missingNodes.length > 0 ? `; missing: ${logs.missingNodes.join(', ')}` : ''}`,
+      `logs archived: ${formatCount(logs.chunks, 'chunk')}, ${formatBytes(logs.bytes)}${logs.missingNodes.length > 0 ? `; missing: ${logs.missingNodes.join(', ')}` : ''}`,
     );
   });
 }
@@ -105,7 +106,7 @@ export async function publishOutput(state: AllocationState): Promise<void> {
   const target = outputAt(state, 'warm');
   const { files, bytes } = await move(state, outputAt(state, 'hot'), target);
   state.output = { files, bytes, locations: [formatLocation(target)] };
-  record(state, `output published: ${files} files, ${bytes} bytes in ${formatLocation(target)}`);
+  record(state, `output published: ${formatCount(files, 'file')}, ${formatBytes(bytes)} in ${formatLocation(target)}`);
 }
 
 /** Output warm -> cold under Object Lock until an absolute instant, and someone who watches over it until then. */

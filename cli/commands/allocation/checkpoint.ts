@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { CommitCheckpointSchema, ReserveCheckpointSchema } from '../../../model/allocation.ts';
 import { IdentifierSchema } from '../../../model/identifiers.ts';
-import { formatBytes } from '../../../model/quantity.ts';
+import { formatBytes, formatCount } from '../../../model/quantity.ts';
 import { addCommand, addGroup, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { ALLOCATION_EXPECTED, resolveAllocation } from '../../input/allocation-name.ts';
@@ -60,7 +60,7 @@ export function addCheckpointCommands(parent: Command, run: Run): void {
           data: committed,
           text: renderFacts([
             ['committed', committed.checkpointId],
-            ['content', `${committed.files} files, ${formatBytes(committed.bytes)}`],
+            ['content', `${formatCount(committed.files, 'file')}, ${formatBytes(committed.bytes)}`],
             ['digest', committed.digest],
             ['at', committed.committedAt],
           ]),
@@ -88,8 +88,9 @@ export function addCheckpointCommands(parent: Command, run: Run): void {
           data: restored,
           text: renderFacts([
             ['restored to', `hot: /${restored.path}`],
-            ['content', `${restored.files} files, ${formatBytes(restored.bytes)}`],
-            ['degraded racks', restored.degradedRacks.length === 0 ? 'none' : restored.degradedRacks.join(', ')],
+            ['content', `${formatCount(restored.files, 'file')}, ${formatBytes(restored.bytes)}`],
+            ['degraded racks', restored.degradedRacks.join(', ') || 'none'],
+            ['slow racks', restored.lateRacks?.length ? `${restored.lateRacks.join(', ')}; others were faster` : undefined],
           ]),
         };
       }),

@@ -2,7 +2,7 @@ import { basename, dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { createPosixFileStore } from '../../../drivers/file-store/posix.ts';
 import { IdentifierSchema } from '../../../model/identifiers.ts';
-import { formatBytes } from '../../../model/quantity.ts';
+import { formatBytes, formatCount } from '../../../model/quantity.ts';
 import { addCommand, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { ALLOCATION_EXPECTED, resolveAllocation } from '../../input/allocation-name.ts';
@@ -38,11 +38,11 @@ export function addRestoreCommand(parent: Command, run: Run): void {
           text: renderFacts([
             ['restored to', root],
             ['committed', restored.committedAt],
-            ['content', `${restored.files} files, ${formatBytes(restored.bytes)}`],
+            ['content', `${formatCount(restored.files, 'file')}, ${formatBytes(restored.bytes)}`],
             [
               'from',
               Object.entries(restored.from)
-                .map(([copy, files]) => `${copy} (${files} files)`)
+                .map(([copy, files]) => `${copy} (${formatCount(files, 'file')})`)
                 .join(', '),
             ],
           ]),

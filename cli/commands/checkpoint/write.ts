@@ -1,10 +1,12 @@
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { AcknowledgedChunk, AskForBandwidth, CheckpointWriter, WrittenCheckpoint } from '../../../client/checkpoint/index.ts';
 import type { FileStore, OpenFile } from '../../../drivers/file-store/port.ts';
 import { createPosixFileStore } from '../../../drivers/file-store/posix.ts';
+import { errnoOf } from '../../../drivers/file-store/posix-errors.ts';
 import type { CheckpointKey } from '../../../model/checkpoint.ts';
 import { IdentifierSchema } from '../../../model/identifiers.ts';
-import { formatBytes } from '../../../model/quantity.ts';
+import { formatBytes, formatCount } from '../../../model/quantity.ts';
 import { CliError } from '../../cli-error.ts';
 import { addCommand, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
@@ -39,13 +41,19 @@ export function addWriteCommand(parent: Command, run: Run): void {
         const allocation = await resolveAllocation(name);
         const checkpointId = acceptInput(IdentifierSchema, checkpoint, 'checkpoint');
         const key: CheckpointKey = { ...allocation, checkpointId };
+        await requireDirectory(options.from);
         if (options.commit) await requireReserved(session, key, options.node);
         const { written, slowest } = await write(session, key, options);
         const { record, chunks, degradedBy, durability, withoutWindow } = written;
         if (withoutWindow !== undefined) session.note(session.paint('yellow', `written at the least rate, without a window of bandwidth: ${withoutWindow}`));
         if (degradedBy !== undefined) session.note(session.paint('yellow', `degraded: the second copy is in the global tier, not in the ring: ${degradedBy}`));
-        if (options.commit) await (await session.penstock()).commitCheckpoint(allocation, { checkpointId });
-        else session.note(`not drained before: penstock allocation checkpoint commit ${formatKey(allocation)} ${checkpointId}`);
+        const left = `penstock allocation checkpoint commit ${formatKey(allocation)} ${checkpointId}`;
+        if (options.commit) {
+          await tellAllocation(session, key).catch((error: unknown) => {
+            session.note(`it is written, and its allocation does not know: ${left}`);
+            throw error;
+          });
+        } else session.note(`not drained before: ${left}`);
         const copies = degradedBy === undefined ? ['ring', 'rack'] : ['rack', 'global'];
         const { files, ...facts } = record;
         return {
@@ -62,7 +70,7 @@ export function addWriteCommand(parent: Command, run: Run): void {
           },
           text: renderFacts([
             ['committed', checkpointId],
-            ['content', `${files.length} files, ${formatBytes(record.bytes)}`],
+            ['content', `${formatCount(files.length, 'file')}, ${formatBytes(record.bytes)}`],
             ['copies', copies.join(', ')],
             ['degraded by', degradedBy],
             ['without window', withoutWindow],
@@ -77,6 +85,10 @@ export function addWriteCommand(parent: Command, run: Run): void {
     );
 }
 
+async function tellAllocation(session: Session, { checkpointId, ...allocation }: CheckpointKey): Promise<void> {
+  await (await session.penstock()).commitCheckpoint(allocation, { checkpointId });
+}
+
 /** Before the first byte: what was not reserved could not be committed afterwards. */
 async function requireReserved(session: Session, { checkpointId, ...allocation }: CheckpointKey, nodeId: string): Promise<void> {
   const { checkpoints } = await (await session.penstock()).status(allocation);
@@ -87,6 +99,12 @@ async function requireReserved(session: Session, { checkpointId, ...allocation }
     `checkpoint: found ${JSON.stringify(checkpointId)}; accepted: one that is reserved for node ${nodeId} (${reserved.join(', ') || 'none is'}). Reserve it with \`penstock allocation checkpoint reserve\`.`,
     { type: 'InvalidInput' },
   );
+}
+
+async function requireDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => errnoOf(error) ?? 'no answer');
+  const reason = typeof found === 'string' ? found : found.isDirectory() ? undefined : 'it is none';
+  if (reason !== undefined) throw new CliError('usage', `--from: found ${JSON.stringify(path)} (${reason}); accepted: a directory with the checkpoint's files`);
 }
 
 async function write(session: Session, key: CheckpointKey, { node, from }: WriteOptions): Promise<{ written: WrittenCheckpoint; slowest: Latencies }> {

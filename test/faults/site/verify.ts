@@ -19,7 +19,7 @@ const { signal } = new AbortController();
 
 /** What nobody may drain lies where it was acknowledged, and the ring counts on nothing damaged. */
 export async function verifyUndrained(site: TestSite, key: AllocationKey, checkpointId: string, { chunks, commit }: Ledger): Promise<void> {
-  const device = await openNodeRing(requireNode(site.stores, nodeId), 'read');
+  const device = await openNodeRing(site.stores, requireNode(site.stores, nodeId), 'read');
   try {
     const entries = (await scanRing(device))?.entries ?? [];
     const ring = { device, entries, copies: await ringCopies(device, entries) };

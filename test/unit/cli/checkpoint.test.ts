@@ -49,6 +49,22 @@ describe('penstock checkpoint', () => {
     assert.match(refused.stderr, /checkpoint: found "step-2"; accepted: one that is reserved for node n001 \(none is\)/);
   });
 
+  it('write says which directory is not there before it asks anybody', async () => {
+    const missing = join(node.base, 'nowhere');
+    const ran = await penstock(['checkpoint', 'write', ALLOCATION, 'step-2', '--node', 'n001', '--from', missing], { stores: node.stores });
+    assert.equal(ran.code, 2);
+    assert.match(ran.stderr, /--from: found ".*nowhere" \(ENOENT\); accepted: a directory/);
+  });
+
+  it('write whose allocation cannot be told names the command that is left, and a second one does too', async () => {
+    const deaf = { stores: node.stores, penstock: { status: async () => reserved, commitCheckpoint: () => Promise.reject(new Error('gone')) } };
+    const left = /penstock allocation checkpoint commit/;
+    const ran = await penstock(write(), deaf);
+    assert.equal(ran.code, 1);
+    assert.match(ran.stderr, /it is written, and its allocation does not know: penstock allocation checkpoint commit acme\/vision\/train-001 step-2/);
+    assert.match((await penstock(write(), deaf)).stderr, left);
+  });
+
   it('write --no-commit leaves the allocation alone and says what is left to do', async () => {
     const written = await penstock(write('--no-commit'), { stores: node.stores });
     assert.equal(written.code, 0, written.stderr);

@@ -181,7 +181,7 @@ test('a stack is shown only where it is asked for', async () => {
 
 test('without a site the message says what to do', async () => {
   const ran = await penstock(['allocation', 'list'], { cwd: directory, env: {} });
-  assert.deepEqual(ran, { code: 4, stdout: '', stderr: 'unreachable: no site is up here: run `npm run dev`, or pass --site FILE.\n' });
+  assert.deepEqual(ran, { code: 4, stdout: '', stderr: 'Unreachable: no site is up here: run `npm run dev`, or pass --site FILE.\n' });
 });
 
 test('--site wins over the environment, and a site that is only described is told from one that runs', async () => {

@@ -80,6 +80,7 @@ describe('penstock logs', () => {
     const none = await run();
     assert.deepEqual([none.code, none.stdout], [3, '']);
     assert.match(none.stderr, /There are no logs here yet\. They come while the job runs: --follow waits for them\./);
+    assert.match((await run('--node', 'n001')).stderr, /There are no logs here yet\./);
     await ship();
     assert.match((await run('--node', 'n009')).stderr, /^NotFound: warm: node: found n009; accepted: n001\./);
     await close();

@@ -84,11 +84,22 @@ describe('penstock retention', () => {
     const report = RetentionReportSchema.parse(JSON.parse(json.stdout));
     assert.deepEqual([report.subject, report.retentions.map(({ findingCount }) => findingCount)], ['acme', [0, 7]]);
     const html = await readFile(page, 'utf8');
+    assert.match(html, /Nothing wrong was found at 2026-11-20T08:00:00\.000Z\./);
     for (const text of ['<script', '\u001b']) assert.ok(!html.includes(text));
     assert.match(html, /hidden: &lt;script&gt;alert\(1\)&lt;\/script&gt;: deleted by a marker &quot;now&quot; &amp; then/);
     const again = await penstock(['retention', 'report', '--tenant', 'acme', '--html', page], tenant);
     assert.match(again.stderr, /--html: .*EEXIST/);
     assert.equal((await penstock(['retention', 'report', '--tenant', 'acme'], world({ ofTenant: async () => [retained()] }))).code, 0);
+  });
+
+  test('report does not say that all is well of what nobody has looked at yet', async () => {
+    const { lastAttestedAt: _never, ...unseen } = retained({ attestations: 0 });
+    const page = join(directory, 'unseen.html');
+    const ran = await penstock(['retention', 'report', '--tenant', 'acme', '--html', page], world({ ofTenant: async () => [unseen] }));
+    assert.match(ran.stdout, /not yet +-$/m);
+    const html = await readFile(page, 'utf8');
+    assert.match(html, /Not looked at since it was archived\./);
+    assert.doesNotMatch(html, /Nothing wrong/);
   });
 
   test('report asks for an allocation or a tenant, not both', async () => {

@@ -3,11 +3,11 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { findSecond } from '../../../activities/second-copy.ts';
+import { findSecond, dropFromRing as letGo } from '../../../activities/second-copy.ts';
 import { dropFromRing, listCheckpoints, openCheckpointWriter, restoreCheckpoint, type WrittenCheckpoint } from '../../../client/checkpoint/index.ts';
 import { confirmWritten } from '../../../datapath/checkpoint/commit.ts';
 import { createPosixFileStore } from '../../../drivers/file-store/posix.ts';
-import { checkpointDirectory } from '../../../model/checkpoint.ts';
+import { checkpointDirectory, droppedMarker } from '../../../model/checkpoint.ts';
 import type { CommitPath } from '../../../model/commit-path.ts';
 import { PenstockError } from '../../../model/errors.ts';
 import { type CheckpointNode, checkpointNode } from '../../support/checkpoint-node.ts';
@@ -45,6 +45,10 @@ async function restore(checkpointId: string) {
   const restored = await restoreCheckpoint(node.stores, { key: keyOf(checkpointId), nodeId, target, directory: checkpointId, signal });
   assert.ok((await target.readBytes(`${checkpointId}/sub/model.bin`)).equals(content));
   return restored;
+}
+function confirm(checkpointId: string) {
+  const [directory, rack] = [checkpointDirectory(ALLOCATION, checkpointId), node.stores.rackFiles('r01')];
+  return confirmWritten({ checkpointId, directory, rack, signal, findSecond: () => findSecond(node.stores, { ...keyOf(checkpointId), nodeId }) });
 }
 async function withPolicy(checkpoints: Partial<CommitPath>): Promise<void> {
   await node.remove();
@@ -89,19 +93,31 @@ describe('checkpoints of a node', () => {
     await mkdir(node.ringPath, { recursive: true });
     assert.match((await write('step-1'))?.degradedBy ?? '', /rings\/n001/);
     assert.deepEqual(await offered(), ['step-1: rack, global']);
+    assert.equal((await confirm('step-1'))?.copy, 'global', 'the worker cannot read that ring either');
+  });
+
+  it('are given up where the ring cannot be read: the word to let go of them lies beside it for when it can', async () => {
+    await write('step-1');
+    await rm(node.ringPath);
+    await mkdir(node.ringPath);
+    await letGo(node.stores, { ...keyOf('step-1'), nodeId }, 'one');
+    assert.ok(await node.stores.nodeFiles(nodeId).stat(droppedMarker(keyOf('step-1'))));
+  });
+
+  it('that only the rack has, for the ring failed behind them, are not confirmed', async () => {
+    await write('step-1');
+    await rm(node.ringPath);
+    await mkdir(node.ringPath);
+    await assert.rejects(confirm('step-1'), /rings\/n001/);
   });
 
   it('are confirmed to the allocation only with both copies, and as long as the rack holds what the record says', async () => {
     await write('step-1');
-    const directory = checkpointDirectory(ALLOCATION, 'step-1');
-    const rack = node.stores.rackFiles('r01');
-    const confirm = () =>
-      confirmWritten({ checkpointId: 'step-1', directory, rack, signal, findSecond: () => findSecond(node.stores, { ...keyOf('step-1'), nodeId }) });
-    assert.equal((await confirm())?.copy, 'ring');
-    await rack.write(`${directory}/sub/model.bin`, contentOf(70_000, 'other'), { replace: true });
-    await assert.rejects(confirm(), isType('CheckpointIncomplete'));
+    assert.equal((await confirm('step-1'))?.copy, 'ring');
+    await node.stores.rackFiles('r01').write(`${checkpointDirectory(ALLOCATION, 'step-1')}/sub/model.bin`, contentOf(70_000, 'other'), { replace: true });
+    await assert.rejects(confirm('step-1'), isType('CheckpointIncomplete'));
     await rm(node.ringPath);
-    assert.equal(await confirm(), undefined);
+    assert.equal(await confirm('step-1'), undefined);
   });
 
   it('can be dropped from the ring by name; the last copy only where that is said, and its id is not used again meanwhile', async () => {

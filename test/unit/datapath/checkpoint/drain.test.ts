@@ -9,6 +9,7 @@ import { restoreFiles } from '../../../../datapath/checkpoint/restore.ts';
 import { findErasureObject, listErasureObjects, newWriteId, openPack, openPackObject, writeErasureObject } from '../../../../datapath/erasure/index.ts';
 import { MEMBER_BYTES_BELOW } from '../../../../datapath/erasure/pack-format.ts';
 import type { FileStore } from '../../../../drivers/file-store/port.ts';
+import type { RackStore } from '../../../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../../../model/errors.ts';
 import { failAll, keysOn, type MemoryRack, noise } from '../erasure/support.ts';
 import { checkpointSite, DIRECTORY, MODIFIED, PREFIX, withFilesInMemory } from './support.ts';
@@ -46,10 +47,26 @@ describe('a drained checkpoint', () => {
     assert.deepEqual((await packsOf()).length, 1);
     assert.equal((await keysOf()).length, 3, 'a pack, the large file, the record');
     for (const index of [0, 6, 11, 17]) failAll(site.racks[index] as MemoryRack);
-    const { degradedRacks, ...facts } = await restoreFiles(site.restore);
+    const { degradedRacks, lateRacks: _late, ...facts } = await restoreFiles(site.restore);
+    const gone = [0, 6, 11, 17].map((index) => site.racks[index]?.id);
+    assert.ok(degradedRacks.length > 0 && degradedRacks.every((id) => gone.includes(id)), degradedRacks.join());
     assert.deepEqual(facts, { files: files.size, bytes: [...files.values()].reduce((sum, { length }) => sum + length, 0) });
     assert.deepEqual(sorted(await site.restored()), sorted(files));
     for (const path of ['model.bin', 'empty', 'shards/0/part-00000.bin']) assert.deepEqual(await site.modifiedAt(path), MODIFIED);
+  });
+
+  it('comes back past a rack that does not hurry, which is told as slow and not as degraded', async () => {
+    await site.commit(new Map([['model.bin', noise(MEMBER_BYTES_BELOW)]]));
+    await drainFiles(site.drain);
+    const slow = (await findErasureObject({ racks: site.racks, key: `${PREFIX}model.bin` }))?.shards.find(({ index }) => index === 0)?.rack;
+    assert.ok(slow);
+    const holding = (rack: RackStore): RackStore => ({
+      ...rack,
+      readInto: (key, into, options) => (key.includes('model.bin') ? new Promise(() => undefined) : rack.readInto(key, into, options)),
+    });
+    const racks = site.racks.map((rack): RackStore => (rack.id === slow ? holding(rack) : rack));
+    const { degradedRacks, lateRacks } = await restoreFiles({ ...site.restore, racks });
+    assert.deepEqual([degradedRacks, lateRacks.includes(slow)], [[], true]);
   });
 
   it('whose restore fails is written no further: what was under way is called off before the failure is told', async () => {
@@ -89,7 +106,8 @@ describe('a drained checkpoint', () => {
     await drainFiles(site.drain);
     const path = 'shards/3/part-00003.bin';
     const read = countReads();
-    assert.deepEqual(await restoreFiles({ ...site.restore, only: [path] }), { files: 1, bytes: 3, degradedRacks: [] });
+    const { lateRacks: _late, ...alone } = await restoreFiles({ ...site.restore, only: [path] });
+    assert.deepEqual(alone, { files: 1, bytes: 3, degradedRacks: [] });
     assert.deepEqual(sorted(await site.restored()), sorted(new Map([[path, files.get(path) ?? Buffer.alloc(0)]])));
     assert.ok(read() < 3_000_000, `${read()} bytes read of a pack of 5 MB`);
     await restoreFiles({ ...site.restore, only: ['a-large', 'shards/1/part-00001.bin'] });

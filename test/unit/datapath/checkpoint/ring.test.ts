@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openRing } from '../../../../datapath/checkpoint/ring.ts';
-import { openRingDevice } from '../../../../datapath/checkpoint/ring-device.ts';
+import { openRingDevice, type RingDevice, withReadDeadline } from '../../../../datapath/checkpoint/ring-device.ts';
 import { AREA_START, BLOCK_BYTES, CHUNK_BYTES, LEAST_RING_BYTES, type RecordHeader, recordBytes } from '../../../../datapath/checkpoint/ring-format.ts';
 import { scanRing } from '../../../../datapath/checkpoint/ring-scan.ts';
 import { PenstockError } from '../../../../model/errors.ts';
@@ -37,7 +37,7 @@ describe('a checkpoint ring', () => {
     const disk = createRingDisk(LEAST_RING_BYTES, steady);
     const device = disk.open();
     const ring = await openRing(device);
-    await append(ring, device, contentOf(CHUNK_BYTES, 1), { key: 'acme/vision/train/old' });
+    await append(ring, device, contentOf(CHUNK_BYTES, 1), { key: 'acme/vision/train/old', writeId: writeIdOf(9) });
     const before = Buffer.from(disk.content.subarray(BLOCK_BYTES * 2));
     for (const each of [2, 3, 4, 5]) await append(ring, device, contentOf(CHUNK_BYTES, each));
     await assert.rejects(
@@ -46,6 +46,18 @@ describe('a checkpoint ring', () => {
     );
     await append(ring, device, contentOf(CHUNK_BYTES, 7), { kind: 'commit' });
     assert.ok(disk.content.subarray(BLOCK_BYTES * 2, BLOCK_BYTES * 2 + recordBytes(CHUNK_BYTES)).equals(before.subarray(0, recordBytes(CHUNK_BYTES))));
+  });
+
+  it('that one checkpoint fills alone says that it is too small, and of no drain to wait for', async () => {
+    const device = createRingDisk(LEAST_RING_BYTES, steady).open();
+    const ring = await openRing(device);
+    const fill = async () => {
+      for (;;) await append(ring, device, contentOf(CHUNK_BYTES, 1), { key: 'acme/vision/train/large' });
+    };
+    await assert.rejects(
+      fill(),
+      (error) => isType('OutOfSpace')(error) && error instanceof Error && /larger than the ring/.test(error.message) && !/drain/.test(error.message),
+    );
   });
 
   it('gives back only the oldest that may go, and goes around', async () => {
@@ -102,6 +114,42 @@ describe('a checkpoint ring', () => {
     await assert.rejects(append(ring, device, contentOf(10, 1)), isType('IoError'));
     Object.assign(device, disk.open());
     await assert.rejects(append(ring, device, contentOf(10, 1)), isType('IoError'));
+  });
+});
+
+describe('a ring on a device that hangs', () => {
+  it('is waited for once and no longer: reads, also the next, fail, and closing it does not wait', async () => {
+    let reads = 0;
+    const hanging: RingDevice = {
+      ...createRingDisk(LEAST_RING_BYTES, steady).open(),
+      read: () => {
+        reads += 1;
+        return new Promise(() => undefined);
+      },
+      close: () => new Promise(() => undefined),
+    };
+    const device = withReadDeadline(hanging, 0.05);
+    await assert.rejects(scanRing(device), isType('StoreUnavailable'));
+    await assert.rejects(scanRing(device), isType('StoreUnavailable'));
+    assert.equal(reads, 1);
+    await device.close();
+  });
+
+  it('that answers with an error is asked again, and closed', async () => {
+    const disk = createRingDisk(LEAST_RING_BYTES, steady);
+    let isClosed = false;
+    const failing: RingDevice = {
+      ...disk.open(),
+      read: () => Promise.reject(new PenstockError('IoError', 'one bad block')),
+      close: async () => {
+        isClosed = true;
+      },
+    };
+    const device = withReadDeadline(failing, 60);
+    await assert.rejects(scanRing(device), isType('IoError'));
+    await assert.rejects(scanRing(device), isType('IoError'));
+    await device.close();
+    assert.ok(isClosed);
   });
 });
 

@@ -254,7 +254,7 @@ describe('a checkpoint written to ring and rack', () => {
       }
     };
     await assert.rejects(many('strict'), isType('OutOfSpace'));
-    assert.match((await many('degraded')).degradedBy ?? '', /the ring holds/);
+    assert.match((await many('degraded')).degradedBy ?? '', /larger than the ring/);
   });
 
   it('whose id was committed before is refused; one that another attempt replaced is not published', async () => {
