@@ -2,7 +2,7 @@
 import { inLanes } from '../datapath/transfer/lanes.ts';
 import { readManifestIndex } from '../datapath/transfer/manifest-store.ts';
 import { type LargeRecords, largeRecords } from '../datapath/transfer/move-records.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isType, PenstockError } from '../model/errors.ts';
 import type { ManifestEntry } from '../model/manifest.ts';
 import type { AbandonAnswer, MoveRequest } from '../model/transfer.ts';
 import { largeEntry } from './large-entry.ts';
@@ -46,7 +46,7 @@ export async function abandonLarge({ target, run }: Mover, records: LargeRecords
     await writer.abandon();
     return 'ended';
   } catch (error) {
-    if (error instanceof PenstockError && error.type === 'SessionLost') return 'none';
+    if (isType(error, 'SessionLost')) return 'none';
     if (error instanceof PenstockError && error.errorClass === 'fatal') return 'left';
     throw error;
   }

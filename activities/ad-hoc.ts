@@ -1,6 +1,6 @@
 /** The beginning of an ad hoc transfer: held to the site, its limit on record, its target remembered for the sweep. */
 import type { Stores } from '../drivers/open-site.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isType, PenstockError } from '../model/errors.ts';
 import type { Location } from '../model/location.ts';
 import type { AdHocTransfer } from '../model/transfer-input.ts';
 import { effect } from './effect.ts';
@@ -45,7 +45,7 @@ export async function demandBucket(stores: Stores, place: Location, signal: Abor
   const endpoint = endpointAt(stores, place);
   if (isTree(stores, place.store)) return;
   await endpoint.list({ limit: 1, signal }).catch((error: unknown) => {
-    if (!(error instanceof PenstockError) || error.type !== 'NotFound') throw error;
+    if (!isType(error, 'NotFound')) throw error;
     throw new PenstockError('InvalidInput', `the bucket ${JSON.stringify(place.bucket)} does not exist in ${place.store}.`, {
       cause: error,
       nextStep: 'Create it, for a target that locks with Object Lock, or name one that is there.',

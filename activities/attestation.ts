@@ -3,14 +3,17 @@
  * whether the archived one is still there beneath.
  */
 import { ApplicationFailure, metricMeter } from '@temporalio/activity';
+import { batches } from '../datapath/transfer/batches.ts';
 import { checkManifest, type PathFinding } from '../datapath/transfer/check.ts';
+import type { Endpoint } from '../datapath/transfer/endpoint.ts';
 import { inLanes } from '../datapath/transfer/lanes.ts';
 import { readManifest } from '../datapath/transfer/manifest-store.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { BucketState, ObjectVersion } from '../drivers/object-store/lock-evidence.ts';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { absent, PenstockError } from '../model/errors.ts';
+import { absent, isType } from '../model/errors.ts';
+import { parseJson } from '../model/json.ts';
 import type { ManifestEntry } from '../model/manifest.ts';
 import { OUTPUT_RECORD, OutputRecordSchema } from '../model/output-record.ts';
 import { type Attestation, coversLock, FINDINGS_SHOWN, findingText, isReadIn, type Lock, type RetentionFinding } from '../model/retention.ts';
@@ -19,7 +22,6 @@ import { createLimitWatch } from './limits.ts';
 import { readMoved } from './manifests.ts';
 import { endpointAt, objectsOf } from './places.ts';
 import { type LockRequest, type LookRun, OBJECTS_AT_ONCE } from './retention.ts';
-import { jsonOf } from './system-records.ts';
 
 /** S3 refuses requests whose clock is 15 minutes off; what is a third of that needs somebody's attention. */
 const CLOCK_TOLERANCE_MS = 5 * 60_000;
@@ -88,7 +90,7 @@ export async function attestRetained(stores: Stores, request: AttestRequest, loo
   const at = new Date();
   const state = await objectsOf(stores, target.store).evidence?.bucketState(target.bucket, look.signal);
   if (state) note(bucketFindings(state, target.bucket, at, request.isLocked));
-  for await (const entries of batches(retainedEntries(stores, request))) {
+  for await (const entries of batches(retainedEntries(stores, request), { items: BATCH })) {
     look.signal.throwIfAborted();
     for (const object of await lookAt(stores, request, entries, look)) {
       objects += 1;
@@ -121,36 +123,26 @@ async function* retainedEntries(stores: Stores, { manifest, output }: LockReques
   yield OUTPUT_RECORD;
 }
 
-const addTo = (wrong: Map<string, PathFinding>, finding: PathFinding | undefined): void => void (finding && wrong.set(finding.path, finding));
-
-/** An archived object is the one that was listed then as long as its etag is. */
-async function otherVersion(stores: Stores, { target }: LockRequest, entry: ManifestEntry, signal: AbortSignal): Promise<PathFinding | undefined> {
-  const held = await objectsOf(stores, target.store).head(target.bucket, `${target.prefix}${entry.path}`, { signal });
-  if (!held || held.etag === entry.etag) return undefined;
-  return { path: entry.path, kind: 'differing', detail: `it is version ${held.etag} instead of ${entry.etag}` };
-}
-
 async function lookAt(stores: Stores, request: AttestRequest, entries: readonly (ManifestEntry | string)[], look: Look): Promise<readonly AttestedObject[]> {
   const known = entries.filter((entry) => typeof entry !== 'string');
   // To read what is archived would cost a restore.
   const isRead = (path: string): boolean => !request.output && isReadIn(request.round, path, request.readShare);
   const wrong = new Map<string, PathFinding>();
-  if (request.output) await inLanes(known, OBJECTS_AT_ONCE, async (entry) => addTo(wrong, await otherVersion(stores, request, entry, look.signal)));
-  for (const read of ['always', 'where-needed'] as const) {
-    const part = known.filter(({ path }) => isRead(path) === (read === 'always'));
-    const options = {
-      target: endpointAt(stores, request.target),
-      read,
-      concurrency: OBJECTS_AT_ONCE,
-      signal: look.signal,
-      ...(look.limiter ? { limiter: look.limiter } : {}),
-    };
-    await checkManifest({ ...options, entries: part, onFinding: (finding) => wrong.set(finding.path, finding) });
+  const note = (finding: PathFinding | undefined): void => void (finding && wrong.set(finding.path, finding));
+  const target = endpointAt(stores, request.target);
+  if (request.output) {
+    await inLanes(known, OBJECTS_AT_ONCE, async (entry) => note(await archivedDifference(target, entry, look.signal)));
+  } else {
+    for (const read of ['always', 'where-needed'] as const) {
+      const part = known.filter(({ path }) => isRead(path) === (read === 'always'));
+      const options = { target, read, concurrency: OBJECTS_AT_ONCE, signal: look.signal, ...(look.limiter ? { limiter: look.limiter } : {}) };
+      await checkManifest({ ...options, entries: part, onFinding: note });
+    }
   }
   const all = known.map((entry): Listed => ({ path: entry.path, bytes: entry.bytes, crc32c: entry.crc32c, wasRead: isRead(entry.path) }));
   if (known.length < entries.length) {
     const body = await readRecord(stores, request, look.signal);
-    addTo(wrong, recordDifference(body, request));
+    note(recordDifference(body, request));
     all.push({ path: OUTPUT_RECORD, bytes: body?.length ?? 0, crc32c: undefined, wasRead: body !== undefined });
   }
   const store = objectsOf(stores, request.target.store);
@@ -163,6 +155,15 @@ async function lookAt(stores: Stores, request: AttestRequest, entries: readonly 
   return attested;
 }
 
+/** An archived object is the one that was listed then as long as its length and its etag are. */
+async function archivedDifference(target: Endpoint, { path, bytes, etag }: ManifestEntry, signal: AbortSignal): Promise<PathFinding | undefined> {
+  const held = await target.stat(path, signal);
+  if (!held) return { path, kind: 'missing' };
+  if (held.bytes !== bytes) return { path, kind: 'differing', detail: `${held.bytes} bytes instead of ${bytes}` };
+  if (held.etag !== etag) return { path, kind: 'differing', detail: `it is version ${held.etag} instead of ${etag}` };
+  return undefined;
+}
+
 function readRecord(stores: Stores, { target }: LockRequest, signal: AbortSignal): Promise<Buffer | undefined> {
   return objectsOf(stores, target.store).readBytes(target.bucket, `${target.prefix}${OUTPUT_RECORD}`, { signal }).catch(absent);
 }
@@ -171,7 +172,7 @@ function readRecord(stores: Stores, { target }: LockRequest, signal: AbortSignal
 function recordDifference(body: Buffer | undefined, { output, manifest: retained }: LockRequest): PathFinding | undefined {
   const manifest = output ?? retained;
   if (!body) return { path: OUTPUT_RECORD, kind: 'missing' };
-  const record = OutputRecordSchema.safeParse(jsonOf(body));
+  const record = OutputRecordSchema.safeParse(parseJson(body));
   if (record.success && record.data.digest === manifest.digest && record.data.files === manifest.files) return undefined;
   const found = record.success ? `${record.data.files} files with the digest ${record.data.digest}` : 'nothing that could be understood';
   return { path: OUTPUT_RECORD, kind: 'differing', detail: `it records ${found}, instead of ${manifest.files} with ${manifest.digest}` };
@@ -182,7 +183,7 @@ async function lockOf(store: ObjectStore, { target }: LockRequest, path: string,
     return await store.retention(target.bucket, `${target.prefix}${path}`, undefined, signal);
   } catch (error) {
     // Of a delete marker stores say one or the other.
-    if (error instanceof PenstockError && (error.type === 'NotFound' || error.type === 'InvalidInput')) return 'gone';
+    if (isType(error, 'NotFound', 'InvalidInput')) return 'gone';
     throw error;
   }
 }
@@ -233,15 +234,4 @@ export function findingOf(
   if (lock === undefined) return { kind: 'unlocked', path, what: `${expected}, and has no lock${beneath}` };
   const kind = coversLock({ ...lock, mode: promised.mode }, promised) ? 'weakened' : 'shortened';
   return { kind, path, what: `${expected}, and is ${lock.mode} until ${lock.retainUntil}${beneath}` };
-}
-
-async function* batches<T>(items: AsyncIterable<T>): AsyncGenerator<T[], void> {
-  let batch: T[] = [];
-  for await (const item of items) {
-    batch.push(item);
-    if (batch.length < BATCH) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

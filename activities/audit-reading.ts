@@ -15,7 +15,7 @@ import { type VerifyOptions, verifyLog } from '../datapath/audit/verify.ts';
 import { signedNotes } from '../datapath/audit/witness.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import type { Operation } from '../model/audit.ts';
-import { PenstockError } from '../model/errors.ts';
+import { messageOf, PenstockError } from '../model/errors.ts';
 import { auditFiles, openSigners, requireAudit, witnessPrefix } from './audit-log.ts';
 import { readSpoolNotices, spoolNoticeText } from './audit-spool.ts';
 
@@ -52,7 +52,7 @@ export async function verifyCopy(path: string, options: VerifyOptions): Promise<
     return { ...verified, findings: [...verified.findings, { kind: 'checkpoint-forged', what: 'the bundle is not as it was sealed' }] };
   } catch (error) {
     if (error instanceof PenstockError) throw error;
-    throw new PenstockError('InvalidInput', `${path} is no copy of an audit log: ${error instanceof Error ? error.message : String(error)}.`, {
+    throw new PenstockError('InvalidInput', `${path} is no copy of an audit log: ${messageOf(error)}.`, {
       nextStep: 'Give a directory with segments/, leaves/, index/ and checkpoints/, or a file that `penstock audit export` wrote.',
       cause: error,
     });
@@ -66,7 +66,7 @@ export async function readKept(path: string): Promise<string> {
     parseCheckpoint(parseNote(text).text);
     return text;
   } catch (error) {
-    throw new PenstockError('InvalidInput', `${path} is no signed checkpoint: ${error instanceof Error ? error.message : String(error)}.`, { cause: error });
+    throw new PenstockError('InvalidInput', `${path} is no signed checkpoint: ${messageOf(error)}.`, { cause: error });
   }
 }
 

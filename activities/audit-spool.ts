@@ -17,9 +17,9 @@ import type { Stores } from '../drivers/open-site.ts';
 import { type SpoolNotice, SpoolNoticeSchema } from '../model/audit-outage.ts';
 import type { AuditSettings } from '../model/audit-settings.ts';
 import { absent } from '../model/errors.ts';
+import { parseJson } from '../model/json.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { inboxOf } from './audit-log.ts';
-import { jsonOf } from './system-records.ts';
 
 /** Names a spool for as long as its directory lives: an empty one in its place is another. */
 const ID_FILE = 'spool-id';
@@ -105,7 +105,7 @@ const UNREADABLE: SpoolNotice = { host: 'a machine whose notice cannot be read',
 export async function readSpoolNotices({ site, cold }: Stores, { bucket }: AuditSettings): Promise<SpoolNotice[]> {
   const page = await cold.list(bucket, noticePrefix(site.name)).catch(absent);
   const bodies = await Promise.all((page?.entries ?? []).map(({ key }) => cold.readBytes(bucket, key).catch(absent)));
-  return bodies.flatMap((body) => (body ? [SpoolNoticeSchema.catch(UNREADABLE).parse(jsonOf(body))] : []));
+  return bodies.flatMap((body) => (body ? [SpoolNoticeSchema.catch(UNREADABLE).parse(parseJson(body))] : []));
 }
 
 /** For people, as a subject. */

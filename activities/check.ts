@@ -7,6 +7,7 @@ import { findManifest, readManifestPage } from '../datapath/transfer/manifest-st
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { byBytes } from '../drivers/pages.ts';
 import {
   addCheckAnswers,
   addCounts,
@@ -20,7 +21,7 @@ import {
   differences,
   nothingChecked,
 } from '../model/check.ts';
-import { PenstockError } from '../model/errors.ts';
+import { absent, PenstockError } from '../model/errors.ts';
 import { formatLocation, type Location, SYSTEM_BUCKET } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
 import { demandBucket } from './ad-hoc.ts';
@@ -145,7 +146,7 @@ async function checkPage({ stores, limiter, run }: Checker, request: CheckPartRe
     ...(extra ? { extra: await rangeOf(stores, manifest, page, run) } : {}),
   });
   const counts = Object.fromEntries(checkKinds.map((kind) => [kind, result[kind].count]));
-  const lines = found.toSorted((one, other) => Buffer.compare(Buffer.from(one.path), Buffer.from(other.path))).map(lineOf);
+  const lines = found.toSorted((one, other) => byBytes(one.path, other.path)).map(lineOf);
   const record = PageRecordSchema.parse({ counts, lines });
   await writeJson(stores.warm, recordKey(records, page), record);
   return record;
@@ -168,13 +169,8 @@ const lineOf = ({ kind, path, detail }: PathFinding): string => `${checkSymbols[
 const recordKey = (records: string, page: number): string => `${records}pages/${String(page).padStart(6, '0')}.json`;
 
 async function findRecord(store: ObjectStore, records: string, page: number): Promise<PageRecord | undefined> {
-  try {
-    const body = await store.readBytes(SYSTEM_BUCKET, recordKey(records, page), { limitBytes: MAX_RECORD_BYTES });
-    return PageRecordSchema.parse(JSON.parse(body.toString('utf8')));
-  } catch (error) {
-    if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
-    throw error;
-  }
+  const body = await store.readBytes(SYSTEM_BUCKET, recordKey(records, page), { limitBytes: MAX_RECORD_BYTES }).catch(absent);
+  return body && PageRecordSchema.parse(JSON.parse(body.toString('utf8')));
 }
 
 async function* linesOf(store: ObjectStore, records: string, pages: number, run: Run): AsyncGenerator<Buffer, void> {

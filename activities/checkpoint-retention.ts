@@ -25,10 +25,11 @@ import {
 import type { DrainedRecord } from '../model/drained-record.ts';
 import { absent } from '../model/errors.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
+import { parseJson } from '../model/json.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { termsOf } from './checkpoint-terms.ts';
 import { effect, type Run } from './effect.ts';
-import { jsonOf, namesUnder, writeJson } from './system-records.ts';
+import { namesUnder, writeJson } from './system-records.ts';
 
 const RECORDS_AT_ONCE = 8;
 const HOLDS_AT_ONCE = 16;
@@ -71,7 +72,7 @@ async function finishRemovals(stores: Stores, allocation: AllocationKey, signal:
   const { warm, shardRacks: racks } = stores;
   for await (const name of namesUnder(warm, goingRecords(allocation))) {
     const key = { ...allocation, checkpointId: name.replace(/\.json$/, '') };
-    const note = GoingRecordSchema.safeParse(jsonOf(await warm.readBytes(SYSTEM_BUCKET, goingRecordKey(key))));
+    const note = GoingRecordSchema.safeParse(parseJson(await warm.readBytes(SYSTEM_BUCKET, goingRecordKey(key))));
     const inErasureSet = { racks, prefix: checkpointPrefix(key), signal };
     const standing = await readDrainedRecord(inErasureSet);
     if (note.success && (!standing || standing.committedAt === note.data.committedAt)) await removeDrained(inErasureSet);
@@ -180,7 +181,7 @@ async function lastEnd({ endedAt, ...key }: EndedAllocation): Promise<string | u
 async function readKept({ warm }: Stores, key: CheckpointKey): Promise<string | undefined> {
   const body = await warm.readBytes(SYSTEM_BUCKET, keptRecordKey(key)).catch(absent);
   if (body === undefined) return undefined;
-  const parsed = KeptRecordSchema.safeParse(jsonOf(body));
+  const parsed = KeptRecordSchema.safeParse(parseJson(body));
   // Somebody wanted it kept, whatever it says.
   return parsed.success ? parsed.data.why : `${keptRecordKey(key)}, which cannot be read`;
 }

@@ -4,8 +4,9 @@ import { type CheckpointTerms, CheckpointTermsSchema, type RetentionTerms, terms
 import { absent, PenstockError } from '../model/errors.ts';
 import type { AllocationKey } from '../model/identifiers.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
+import { parseJson } from '../model/json.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
-import { jsonOf, writeJson } from './system-records.ts';
+import { writeJson } from './system-records.ts';
 
 /** Of the allocation that is admitted now; those of an earlier one of its name are over. */
 export async function recordTerms({ warm }: Stores, key: AllocationKey, terms: CheckpointTerms | undefined): Promise<void> {
@@ -19,7 +20,7 @@ export async function recordTerms({ warm }: Stores, key: AllocationKey, terms: C
 export async function termsOf({ warm, site: { checkpoints } }: Stores, key: AllocationKey): Promise<RetentionTerms> {
   const body = await warm.readBytes(SYSTEM_BUCKET, termsRecordKey(key)).catch(absent);
   if (body === undefined) return checkpoints;
-  const parsed = parseInput(CheckpointTermsSchema, jsonOf(body));
+  const parsed = parseInput(CheckpointTermsSchema, parseJson(body));
   if (!parsed.ok) throw unreadable(key, formatIssues(parsed.issues));
   return { keepLast: parsed.value.keepLast ?? checkpoints.keepLast, keepDays: parsed.value.keepDays ?? checkpoints.keepDays };
 }

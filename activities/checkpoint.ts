@@ -16,7 +16,7 @@ import {
   checkpointPrefix,
   type RestoreRequest,
 } from '../model/checkpoint.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isType, PenstockError } from '../model/errors.ts';
 import { fabricOfRack } from '../model/fabric.ts';
 import { queryNames, signalNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
@@ -193,7 +193,7 @@ async function untilRacksAnswer(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof PenstockError && error.type === 'NotEnoughShards')) throw error;
+    if (!isType(error, 'NotEnoughShards')) throw error;
     throw new PenstockError('StoreUnavailable', error.message, { nextStep: 'It is tried again; the in-rack copy is kept.', cause: error });
   }
 }

@@ -1,8 +1,8 @@
 /** What the demotion policy needs to know of data before it judges it, asked of the stores in pages. Plans and runs ask the same. */
-import type { Endpoint } from '../datapath/transfer/endpoint.ts';
 import { isDirectory } from '../datapath/transfer/file-endpoint.ts';
 import { inLanes } from '../datapath/transfer/lanes.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { eachPage, type From } from '../drivers/pages.ts';
 import { bucketOf, type UpperTier } from '../model/demotion-rules.ts';
 import { type FileFactsOnTier, judge, type Verdict } from '../model/demotion-verdict.ts';
 import { absent, PenstockError } from '../model/errors.ts';
@@ -67,10 +67,11 @@ export async function* judgedPages(stores: Stores, request: JudgeRequest, signal
   const { tier, bucket } = request;
   const endpoint = endpointAt(stores, { store: tier, bucket, prefix: '' }, { symlinks: 'skip', specials: 'skip' });
   const judgeOne = await judgeOf(stores, request);
-  let { after } = request;
-  do {
+  const list = async (from: From) => {
     signal?.throwIfAborted();
-    const page = await listPage(endpoint, after, signal);
+    return (await endpoint.list({ ...from, ...(signal ? { signal } : {}) }).catch(absent)) ?? { entries: [], next: undefined };
+  };
+  for await (const page of eachPage(list, request.after)) {
     const entries = page.entries.filter(({ path }) => !isDirectory(path));
     const verdicts = new Map<string, Verdict>();
     await inLanes(entries, ASKED_AT_ONCE, async (entry) => void verdicts.set(entry.path, await judgeOne(entry)));
@@ -79,13 +80,7 @@ export async function* judgedPages(stores: Stores, request: JudgeRequest, signal
       return verdict ? [{ entry, verdict }] : [];
     });
     yield { files, next: page.next };
-    after = page.next;
-  } while (after !== undefined);
-}
-
-async function listPage(endpoint: Endpoint, after: string | undefined, signal: AbortSignal | undefined): ReturnType<Endpoint['list']> {
-  const page = await endpoint.list({ ...(after === undefined ? {} : { after }), ...(signal ? { signal } : {}) }).catch(absent);
-  return page ?? { entries: [], next: undefined };
+  }
 }
 
 /** What is dear to know is asked only of what would move without it: knowing it never makes a file move that had stayed. */

@@ -4,7 +4,7 @@ import { readManifest } from '../datapath/transfer/manifest-store.ts';
 import { WEAK_ETAG } from '../datapath/transfer/object-endpoint.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { type DemotionMove, KEPT_SHOWN, type Kept, nothing, plus, type RemovedAnswer } from '../model/demotion-run.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isType, PenstockError } from '../model/errors.ts';
 import { type Location, shortLocation } from '../model/location.ts';
 import type { ManifestEntry, ManifestRef } from '../model/manifest.ts';
 import type { InUse } from './demotion-facts.ts';
@@ -81,7 +81,7 @@ async function removeObject(stores: Stores, { store, bucket, prefix }: Location,
     try {
       return await objects.removeIfMatch(bucket, key, etag, { signal });
     } catch (error) {
-      if (!(error instanceof PenstockError && error.type === 'PolicyRefused')) throw error;
+      if (!isType(error, 'PolicyRefused')) throw error;
     }
   }
   await objects.remove(bucket, key, { signal });

@@ -13,7 +13,7 @@ import {
   RUNNING_ALLOCATIONS,
 } from '../model/demotion-run.ts';
 import type { StayReason } from '../model/demotion-verdict.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isType } from '../model/errors.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import type { ManifestEntry } from '../model/manifest.ts';
 import { UNIT_BYTES } from '../model/transfer-plan.ts';
@@ -147,6 +147,6 @@ async function moves(
 async function ensureTarget(stores: Stores, to: Tier, bucket: string): Promise<void> {
   if (to === 'warm') return await stores.warm.ensureBucket(bucket);
   await stores.cold.ensureBucket(bucket, { objectLock: true }).catch((error: unknown) => {
-    if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+    if (!isType(error, 'Conflict')) throw error;
   });
 }

@@ -1,7 +1,7 @@
 /** How the erasure set fares, from its racks and from Penstock's records: what `penstock erasure status` shows, with Temporal gone too. */
-import { messageOf } from '../datapath/erasure/patience.ts';
 import { objectsPlacedOn } from '../datapath/erasure/placed-on.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { messageOf } from '../model/errors.ts';
 import type { GivenUpObjects } from '../model/given-up.ts';
 import type { RepairDue } from '../model/repair.ts';
 import type { ScrubProgress } from '../model/scrub.ts';

@@ -5,7 +5,9 @@
 import * as z from 'zod';
 import { readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { PenstockError } from '../model/errors.ts';
+import { eachPage } from '../drivers/pages.ts';
+import { isType } from '../model/errors.ts';
+import { parseJson } from '../model/json.ts';
 import { type Location, SYSTEM_BUCKET } from '../model/location.ts';
 import { type ManifestRef, ManifestRefSchema } from '../model/manifest.ts';
 import type { Run } from './effect.ts';
@@ -32,7 +34,7 @@ export async function evictStaged(stores: Stores, neededBytes: number, run: Run)
   let freed = 0;
   for (const { key } of await recordsOldestFirst(stores)) {
     if (freed >= neededBytes) break;
-    const staged = parseStaged(await stores.warm.readBytes(SYSTEM_BUCKET, key));
+    const staged = StagedSchema.safeParse(parseJson(await stores.warm.readBytes(SYSTEM_BUCKET, key))).data;
     if (!staged) continue; // not a record of ours: it must not stall every reservation
     run.report({ evicting: hotPath(staged.target.bucket, staged.target.prefix), freed, neededBytes });
     if (!(await liesAtSource(stores, staged, run))) continue;
@@ -41,7 +43,7 @@ export async function evictStaged(stores: Stores, neededBytes: number, run: Run)
       await stores.hot.evict({ path: hotPath(staged.target.bucket, staged.target.prefix), files, bytes });
       freed += bytes;
     } catch (error) {
-      if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+      if (!isType(error, 'Conflict')) throw error;
       continue; // held, or changed: it stays
     }
     await stores.warm.remove(SYSTEM_BUCKET, key);
@@ -49,22 +51,10 @@ export async function evictStaged(stores: Stores, neededBytes: number, run: Run)
   return freed;
 }
 
-function parseStaged(body: Buffer): Staged | undefined {
-  try {
-    return StagedSchema.parse(JSON.parse(body.toString('utf8')));
-  } catch {
-    return undefined;
-  }
-}
-
 async function recordsOldestFirst(stores: Stores): Promise<{ key: string; modifiedAt: string }[]> {
   const records: { key: string; modifiedAt: string }[] = [];
-  let after: string | undefined;
-  do {
-    const page = await stores.warm.list(SYSTEM_BUCKET, STAGED_PREFIX, after === undefined ? {} : { after });
-    records.push(...page.entries.map(({ key, modifiedAt }) => ({ key, modifiedAt })));
-    after = page.next;
-  } while (after !== undefined);
+  for await (const { entries } of eachPage((from) => stores.warm.list(SYSTEM_BUCKET, STAGED_PREFIX, from)))
+    records.push(...entries.map(({ key, modifiedAt }) => ({ key, modifiedAt })));
   return records.sort((a, b) => (a.modifiedAt < b.modifiedAt ? -1 : 1));
 }
 

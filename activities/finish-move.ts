@@ -6,6 +6,7 @@ import { type PageFacts, six } from '../datapath/transfer/manifest-format.ts';
 import { writePage } from '../datapath/transfer/manifest-page.ts';
 import { commitIndex, findManifest, readManifestIndex } from '../datapath/transfer/manifest-store.ts';
 import { type EntryResult, findMovedPage, largeRecords, readFailures, readMovedPage, recordFailures } from '../datapath/transfer/move-records.ts';
+import { byBytes } from '../drivers/pages.ts';
 import { PenstockError } from '../model/errors.ts';
 import type { FailedEntry, ManifestEntry } from '../model/manifest.ts';
 import { addAnswers, type MoveAnswer, type MoveRequest, nothingMoved } from '../model/transfer.ts';
@@ -67,7 +68,7 @@ async function mergePage(mover: Mover, request: MoveRequest, page: number, large
   if (large.length === 0) return facts;
   const place = placeOf(mover.stores, request.manifest);
   const small = facts ? await readMovedPage(place, request.manifest, page, facts.sha256) : [];
-  const entries = [...small, ...large].sort((one, other) => Buffer.compare(Buffer.from(one.path), Buffer.from(other.path)));
+  const entries = [...small, ...large].sort((one, other) => byBytes(one.path, other.path));
   return await writePage(movedManifestPlace(mover.stores, request.manifest), `${six(page)}-whole`, entries, { signal: mover.run.signal });
 }
 

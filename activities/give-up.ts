@@ -2,7 +2,7 @@
 import { readErasureBlocks } from '../datapath/erasure/index.ts';
 import { type ErasureVerification, unsureShards, verifyErasureObject } from '../datapath/erasure/verify.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isType, PenstockError } from '../model/errors.ts';
 import type { GivenUp, GiveUp, Loss } from '../model/given-up.ts';
 import { racksOverview } from './erasure-overview.ts';
 import { recordGivenUp } from './given-up.ts';
@@ -58,7 +58,7 @@ async function canBeRead({ shardRacks: racks }: Stores, key: string, onProgress?
     }
     return true;
   } catch (error) {
-    if (error instanceof PenstockError && (error.type === 'NotEnoughShards' || error.type === 'CorruptSource')) return false;
+    if (isType(error, 'NotEnoughShards', 'CorruptSource')) return false;
     throw error;
   }
 }

@@ -1,11 +1,12 @@
 /** Records of objects that were given up. One an object, under the digest of its key; written once. */
 import { createHash } from 'node:crypto';
 import type { Stores } from '../drivers/open-site.ts';
-import { absent, PenstockError } from '../model/errors.ts';
+import { absent, isType, PenstockError } from '../model/errors.ts';
 import { GIVEN_UP, type GivenUp, type GivenUpObjects, GivenUpSchema } from '../model/given-up.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
+import { parseJson } from '../model/json.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
-import { jsonOf, namesUnder } from './system-records.ts';
+import { namesUnder } from './system-records.ts';
 
 type Records = Pick<Stores, 'warm'>;
 
@@ -25,7 +26,7 @@ export async function recordGivenUp({ warm }: Records, record: GivenUp): Promise
     await warm.writeBytes(SYSTEM_BUCKET, recordKey(record.key), Buffer.from(JSON.stringify(record)), { contentType: 'application/json', ifNoneMatch: true });
     return record;
   } catch (error) {
-    if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+    if (!isType(error, 'Conflict')) throw error;
     const standing = await readRecord(warm, recordKey(record.key));
     if (standing.ok) return standing.value;
     throw new PenstockError('CorruptSource', `${recordKey(record.key)} is not the record of an object that was given up: ${formatIssues(standing.issues)}.`, {
@@ -55,4 +56,4 @@ export async function givenUpObjects(stores: Records): Promise<GivenUpObjects> {
   return { objects: digests.length, records: records.sort((a, b) => (a.givenUpAt < b.givenUpAt ? 1 : -1)) };
 }
 
-const readRecord = async (warm: Stores['warm'], key: string) => parseInput(GivenUpSchema, jsonOf(await warm.readBytes(SYSTEM_BUCKET, key)));
+const readRecord = async (warm: Stores['warm'], key: string) => parseInput(GivenUpSchema, parseJson(await warm.readBytes(SYSTEM_BUCKET, key)));

@@ -6,7 +6,7 @@ import { readManifestIndex, readManifestPage } from '../datapath/transfer/manife
 import type { EntryResult, LargeRecords, ShareRecord } from '../datapath/transfer/move-records.ts';
 import { causeOf, SourceFailure } from '../datapath/transfer/source-failure.ts';
 import { wholeChecksum } from '../datapath/transfer/whole-checksum.ts';
-import { type ErrorType, PenstockError } from '../model/errors.ts';
+import { type ErrorType, isType, PenstockError } from '../model/errors.ts';
 import type { ManifestEntry } from '../model/manifest.ts';
 import type { MoveRequest } from '../model/transfer.ts';
 import type { Run } from './effect.ts';
@@ -83,7 +83,7 @@ export async function seal(mover: Mover, request: MoveRequest, { records, entry,
     return { entry: await sealed.published };
   } catch (error) {
     const cause = causeOf(error);
-    const isUnreadable = error instanceof SourceFailure && cause instanceof PenstockError && cause.type === 'IoError';
+    const isUnreadable = error instanceof SourceFailure && isType(cause, 'IoError');
     if (!isUnreadable && !(cause instanceof PenstockError && NO_WHOLE.has(cause.type))) throw cause;
     return undefined;
   } finally {

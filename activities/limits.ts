@@ -56,11 +56,17 @@ async function readRate({ warm }: Stores, key: string): Promise<number> {
   return body ? LimitRecordSchema.parse(JSON.parse(body.toString('utf8'))).bytesPerSecond : Infinity;
 }
 
+/** Say `done` when it is not needed any more. */
+export interface FollowedLimit {
+  readonly limiter: RateLimiter;
+  done(): void;
+}
+
 export interface LimitWatch {
-  /** Of one record, shared evenly by so many lanes. Say `done` when it is not needed any more. */
-  limiterAt(key: string, lanes: number): Promise<{ readonly limiter: RateLimiter; done(): void }>;
-  /** What a unit's bytes have to pass: the transfer's limit, those of both stores, and staging's share. Say `done` when the unit is over. */
-  limiterFor(request: Pick<MoveRequest, 'manifest' | 'source' | 'target' | 'limit' | 'lane'>): Promise<{ readonly limiter: RateLimiter; done(): void }>;
+  /** Of one record, shared evenly by so many lanes. */
+  limiterAt(key: string, lanes: number): Promise<FollowedLimit>;
+  /** What a unit's bytes have to pass: the transfer's limit, those of both stores, and staging's share. */
+  limiterFor(request: Pick<MoveRequest, 'manifest' | 'source' | 'target' | 'limit' | 'lane'>): Promise<FollowedLimit>;
 }
 
 interface Watched {
@@ -121,41 +127,35 @@ export function createLimitWatch(stores: Stores): LimitWatch {
   };
 
   return {
-    async limiterAt(key, lanes) {
-      const left: (() => void)[] = [];
-      const done = (): void => {
-        for (const leaveOne of left.splice(0)) leaveOne();
-      };
-      try {
-        return { limiter: await shareOf(key, lanes, left), done };
-      } catch (error) {
-        done();
-        throw error;
-      }
-    },
+    limiterAt: (key, lanes) => untilDone((left) => shareOf(key, lanes, left)),
 
-    async limiterFor({ manifest, source, target, limit, lane }) {
-      const keys = [...new Set([storeLimitKey(source.store), storeLimitKey(target.store)])];
-      const left: (() => void)[] = [];
-      const done = (): void => {
-        for (const leaveOne of left.splice(0)) leaveOne();
-      };
-      try {
+    limiterFor: ({ manifest, source, target, limit, lane }) =>
+      untilDone(async (left) => {
         const turn = limit?.transferId ?? manifest.prefix;
         const members: RateLimiter[] = [];
         if (limit) members.push(await shareOf(transferLimitKey(limit.transferId), limit.lanes, left));
-        for (const key of keys) {
+        for (const key of new Set([storeLimitKey(source.store), storeLimitKey(target.store)])) {
           left.push(() => leave(key));
           members.push((await follow(key)).limiter.queue(turn));
         }
         if (lane === 'staging') members.push(staging.queue(turn));
-        return { limiter: inTurn(members), done };
-      } catch (error) {
-        done();
-        throw error;
-      }
-    },
+        return inTurn(members);
+      }),
   };
+}
+
+/** What was followed for a limiter is left when its user is done, or where not all of it could be had. */
+async function untilDone(limiterOf: (left: (() => void)[]) => Promise<RateLimiter>): Promise<FollowedLimit> {
+  const left: (() => void)[] = [];
+  const done = (): void => {
+    for (const leaveOne of left.splice(0)) leaveOne();
+  };
+  try {
+    return { limiter: await limiterOf(left), done };
+  } catch (error) {
+    done();
+    throw error;
+  }
 }
 
 /** One after the other: bytes pass when all of them let them. */

@@ -4,7 +4,7 @@ import type { LogPlace } from '../datapath/logs/log-place.ts';
 import { indexedChunks, readNodeIndex } from '../datapath/logs/node-index.ts';
 import { chunksNamed, nodesWithLogs, readLogBytes, readLogMetadata, readLogTime } from '../datapath/logs/read-logs.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { absent, PenstockError } from '../model/errors.ts';
+import { absent, isType, PenstockError } from '../model/errors.ts';
 import { type AllocationKey, allocationPrefix } from '../model/identifiers.ts';
 import type { Location } from '../model/location.ts';
 import type { ByteRange, LogChunk, LogMetadata, LogStream } from '../model/log-metadata.ts';
@@ -134,7 +134,7 @@ function namedChunks(
   try {
     return { chunks: chunksNamed(place, metadata, nodeId, stream) };
   } catch (error) {
-    if (error instanceof PenstockError && error.type === 'NotFound') return { chunks: [], missing: error };
+    if (isType(error, 'NotFound')) return { chunks: [], missing: error };
     throw error;
   }
 }

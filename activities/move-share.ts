@@ -4,7 +4,7 @@ import { toFailedEntry } from '../datapath/transfer/failed-entry.ts';
 import { moveParts, partCount } from '../datapath/transfer/move-parts.ts';
 import { type LargeRecords, largeRecords, type ShareRecord } from '../datapath/transfer/move-records.ts';
 import { causeOf, SourceFailure } from '../datapath/transfer/source-failure.ts';
-import { type ErrorType, PenstockError } from '../model/errors.ts';
+import { type ErrorType, isType, PenstockError } from '../model/errors.ts';
 import type { FailedEntry, ManifestEntry } from '../model/manifest.ts';
 import type { MoveRequest, UnitAnswer } from '../model/transfer.ts';
 import { partsOfShare, type Unit } from '../model/transfer-plan.ts';
@@ -87,7 +87,7 @@ async function partsOf(mover: Mover, request: MoveRequest, unit: Share, entry: M
 function failureOf(entry: ManifestEntry, error: unknown): FailedEntry {
   const cause = causeOf(error);
   const isOfSource = error instanceof SourceFailure && cause instanceof PenstockError && OF_A_SOURCE.has(cause.type);
-  if (isOfSource || (cause instanceof PenstockError && cause.type === 'SessionLost')) return { path: entry.path, type: cause.type, message: cause.message };
+  if (isOfSource || isType(cause, 'SessionLost')) return { path: entry.path, type: cause.type, message: cause.message };
   return toFailedEntry(entry, cause);
 }
 

@@ -1,7 +1,7 @@
 /** The record that says: this output is whole. Written last, so that nothing incomplete is ever offered as finished. */
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isType, PenstockError } from '../model/errors.ts';
 import type { AllocationKey } from '../model/identifiers.ts';
 import { formatLocation, type Location } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
@@ -48,7 +48,7 @@ export function createOutputActivities(stores: Stores) {
             ...(retention ? { retention } : {}),
           });
         } catch (error) {
-          if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+          if (!isType(error, 'Conflict')) throw error;
           await acceptEqual(store, target.bucket, key, record);
         }
       }),

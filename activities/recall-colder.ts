@@ -2,10 +2,12 @@
  * Before an allocation's source is listed: what rules have moved from the warm to the cold tier comes back, or a prefix that lies on both would look whole and be half. The
  * colder copy stays where it is.
  */
+import { batches } from '../datapath/transfer/batches.ts';
 import { copyEntries } from '../datapath/transfer/copy.ts';
 import { isDirectory } from '../datapath/transfer/file-endpoint.ts';
 import { listAll } from '../datapath/transfer/list-all.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { byBytes } from '../drivers/pages.ts';
 import type { ResolvedMount } from '../model/data-declaration.ts';
 import { absent, PenstockError } from '../model/errors.ts';
 import type { Location } from '../model/location.ts';
@@ -26,14 +28,7 @@ export async function beforeMount(stores: Stores, mount: Pick<ResolvedMount, 'bu
 }
 
 async function recallColder(stores: Stores, place: Omit<Location, 'store'>, run: Run): Promise<void> {
-  let batch: ManifestEntry[] = [];
-  for await (const entry of onlyInCold(stores, place, run.signal)) {
-    batch.push(entry);
-    if (batch.length < BATCH) continue;
-    await copyUp(stores, place, batch, run);
-    batch = [];
-  }
-  if (batch.length > 0) await copyUp(stores, place, batch, run);
+  for await (const entries of batches(onlyInCold(stores, place, run.signal), { items: BATCH })) await copyUp(stores, place, entries, run);
 }
 
 async function hasAny(store: Stores['warm'], { bucket, prefix }: Omit<Location, 'store'>): Promise<boolean> {
@@ -49,7 +44,7 @@ export async function* onlyInCold(stores: Stores, place: Omit<Location, 'store'>
   const warm = listAll(endpointAt(stores, { store: 'warm', ...place }), signal);
   let above = await warm.next();
   for await (const entry of listAll(endpointAt(stores, { store: 'cold', ...place }), signal)) {
-    while (!above.done && compare(above.value.path, entry.path) < 0) above = await warm.next();
+    while (!above.done && byBytes(above.value.path, entry.path) < 0) above = await warm.next();
     const isAbove = !above.done && above.value.path === entry.path;
     if (!isAbove && !isDirectory(entry.path) && !/(?:^|\/)\.penstock\//.test(entry.path)) yield entry;
   }
@@ -78,5 +73,3 @@ async function copyUp(stores: Stores, place: Omit<Location, 'store'>, entries: r
     },
   );
 }
-
-const compare = (one: string, other: string): number => Buffer.compare(Buffer.from(one), Buffer.from(other));

@@ -8,7 +8,7 @@ import { findMovedPage, readFailures, recordMovedPage } from '../datapath/transf
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { FIRST_LOOK_MS, tiersOf } from '../model/archive.ts';
-import { absent, PenstockError } from '../model/errors.ts';
+import { absent, isType, PenstockError } from '../model/errors.ts';
 import { allocationPrefix } from '../model/identifiers.ts';
 import { formatLocation, type Location } from '../model/location.ts';
 import type { FailedEntry, ManifestEntry, ManifestRef } from '../model/manifest.ts';
@@ -239,6 +239,6 @@ async function askForOne({ coldTier, site }: Stores, { source, tier }: RecallRou
 
 /** Not to wait here, for others may be restored: the next look asks again. */
 function noCapacity(error: unknown): 'not-taken' {
-  if (error instanceof PenstockError && error.type === 'RestorePending') return 'not-taken';
+  if (isType(error, 'RestorePending')) return 'not-taken';
   throw error;
 }

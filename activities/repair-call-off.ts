@@ -1,5 +1,6 @@
 /** A rack's drain that is not wanted any more: its listing, and what is due for nothing else. No rack is asked, and nothing that was rebuilt is undone. */
 import pLimit from 'p-limit';
+import { batches } from '../datapath/transfer/batches.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { type RackCalledOff, REPAIR_LATER, REPAIR_QUEUE } from '../model/repair.ts';
@@ -19,7 +20,7 @@ export async function callOffRack(stores: Pick<Stores, 'warm'>, rack: string, si
   const limit = pLimit(RECORDS_AT_ONCE);
   let droppedObjects = 0;
   for (const prefix of [REPAIR_QUEUE, REPAIR_LATER])
-    for await (const names of batches(namesUnder(stores.warm, prefix))) {
+    for await (const names of batches(namesUnder(stores.warm, prefix), { items: BATCH })) {
       signal?.throwIfAborted();
       const dropped = await Promise.all(names.map((name) => limit(() => dropIfOnlyFor(stores, prefix, name, rack))));
       droppedObjects += dropped.filter((each) => each).length;
@@ -35,15 +36,4 @@ async function dropIfOnlyFor(stores: Pick<Stores, 'warm'>, prefix: string, name:
   if (forRacks.length === 0) await stores.warm.remove(SYSTEM_BUCKET, prefix + name);
   else await writeJson(stores.warm, prefix + name, { ...record, forRacks });
   return forRacks.length === 0;
-}
-
-async function* batches(names: AsyncIterable<string>): AsyncGenerator<string[]> {
-  let batch: string[] = [];
-  for await (const name of names) {
-    batch.push(name);
-    if (batch.length < BATCH) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -2,9 +2,10 @@
 import { Context } from '@temporalio/activity';
 import type { EndangeredObject } from '../datapath/erasure/endangered.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { absent, PenstockError } from '../model/errors.ts';
+import { absent, isType, PenstockError } from '../model/errors.ts';
 import { CONTROL_QUEUE } from '../model/identifiers.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
+import { parseJson } from '../model/json.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { signalNames, workflowTypes } from '../model/messages.ts';
 import {
@@ -19,7 +20,7 @@ import {
   repairName,
 } from '../model/repair.ts';
 import { digestOfKey, isGivenUp } from './given-up.ts';
-import { jsonOf, namesUnder, writeJson } from './system-records.ts';
+import { namesUnder, writeJson } from './system-records.ts';
 
 /** Names are counted up to here: a hundred listings. */
 const MOST_COUNTED = 100_000;
@@ -58,7 +59,7 @@ export async function recordOrNone(stores: Pick<Stores, 'warm'>, name: string, p
   try {
     return await readRecord(stores, prefix + name);
   } catch (error) {
-    if (error instanceof PenstockError && error.type === 'CorruptSource') return undefined;
+    if (isType(error, 'CorruptSource')) return undefined;
     throw error;
   }
 }
@@ -103,7 +104,7 @@ export const readRepair = (stores: Pick<Stores, 'warm'>, name: string): Promise<
 async function readRecord({ warm }: Pick<Stores, 'warm'>, key: string): Promise<RepairRecord | undefined> {
   const body = await warm.readBytes(SYSTEM_BUCKET, key).catch(absent);
   if (body === undefined) return undefined;
-  const parsed = parseInput(RepairRecordSchema, jsonOf(body));
+  const parsed = parseInput(RepairRecordSchema, parseJson(body));
   if (parsed.ok) return parsed.value;
   throw new PenstockError('CorruptSource', `${key} is not the record of a repair: ${formatIssues(parsed.issues)}.`, {
     nextStep: 'Remove it; the next scrub finds again what is wrong.',

@@ -4,9 +4,10 @@ import * as z from 'zod';
 import type { Stores } from '../drivers/open-site.ts';
 import { absent } from '../model/errors.ts';
 import { parseInput } from '../model/issues.ts';
+import { parseJson } from '../model/json.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { furtherListing, mergeWanted, type RackListing, RackListingSchema, REPAIR_CLAIMS, REPAIR_RACKS, type WantedRepairs } from '../model/repair.ts';
-import { jsonOf, namesUnder, writeJson } from './system-records.ts';
+import { namesUnder, writeJson } from './system-records.ts';
 
 type Records = Pick<Stores, 'warm'>;
 
@@ -47,7 +48,7 @@ export async function readWanted({ warm }: Records): Promise<WantedRepairs> {
 
 async function read(warm: Stores['warm'], key: string): Promise<unknown> {
   const body = await warm.readBytes(SYSTEM_BUCKET, key).catch(absent);
-  return body && jsonOf(body);
+  return body && parseJson(body);
 }
 
 const listingKey = (rack: string): string => `${REPAIR_RACKS}${rack}.json`;

@@ -6,7 +6,8 @@ import { objectsPlacedOn } from '../datapath/erasure/placed-on.ts';
 import { type RepairedErasureObject, repairErasureObject } from '../datapath/erasure/repair.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { PenstockError } from '../model/errors.ts';
+import { eachPage, type From } from '../drivers/pages.ts';
+import { isType, PenstockError } from '../model/errors.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import {
   addRepairs,
@@ -157,13 +158,11 @@ export function createRepairActivities(stores: Stores) {
       effect(async (run) => {
         let counts = noRepairs;
         const olderThanMilliseconds = Date.now() - site.policies.sweepAfterHours * 3_600_000;
-        for (let after: string | undefined; ; ) {
-          const page = await sweepAbandonedShards({ racks, prefix, after, olderThanMilliseconds, signal: run.signal });
-          for (const { key } of page.unclaimed) counts = addRepairs(counts, await claimOne(key, run));
-          counts = addRepairs(counts, { ...noRepairs, lines: page.young.map((write) => youngLine(write, site.policies.sweepAfterHours)) });
+        const sweep = ({ after }: From) => sweepAbandonedShards({ racks, prefix, after, olderThanMilliseconds, signal: run.signal });
+        for await (const { unclaimed, young } of eachPage(sweep)) {
+          for (const { key } of unclaimed) counts = addRepairs(counts, await claimOne(key, run));
+          counts = addRepairs(counts, { ...noRepairs, lines: young.map((write) => youngLine(write, site.policies.sweepAfterHours)) });
           run.report(counts);
-          if (page.next === undefined) break;
-          after = page.next;
         }
         await claimOver(stores, prefix);
         return counts;
@@ -175,7 +174,7 @@ export function createRepairActivities(stores: Stores) {
     try {
       return await readRepair(stores, name);
     } catch (error) {
-      if (!(error instanceof PenstockError && error.type === 'CorruptSource')) throw error;
+      if (!isType(error, 'CorruptSource')) throw error;
       await putAside(stores, name);
       return error.message;
     }

@@ -2,10 +2,11 @@
 import type { Stores } from '../drivers/open-site.ts';
 import { absent } from '../model/errors.ts';
 import { parseInput } from '../model/issues.ts';
+import { parseJson } from '../model/json.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { SCRUB_UNSEEN, type UnseenObject, UnseenObjectSchema } from '../model/scrub.ts';
 import { digestOfKey } from './given-up.ts';
-import { jsonOf, namesUnder, writeJson } from './system-records.ts';
+import { namesUnder, writeJson } from './system-records.ts';
 
 type Records = Pick<Stores, 'warm'>;
 
@@ -25,7 +26,7 @@ export async function* unseenOf({ warm }: Records, scrubId: string): AsyncGenera
   for await (const name of namesUnder(warm, SCRUB_UNSEEN)) {
     const key = SCRUB_UNSEEN + name;
     const body = await warm.readBytes(SYSTEM_BUCKET, key).catch(absent);
-    const parsed = parseInput(UnseenObjectSchema, body && jsonOf(body));
+    const parsed = parseInput(UnseenObjectSchema, body && parseJson(body));
     const forget = () => warm.remove(SYSTEM_BUCKET, key);
     if (parsed.ok && parsed.value.scrubId === scrubId) yield { object: parsed.value, forget };
     else await forget();

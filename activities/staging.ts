@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Stores } from '../drivers/open-site.ts';
 import { classBudget } from '../model/broker-state.ts';
 import type { ResolvedMount } from '../model/data-declaration.ts';
-import { absent, PenstockError } from '../model/errors.ts';
+import { absent, isType, PenstockError } from '../model/errors.ts';
 import { brokered, fabricThat } from '../model/fabric.ts';
 import { type AllocationKey, allocationWorkflowId } from '../model/identifiers.ts';
 import type { Location } from '../model/location.ts';
@@ -88,7 +88,7 @@ export function createStagingActivities(stores: Stores) {
               await hot.reserve({ owner, ...each, expiresAt: pinnedUntil() });
               break;
             } catch (error) {
-              if (!(error instanceof PenstockError && error.type === 'OutOfSpace')) throw error;
+              if (!isType(error, 'OutOfSpace')) throw error;
               if ((await evictStaged(stores, each.bytes, run)) > 0) continue;
               if (!told)
                 await tellAllocation(request.allocation, {

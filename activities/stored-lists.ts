@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import { readFailures } from '../datapath/transfer/move-records.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { eachPage } from '../drivers/pages.ts';
 import type { CheckDifference, CheckReport } from '../model/check.ts';
 import type { FailedEntry, ManifestRef } from '../model/manifest.ts';
 
@@ -9,11 +10,8 @@ import type { FailedEntry, ManifestRef } from '../model/manifest.ts';
 export async function* readFailed(stores: Stores, { bucket, prefix }: Pick<ManifestRef, 'bucket' | 'prefix'>): AsyncGenerator<FailedEntry, void> {
   const folder = `${prefix}failed/`;
   const pages: string[] = [];
-  for (let after: string | undefined = ''; after !== undefined; ) {
-    const page: Awaited<ReturnType<Stores['warm']['list']>> = await stores.warm.list(bucket, folder, after === '' ? {} : { after });
-    pages.push(...page.entries.map(({ key }) => key.slice(folder.length, -'.json'.length)));
-    after = page.next;
-  }
+  for await (const { entries } of eachPage((from) => stores.warm.list(bucket, folder, from)))
+    pages.push(...entries.map(({ key }) => key.slice(folder.length, -'.json'.length)));
   for (const page of pages.toSorted((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10) || one.length - other.length)) {
     yield* await readFailures({ store: stores.warm, bucket, prefix }, page);
   }

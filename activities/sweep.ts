@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
-import { absent, PenstockError } from '../model/errors.ts';
+import { eachPage } from '../drivers/pages.ts';
+import { absent, isType } from '../model/errors.ts';
 import { type Location, SYSTEM_BUCKET } from '../model/location.ts';
 import { effect, type Run } from './effect.ts';
 import { endpointAt, isTree } from './places.ts';
@@ -85,10 +86,8 @@ async function sweepTiers(stores: Stores, olderThan: string, run: Run): Promise<
 async function sweepTargets(stores: Stores, olderThan: string, run: Run): Promise<SweepAnswer> {
   const { warm } = stores;
   const swept = { uploads: 0, temporaryFiles: 0 };
-  let after: string | undefined;
-  do {
-    const page = await warm.list(SYSTEM_BUCKET, TARGETS_PREFIX, after === undefined ? {} : { after });
-    for (const { key, modifiedAt } of page.entries) {
+  for await (const { entries } of eachPage((from) => warm.list(SYSTEM_BUCKET, TARGETS_PREFIX, from)))
+    for (const { key, modifiedAt } of entries) {
       run.signal.throwIfAborted();
       const target = TargetSchema.parse(JSON.parse((await warm.readBytes(SYSTEM_BUCKET, key)).toString('utf8')));
       run.report({ sweeping: `${target.store} ${target.bucket}/${target.prefix}`, ...swept });
@@ -96,8 +95,6 @@ async function sweepTargets(stores: Stores, olderThan: string, run: Run): Promis
       // Twice the age: a transfer that began with the record may have begun its last upload much later.
       if (Date.parse(modifiedAt) < 2 * Date.parse(olderThan) - Date.now()) await warm.remove(SYSTEM_BUCKET, key);
     }
-    after = page.next;
-  } while (after !== undefined);
   return swept;
 }
 
@@ -106,7 +103,7 @@ async function sweepTarget(stores: Stores, target: Location, olderThan: string):
   try {
     return (await endpointAt(stores, target).sweep(olderThan).catch(absent)) ?? 0;
   } catch (error) {
-    if (error instanceof PenstockError && error.type === 'InvalidInput') return 0;
+    if (isType(error, 'InvalidInput')) return 0;
     throw error;
   }
 }

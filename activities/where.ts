@@ -5,7 +5,7 @@ import { locateErasureObject } from '../datapath/erasure/locate.ts';
 import { defaultPatience } from '../datapath/erasure/patience.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import type { RackStore } from '../drivers/rack-store/port.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isType, PenstockError } from '../model/errors.ts';
 import type { LocatedObject } from '../model/located-object.ts';
 import { claimableAt } from '../model/scrub.ts';
 
@@ -18,7 +18,7 @@ export async function whereIs(stores: Stores, key: string, replica?: string): Pr
   try {
     return await locateErasureObject({ racks, key });
   } catch (error) {
-    if (!(error instanceof PenstockError && error.type === 'NotFound')) throw error;
+    if (!isType(error, 'NotFound')) throw error;
     const member = await memberOf(racks, key);
     if (member === undefined) throw await asUnclaimed(stores, racks, key, error);
     return { ...(await locateErasureObject({ racks, key: member.pack })), member: key, memberContent: member.content };

@@ -6,7 +6,7 @@ import { type Lessor, type WindowWish, withinWindow } from '../datapath/transfer
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
 import { brokerStart, brokerWorkflowId, type LeaseToken, type Standing, StandingSchema } from '../model/broker.ts';
 import type { CheckpointRecord } from '../model/checkpoint-record.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isType, PenstockError } from '../model/errors.ts';
 import { fabricThat } from '../model/fabric.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import { updateNames, workflowTypes } from '../model/messages.ts';
@@ -133,6 +133,6 @@ function suspect(fabric: string, stores: readonly string[]): void {
 
 /** What a store is to blame for, as far as its user can tell. */
 function isOfStore(error: unknown): boolean {
-  if (error instanceof PenstockError && (error.type === 'StoreUnavailable' || error.type === 'IoError')) return true;
+  if (isType(error, 'StoreUnavailable', 'IoError')) return true;
   return error instanceof Error && error.cause !== undefined && isOfStore(error.cause);
 }

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../model/errors.ts';
 import type { BenchOptions } from './harness/bench.ts';
 import { machineFacts } from './harness/machine.ts';
 import { renderReport } from './harness/report.ts';
@@ -36,7 +37,7 @@ try {
   process.stdout.write(renderReport([...machine, ...facts, ['took', took]], rows));
   await keep(rows);
 } catch (error) {
-  log(error instanceof Error ? error.message : String(error));
+  log(messageOf(error));
   process.exitCode = 1;
 } finally {
   await workspace.leave();

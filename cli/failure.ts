@@ -1,7 +1,7 @@
 /** Any error as what a person and a script need: one message, its type, an exit code. */
 import { isGrpcServiceError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { Refusal } from '../client/refusal.ts';
-import { PenstockError } from '../model/errors.ts';
+import { messageOf, PenstockError } from '../model/errors.ts';
 import { CliError } from './cli-error.ts';
 import type { Exit } from './exit-codes.ts';
 
@@ -18,7 +18,7 @@ export function toFailure(error: unknown): Failure {
   if (error instanceof WorkflowNotFoundError) return { exit: 'notFound', type: 'NotFound', message: error.message };
   const grpc = grpcCause(error);
   if (grpc) return { exit: 'unreachable', type: 'Unreachable', message: grpc };
-  return { exit: 'refused', type: 'Failed', message: error instanceof Error ? error.message : String(error) };
+  return { exit: 'refused', type: 'Failed', message: messageOf(error) };
 }
 
 /** An allocation that ended badly may itself report `NotFound` (its data); that is not "there is no such allocation". */

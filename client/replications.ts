@@ -1,6 +1,5 @@
 /** Copies of the erasure set's objects in that of another site. */
 import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/client';
-import { formatIssues, parseInput } from '../model/issues.ts';
 import { queryNames, workflowTypes } from '../model/messages.ts';
 import {
   addReplications,
@@ -12,9 +11,9 @@ import {
   ReplicationCountsSchema,
   replicateWorkflowId,
 } from '../model/replication.ts';
-import { ask } from './calls.ts';
+import { accepted, ask, resultOf } from './calls.ts';
 import { heartbeatOf, typeOf } from './pending-activities.ts';
-import { Refusal, toRefusal } from './refusal.ts';
+import { toRefusal } from './refusal.ts';
 import { type Submission, startOrAttach } from './start-or-attach.ts';
 
 export type ReplicationKey = Pick<ReplicateRequest, 'to' | 'replicationId'>;
@@ -42,9 +41,7 @@ export interface Replications {
 export function replicationCalls(client: Client): Replications {
   return {
     start: async (input) => {
-      const parsed = parseInput(ReplicateRequestSchema, input);
-      if (!parsed.ok) throw new Refusal('InvalidInput', formatIssues(parsed.issues));
-      const request = parsed.value;
+      const request = accepted(ReplicateRequestSchema, input);
       return await startOrAttach(client, workflowTypes.replicate, {
         workflowId: replicateWorkflowId(request),
         input,
@@ -55,13 +52,7 @@ export function replicationCalls(client: Client): Replications {
       });
     },
     status: (key) => countsNow(client, client.workflow.getHandle(replicateWorkflowId(key))),
-    wait: async (key) => {
-      try {
-        return await client.workflow.result<() => Promise<ReplicationCounts>>(replicateWorkflowId(key));
-      } catch (error) {
-        throw toRefusal(error, replicateWorkflowId(key));
-      }
-    },
+    wait: (key) => resultOf(client, replicateWorkflowId(key)),
     recent: (limit) => recent(client, limit),
   };
 }

@@ -1,5 +1,6 @@
 /** `npm run dev`: the embedded site in the foreground, until Ctrl-C. */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../model/errors.ts';
 import { DEFAULT_SITE_DIRECTORY } from './site/background.ts';
 import { describeSite } from './site/describe-site.ts';
 import { parseServices } from './site/parse-services.ts';
@@ -56,7 +57,7 @@ async function stopSite(site: RunningSite): Promise<void> {
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     process.exit(1);
   },
 );

@@ -6,6 +6,7 @@ import { Listr } from 'listr2';
 import { connectPenstock } from '../client/index.ts';
 import { openStores } from '../drivers/open-site.ts';
 import { loadSiteFile } from '../drivers/site-file.ts';
+import { messageOf } from '../model/errors.ts';
 import { type DemoContext, demoAllocation } from './demo/allocation.ts';
 import { checkDemo } from './demo/checks.ts';
 import { installedPackages, seedDataset } from './demo/dataset.ts';
@@ -83,7 +84,7 @@ try {
   printReport(context, { keep: values.keep || running, elapsedSeconds: seconds() });
   await stop(0);
 } catch (error) {
-  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\nLogs of every service are in ${directory}/logs.\n`);
+  process.stderr.write(`\n${messageOf(error)}\nLogs of every service are in ${directory}/logs.\n`);
   await stop(1);
 }
 

@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
-import { PenstockError } from '../model/errors.ts';
+import { messageOf, PenstockError } from '../model/errors.ts';
 import { formatIssues, parseInput } from '../model/issues.ts';
 import { type S3StoreConfig, type Site, SiteSchema } from '../model/site.ts';
 
@@ -57,7 +57,7 @@ function parseYaml(path: string, text: string): unknown {
   try {
     return document.toJS({ maxAliasCount: ALIAS_LIMIT });
   } catch (error) {
-    throw invalid(`site file ${path}: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw invalid(`site file ${path}: ${messageOf(error)}`, error);
   }
 }
 
@@ -68,7 +68,7 @@ async function readLimited(path: string, limitBytes: number, what: string): Prom
     return await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof PenstockError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new PenstockError(reason.startsWith('ENOENT') ? 'NotFound' : 'InvalidInput', `${what} cannot be read: ${reason}.`, { cause: error });
   }
 }

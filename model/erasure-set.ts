@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { PenstockError } from './errors.ts';
 import { IdentifierSchema } from './identifiers.ts';
 import { closureOf, type PlacementRules, type RackClosure } from './placement.ts';
-import { CredentialsSchema, JurisdictionSchema, RegionSchema, SecretSchema, UrlSchema } from './site-parts.ts';
+import { foreignS3, JurisdictionSchema } from './site-parts.ts';
 
 /** Racks that a whole object needs: one for each of 14 data and 4 parity shards. */
 export const SHARD_RACKS = 18;
@@ -27,14 +27,7 @@ const replica = {
   checkpoints: z.boolean().default(false).describe('Copy each checkpoint there once it is drained'),
 };
 export const ReplicaSchema = z.discriminatedUnion('driver', [
-  z.strictObject({
-    driver: z.literal('s3').describe('Any product that speaks S3'),
-    endpoint: UrlSchema.describe('Where S3 is spoken'),
-    region: RegionSchema,
-    credentials: CredentialsSchema.describe('References to its keys'),
-    ca: SecretSchema.optional().describe("A reference to the PEM of the site's own certificate authority, trusted beside the usual ones"),
-    ...replica,
-  }),
+  z.strictObject({ ...foreignS3, ...replica }),
   z.strictObject({
     driver: z.literal('posix').describe('A directory tree that every data worker sees at the same path, with a directory for each rack'),
     root: z.string().describe('Its root; relative paths are below the site directory'),

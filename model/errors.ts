@@ -58,8 +58,18 @@ export class PenstockError extends Error {
   }
 }
 
+/** Whether it is a {@link PenstockError} of one of these types. */
+export function isType<Type extends ErrorType>(error: unknown, ...types: readonly Type[]): error is PenstockError & { readonly type: Type } {
+  return error instanceof PenstockError && types.some((type) => type === error.type);
+}
+
 /** For `.catch`: what is not there is undefined. @throws every other error */
 export function absent(error: unknown): undefined {
-  if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
+  if (isType(error, 'NotFound')) return undefined;
   throw error;
+}
+
+/** For a person. Anything can be thrown, not only errors. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -16,3 +16,12 @@ export const JurisdictionSchema = z
   .describe('The country whose law the data lies under, as a two-letter code');
 
 export const RegionSchema = z.string().default('us-east-1').describe('The region that requests are signed for');
+
+/** An S3 that somebody else runs: never embedded. */
+export const foreignS3 = {
+  driver: z.literal('s3').describe('Any product that speaks S3'),
+  endpoint: UrlSchema.describe('Where S3 is spoken'),
+  region: RegionSchema,
+  credentials: CredentialsSchema.describe('References to its keys'),
+  ca: SecretSchema.optional().describe("A reference to the PEM of the site's own certificate authority, trusted beside the usual ones"),
+};

@@ -15,7 +15,7 @@ import { StoreNameSchema } from './location.ts';
 import { LogSettingsSchema } from './log-settings.ts';
 import { BandwidthSchema, BytesSchema } from './quantity.ts';
 import { RetentionPolicySchema } from './retention-policy.ts';
-import { CredentialsSchema, JurisdictionSchema, RegionSchema, SecretSchema, UrlSchema } from './site-parts.ts';
+import { CredentialsSchema, foreignS3, JurisdictionSchema, RegionSchema, SecretSchema, UrlSchema } from './site-parts.ts';
 import { LARGE_BYTES } from './transfer-plan.ts';
 
 const EMBEDDED = z.literal('embedded');
@@ -80,13 +80,7 @@ const OWN_STORES: readonly string[] = [...DATA_STORES, 'racks'];
 
 /** Stores that are not tiers: where ad hoc transfers come from or go to, and nothing else. */
 export const ExternalStoreSchema = z.discriminatedUnion('driver', [
-  z.strictObject({
-    driver: z.literal('s3').describe('Any product that speaks S3'),
-    endpoint: UrlSchema.describe('Where S3 is spoken'),
-    region: RegionSchema,
-    credentials: CredentialsSchema.describe('References to its keys'),
-    ca: SecretSchema.optional().describe("A reference to the PEM of the site's own certificate authority, trusted beside the usual ones"),
-  }),
+  z.strictObject(foreignS3),
   z.strictObject({
     driver: z.literal('posix').describe('A directory tree that every data worker sees at the same path'),
     root: z.string().describe('Its root; the first directory below it is the bucket of a location. Relative paths are below the site directory'),

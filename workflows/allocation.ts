@@ -16,6 +16,7 @@ import {
 import type { AdmissionActivities } from '../activities/admission.ts';
 import type { ReleaseActivities } from '../activities/release.ts';
 import { AllocationRequestSchema } from '../model/allocation.ts';
+import { messageOf } from '../model/errors.ts';
 import { allocationWorkflowId, CONTROL_QUEUE } from '../model/identifiers.ts';
 import { formatCount } from '../model/quantity.ts';
 import type { AllocationStatus } from '../model/status.ts';
@@ -30,7 +31,6 @@ import {
   enter,
   historyIsFull,
   keyOf,
-  later,
   newState,
   planOf,
   readinessState,
@@ -52,8 +52,9 @@ import {
   settleCheckpoints,
   undoStart,
 } from './allocation/winding-down.ts';
+import { later } from './clock.ts';
 import { deadlineExceeded, withinDeadline } from './deadline.ts';
-import { messageOf, rootCause } from './failures.ts';
+import { innerMessageOf, reasonOf, rootCause } from './failures.ts';
 import { activities } from './presets.ts';
 
 const HOUR_MS = 3_600_000;
@@ -81,7 +82,7 @@ export async function allocation(input: unknown, carried?: AllocationState): Pro
       await closeAsCancelled(state, root);
       throw new CancelledFailure(`cancelled (${state.cancel.mode}): ${state.cancel.reason}`);
     }
-    throw ApplicationFailure.nonRetryable(state.reason?.message ?? messageOf(error), state.reason?.code ?? 'Failed', statusOf(state));
+    throw ApplicationFailure.nonRetryable(state.reason?.message ?? innerMessageOf(error), state.reason?.code ?? 'Failed', statusOf(state));
   }
   if (full) await continueAsNew<typeof allocation>(state.request, state);
   await condition(allHandlersFinished);
@@ -238,10 +239,7 @@ async function run(state: AllocationState, desk: Desk): Promise<'finished' | 'hi
 /** The end of every story that did not end well: give back, keep what was acknowledged, say why. */
 async function windDown(state: AllocationState, desk: Desk, error: unknown): Promise<void> {
   if (isCancellation(error)) state.cancel ??= { mode: 'drain', reason: 'cancelled through Temporal, which names no mode: draining, for nothing is lost by it' };
-  const cause = rootCause(error);
-  const reason = state.cancel
-    ? { code: 'Cancelled', message: `${state.cancel.mode}: ${state.cancel.reason}` }
-    : { code: cause instanceof ApplicationFailure && cause.type ? cause.type : 'Failed', message: messageOf(cause) };
+  const reason = state.cancel ? { code: 'Cancelled', message: `${state.cancel.mode}: ${state.cancel.reason}` } : reasonOf(error);
   const abandon = state.cancel?.mode === 'abandon';
   desk.start?.answer.reject(ApplicationFailure.nonRetryable(reason.message, reason.code));
   desk.windingDown = true;

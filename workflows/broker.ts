@@ -28,7 +28,7 @@ import { accept, requireWorkflowId } from './accept.ts';
 import { recordTotals } from './broker/metrics.ts';
 import { type BrokerPage, pagesOf, stateOf } from './broker/pages.ts';
 import { createStoreWatch } from './broker/store-watch.ts';
-import { messageOf } from './failures.ts';
+import { innerMessageOf } from './failures.ts';
 import { EVENTS_PER_RUN, historyIsFull, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -108,7 +108,7 @@ export async function broker(input: unknown, ...pages: BrokerPage[]): Promise<vo
   const control = activities<BrokerActivities>('control', { queue: CONTROL_QUEUE, summary: `read what ${name} can carry` });
   const { fabric, eventsPerRun } = await control.readFabric(name).catch(async (error: unknown) => {
     if (isCancellation(error)) throw error;
-    refusal = ApplicationFailure.nonRetryable(messageOf(error), 'InvalidInput');
+    refusal = ApplicationFailure.nonRetryable(innerMessageOf(error), 'InvalidInput');
     await condition(allHandlersFinished);
     throw refusal;
   });

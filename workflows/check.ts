@@ -1,5 +1,5 @@
 /** Holds a target to a manifest: what is missing, different, unreadable or beside it. Moves and mends nothing. */
-import { ApplicationFailure, continueAsNew, defineQuery, isCancellation, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { continueAsNew, defineQuery, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { CheckActivities, OpenedCheck } from '../activities/check.ts';
 import {
   addCheckAnswers,
@@ -18,7 +18,7 @@ import { DATA_QUEUE } from '../model/identifiers.ts';
 import { shortLocation } from '../model/location.ts';
 import { queryNames } from '../model/messages.ts';
 import { accept, requireWorkflowId } from './accept.ts';
-import { rootCause } from './failures.ts';
+import { failureOf } from './failures.ts';
 import { EVENTS_PER_RUN, historyIsFull, slide, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -46,9 +46,7 @@ export async function check(input: unknown, carried?: CheckRecord): Promise<Chec
     if (await compare(request, record)) return await conclude(request, record);
     throwIfCancelled();
   } catch (error) {
-    if (isCancellation(error)) throw error;
-    const cause = rootCause(error);
-    throw cause instanceof ApplicationFailure ? ApplicationFailure.nonRetryable(cause.message, cause.type) : error;
+    throw failureOf(error);
   }
   return await continueAsNew<typeof check>(input, record);
 }

@@ -15,11 +15,13 @@ import {
   withListed,
   withMoved,
 } from '../model/demotion-run.ts';
+import { messageOf } from '../model/errors.ts';
 import { CONTROL_QUEUE, DATA_QUEUE } from '../model/identifiers.ts';
 import { shortLocation } from '../model/location.ts';
 import { queryNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
-import { messageOf, rootCause } from './failures.ts';
+import { now } from './clock.ts';
+import { rootCause } from './failures.ts';
 import { EVENTS_PER_RUN, historyIsFull, moveAll, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -119,7 +121,6 @@ async function moveDown({ manifest, source, target }: DemotionMove, { heartbeatS
 }
 
 const control = (summary: string) => activities<DemotionActivities>('control', { queue: CONTROL_QUEUE, summary });
-const now = (): string => new Date().toISOString();
 const ended = (result: DemotionResult): DemotionResult => ({ ...result, endedAt: now() });
 
 function show({ result, cursor }: DemotionState): void {

@@ -23,7 +23,7 @@ import { queryNames, signalNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
 import { checkpointCopy, replicateWorkflowId } from '../model/replication.ts';
 import type { DrainReport, Superseding } from '../model/reports.ts';
-import { messageOf } from './failures.ts';
+import { innerMessageOf } from './failures.ts';
 import { activities } from './presets.ts';
 import type { replicate } from './replicate.ts';
 
@@ -112,7 +112,7 @@ interface GivenUp {
 async function giveUp(request: DrainRequest, error: unknown, { by, isBegun }: GivenUp): Promise<DrainReport> {
   const { checkpointId, rackId, heartbeatSeconds } = request;
   if (!isCancellation(error)) {
-    const message = messageOf(error);
+    const message = innerMessageOf(error);
     setCurrentDetails(`**stuck**: ${message}`);
     await tell(request, { checkpointId, state: 'stuck', reason: message });
     throw ApplicationFailure.nonRetryable(`${message} The in-rack copy is kept; mend the cause, then reset this workflow.`, 'DrainStuck');

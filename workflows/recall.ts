@@ -22,7 +22,8 @@ import {
   recallWorkflowId,
 } from '../model/recall.ts';
 import { accept, requireWorkflowId } from './accept.ts';
-import { rootCause } from './failures.ts';
+import { now } from './clock.ts';
+import { failureOf } from './failures.ts';
 import { EVENTS_PER_RUN, historyIsFull, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -59,9 +60,7 @@ export async function recall(input: unknown, carried?: RecallRecord): Promise<Re
   } catch (error) {
     record.state = isCancellation(error) ? 'cancelled' : 'failed';
     show(request, record);
-    if (isCancellation(error)) throw error;
-    const cause = rootCause(error);
-    throw cause instanceof ApplicationFailure ? ApplicationFailure.nonRetryable(cause.message, cause.type) : error;
+    throw failureOf(error);
   }
   return await continueAsNew<typeof recall>(input, record);
 }
@@ -91,10 +90,10 @@ async function lookUntilThere(request: RecallRequest, record: RecallRecord, open
     });
     noteRound(record);
     if (record.waitingSince === undefined) return true;
-    const now = Date.now();
-    if (now >= endsAt) throw tooLate(request, record);
-    const wait = Math.min(endsAt - now, nextLookMs(now - Date.parse(record.askedAt ?? record.waitingSince), firstLookMs));
-    record.nextLookAt = new Date(now + wait).toISOString();
+    const nowMs = Date.now();
+    if (nowMs >= endsAt) throw tooLate(request, record);
+    const waitMs = Math.min(endsAt - nowMs, nextLookMs(nowMs - Date.parse(record.askedAt ?? record.waitingSince), firstLookMs));
+    record.nextLookAt = new Date(nowMs + waitMs).toISOString();
     if (historyIsFull(Math.min(EVENTS_PER_RUN, opened.eventsPerRun))) return false;
   }
 }
@@ -110,10 +109,10 @@ async function untilNextLook(request: RecallRequest, record: RecallRecord): Prom
 /** A restore that was asked for just now begins the wait anew: the copy before had expired, or there was none. */
 function noteRound(record: RecallRecord): void {
   const { asked, waitingObjects } = record.round;
-  const now = new Date(Date.now()).toISOString();
+  const at = now();
   record.asked += asked;
-  if (asked > 0) record.askedAt = now;
-  if (waitingObjects > 0) record.waitingSince ??= now;
+  if (asked > 0) record.askedAt = at;
+  if (waitingObjects > 0) record.waitingSince ??= at;
   else delete record.waitingSince;
 }
 
@@ -161,15 +160,15 @@ function statusOf(request: RecallRequest, record: RecallRecord): RecallStatus {
 }
 
 function show(request: RecallRequest, record: RecallRecord): void {
-  const now = statusOf(request, record);
+  const current = statusOf(request, record);
   setCurrentDetails(
     [
-      `**${recallLine(now)}**`,
+      `**${recallLine(current)}**`,
       '',
-      `- ${now.path || 'all'} of ${shortLocation(archived(request))} to ${now.target}, ${formatBytes(now.bytes)}`,
-      `- tier ${now.tier}, ${now.asked} restores asked for`,
-      ...(now.waiting?.nextLookAt === undefined ? [] : [`- next look at ${now.waiting.nextLookAt}`]),
-      ...now.failed.slice(0, 5).map(({ path, type, message }) => `- ${JSON.stringify(path)}: ${type}: ${JSON.stringify(message)}`),
+      `- ${current.path || 'all'} of ${shortLocation(archived(request))} to ${current.target}, ${formatBytes(current.bytes)}`,
+      `- tier ${current.tier}, ${current.asked} restores asked for`,
+      ...(current.waiting?.nextLookAt === undefined ? [] : [`- next look at ${current.waiting.nextLookAt}`]),
+      ...current.failed.slice(0, 5).map(({ path, type, message }) => `- ${JSON.stringify(path)}: ${type}: ${JSON.stringify(message)}`),
     ].join('\n'),
   );
 }

@@ -1,5 +1,5 @@
 /** Copies objects of the erasure set to that of another site, page by page; what lies there already with equal content is success. */
-import { ApplicationFailure, continueAsNew, defineQuery, isCancellation, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { continueAsNew, defineQuery, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { OpenedReplication, ReplicationActivities } from '../activities/replication.ts';
 import { DATA_QUEUE } from '../model/identifiers.ts';
 import { queryNames } from '../model/messages.ts';
@@ -13,7 +13,7 @@ import {
   replicateWorkflowId,
 } from '../model/replication.ts';
 import { accept, requireWorkflowId } from './accept.ts';
-import { rootCause } from './failures.ts';
+import { failureOf } from './failures.ts';
 import { EVENTS_PER_RUN, historyIsFull, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 
@@ -38,9 +38,7 @@ export async function replicate(input: unknown, carried?: ReplicationRecord): Pr
     if (await copyAll(request, record)) return record.counts;
     throwIfCancelled();
   } catch (error) {
-    if (isCancellation(error)) throw error;
-    const cause = rootCause(error);
-    throw cause instanceof ApplicationFailure ? ApplicationFailure.nonRetryable(cause.message, cause.type) : error;
+    throw failureOf(error);
   }
   return await continueAsNew<typeof replicate>(input, record);
 }

@@ -2,13 +2,16 @@
  * The drained checkpoints of an allocation after its end: all of them for some days, then the last ones and those that are kept. Goes on while the store
  * holds one that would go. Where an allocation of the same name runs again, its end is waited for, too.
  */
-import { condition, continueAsNew, defineQuery, isCancellation, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { condition, continueAsNew, defineQuery, isCancellation, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import type { CheckpointRetentionActivities, EndedAllocation } from '../activities/checkpoint-retention.ts';
 import type { RetentionLook } from '../model/checkpoint-retention.ts';
+import { messageOf } from '../model/errors.ts';
 import { DATA_QUEUE } from '../model/identifiers.ts';
 import { queryNames } from '../model/messages.ts';
 import { formatBytes } from '../model/quantity.ts';
-import { messageOf, rootCause } from './failures.ts';
+import { later, now } from './clock.ts';
+import { rootCause } from './failures.ts';
+import { historyIsFull } from './moving.ts';
 import { activities } from './presets.ts';
 
 export interface RetainCheckpointsRequest extends EndedAllocation {
@@ -38,22 +41,22 @@ const status = defineQuery<CheckpointRetentionStatus>(queryNames.status);
 
 export async function retainCheckpoints(request: RetainCheckpointsRequest): Promise<CheckpointRetentionStatus> {
   const { heartbeatSeconds } = request;
-  let now: CheckpointRetentionStatus = { lookAt: request.lookAt, removed: request.removed ?? 0 };
-  setHandler(status, () => now);
+  let known: CheckpointRetentionStatus = { lookAt: request.lookAt, removed: request.removed ?? 0 };
+  setHandler(status, () => known);
   for (;;) {
-    setCurrentDetails(renderDetails(now));
-    await untilInstant(now.lookAt);
-    if (Date.now() >= Date.parse(now.lookAt)) {
-      now = { ...now, ...(await look(request, heartbeatSeconds)) };
-      now = { ...now, removed: now.removed + (now.problem === undefined ? (now.last?.removed ?? 0) : 0) };
-      if (now.problem === undefined && now.last?.nextLookAt === undefined) break;
+    setCurrentDetails(renderDetails(known));
+    await untilInstant(known.lookAt);
+    if (Date.now() >= Date.parse(known.lookAt)) {
+      known = { ...known, ...(await look(request, heartbeatSeconds)) };
+      known = { ...known, removed: known.removed + (known.problem === undefined ? (known.last?.removed ?? 0) : 0) };
+      if (known.problem === undefined && known.last?.nextLookAt === undefined) break;
     }
-    if (workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > EVENTS_PER_RUN) {
-      await continueAsNew<typeof retainCheckpoints>({ ...request, lookAt: now.lookAt, removed: now.removed });
+    if (historyIsFull(EVENTS_PER_RUN)) {
+      await continueAsNew<typeof retainCheckpoints>({ ...request, lookAt: known.lookAt, removed: known.removed });
     }
   }
-  setCurrentDetails(renderDetails(now));
-  return now;
+  setCurrentDetails(renderDetails(known));
+  return known;
 }
 
 async function untilInstant(instant: string): Promise<void> {
@@ -73,10 +76,10 @@ async function look(
   });
   try {
     const last = await call.removeSuperfluousCheckpoints({ tenant, project, allocationId, endedAt });
-    return { lookAt: last.nextLookAt ?? new Date(Date.now()).toISOString(), last, problem: undefined };
+    return { lookAt: last.nextLookAt ?? now(), last, problem: undefined };
   } catch (error) {
     if (isCancellation(error)) throw error;
-    return { lookAt: new Date(Date.now() + DAY_MS).toISOString(), problem: messageOf(rootCause(error)) };
+    return { lookAt: later(DAY_MS / 1000), problem: messageOf(rootCause(error)) };
   }
 }
 

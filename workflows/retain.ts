@@ -2,8 +2,9 @@
  * Watches over what was archived, for as long as it must be kept. The store enforces the retention; this workflow attests on schedule that it does and that the objects are
  * whole, extends it when asked and while a legal hold stands, and sees to what becomes of them at the end.
  */
-import { allHandlersFinished, condition, continueAsNew, patched, sleep, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, condition, continueAsNew, patched, sleep } from '@temporalio/workflow';
 import type { RetentionStatus } from '../model/retention.ts';
+import { historyIsFull } from './moving.ts';
 import { letGo } from './retention/end.ts';
 import { continued, inDays, isOver, type Keeping, newKeeping, type RetainRequest, show, statusOf } from './retention/keeping.ts';
 import { attestLocksOnly, look } from './retention/looking.ts';
@@ -72,11 +73,6 @@ function nextMs({ nextLookAt, retainUntil }: Keeping): number {
 }
 
 const endsNext = ({ retainUntil }: Keeping, nextMs: number): string => (nextMs === Date.parse(retainUntil) ? 'end of the retention' : 'next attestation');
-
-function historyIsFull(events: number): boolean {
-  const { continueAsNewSuggested, historyLength } = workflowInfo();
-  return continueAsNewSuggested || historyLength > events;
-}
 
 async function continueWith(keeping: Keeping): Promise<never> {
   await condition(allHandlersFinished);

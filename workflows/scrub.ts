@@ -4,14 +4,12 @@
  */
 import { ActivityFailure, CancelledFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
-  ApplicationFailure,
   allHandlersFinished,
   CancellationScope,
   condition,
   continueAsNew,
   defineQuery,
   defineUpdate,
-  isCancellation,
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
@@ -35,7 +33,7 @@ import {
 } from '../model/scrub.ts';
 import { type RateAnswer, SetRateSchema } from '../model/transfer-input.ts';
 import { accept } from './accept.ts';
-import { rootCause } from './failures.ts';
+import { failureOf } from './failures.ts';
 import { inTurn, newTurns } from './in-turn.ts';
 import { EVENTS_PER_RUN, historyIsFull, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
@@ -106,9 +104,7 @@ export async function scrub(input: unknown, carried?: ScrubRecord): Promise<Scru
     if (isOver) return record.progress;
     throwIfCancelled();
   } catch (error) {
-    if (isCancellation(error)) throw error;
-    const cause = rootCause(error);
-    throw cause instanceof ApplicationFailure ? ApplicationFailure.nonRetryable(cause.message, cause.type) : error;
+    throw failureOf(error);
   }
   return await continueAsNew<typeof scrub>({ ...request, anew: false }, record);
 }

@@ -1,8 +1,9 @@
 /** Collects what nobody will finish: old uploads in parts, and temporary files. Started by a schedule; finds nothing on most days. */
 import { continueAsNew, isCancellation, setCurrentDetails } from '@temporalio/workflow';
 import type { SweepActivities, SweepAnswer } from '../activities/sweep.ts';
+import { messageOf } from '../model/errors.ts';
 import { CONTROL_QUEUE, DATA_QUEUE, nodeQueue, rackQueue } from '../model/identifiers.ts';
-import { messageOf, rootCause } from './failures.ts';
+import { rootCause } from './failures.ts';
 import { slide, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
 

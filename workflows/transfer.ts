@@ -20,7 +20,7 @@ import type { ManifestRef } from '../model/manifest.ts';
 import type { AbandonAnswer } from '../model/transfer.ts';
 import { TransferRequestSchema, type TransferResult, transferWorkflowId } from '../model/transfer-input.ts';
 import { accept, requireWorkflowId } from './accept.ts';
-import { messageOf, rootCause } from './failures.ts';
+import { reasonOf } from './failures.ts';
 import { inTurn } from './in-turn.ts';
 import { abandonUnits, EVENTS_PER_RUN, finishUnits, historyIsFull, leftBy, moveAtOnce, moveUnits, throwIfCancelled } from './moving.ts';
 import { activities } from './presets.ts';
@@ -153,13 +153,10 @@ function resultOf(record: TransferRecord, manifest: ManifestRef): TransferResult
 
 /** What has arrived stays; the reason says how to go on. */
 async function close(record: TransferRecord, desk: TransferDesk, error: unknown): Promise<void> {
-  const cause = rootCause(error);
   const account = (abandoned: Parameters<typeof staysAt>[2]): void => {
     const stays = staysAt(record, desk, abandoned);
     record.stays = { files: stays.files, bytes: stays.bytes };
-    record.reason = isCancellation(error)
-      ? cancelledReason(record, stays)
-      : { code: cause instanceof ApplicationFailure && cause.type ? cause.type : 'Failed', message: messageOf(cause) };
+    record.reason = isCancellation(error) ? cancelledReason(record, stays) : reasonOf(error);
   };
   const hasLarge = sharesLarge(record);
   account(hasLarge ? 'next' : 'none');

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { isExecutable, whichExecutable } from '../../dev/toolchain/find-tool.ts';
 import { cacheDirectory } from '../../drivers/user-cache.ts';
+import { messageOf } from '../../model/errors.ts';
 
 const run = promisify(execFile);
 const PEERS = join(import.meta.dirname, 'peers');
@@ -46,7 +47,7 @@ async function buildOnce(name: string, sources: readonly string[], log: (line: s
   try {
     await build(unfinished);
   } catch (error) {
-    throw new Error(`the peer ${name} could not be built: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`the peer ${name} could not be built: ${messageOf(error)}`, { cause: error });
   }
   await rename(unfinished, program);
   return program;

@@ -1,6 +1,7 @@
 /** Reads the YAML or JSON files that people and schedulers write: bounded in size and aliases, one clear message where broken. */
 import { readFile, stat } from 'node:fs/promises';
 import { parseDocument } from 'yaml';
+import { messageOf } from '../../model/errors.ts';
 import { CliError } from '../cli-error.ts';
 
 /** An allocation with 32 mounts and 512 nodes takes some 60 kB. */
@@ -16,7 +17,7 @@ export async function readDocument(file: string): Promise<unknown> {
   try {
     return document.toJS({ maxAliasCount: ALIAS_LIMIT });
   } catch (error) {
-    throw new CliError('usage', `${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new CliError('usage', `${file}: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -27,7 +28,7 @@ async function readLimited(file: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (error) {
     if (error instanceof CliError) throw error;
-    throw new CliError('usage', `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new CliError('usage', `${file} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }
 

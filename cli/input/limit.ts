@@ -1,11 +1,7 @@
-import { InvalidArgumentError } from 'commander';
+import { wholeNumber } from './number.ts';
 
 /** A list is for reading, and the visibility store is shared. */
 const LIMIT = 10_000;
 
 /** Rows of a list. @throws InvalidArgumentError, which commander reports */
-export function parseLimit(text: string): number {
-  const limit = Number(text);
-  if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT) throw new InvalidArgumentError(`accepted: 1 to ${LIMIT}`);
-  return limit;
-}
+export const parseLimit = wholeNumber(1, LIMIT);

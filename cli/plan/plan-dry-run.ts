@@ -2,7 +2,7 @@
 import { planAllocation } from '../../activities/admission.ts';
 import type { Stores } from '../../drivers/open-site.ts';
 import { AllocationRequestSchema } from '../../model/allocation.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType } from '../../model/errors.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
 import type { Site } from '../../model/site.ts';
 import type { DryRun, Finding } from './dry-run.ts';
@@ -41,7 +41,7 @@ export async function planDryRun({ declaration, site, stores, now }: DryRunInput
       steps: planSteps({ request, plan, site, survey, now }),
     };
   } catch (error) {
-    if (!(error instanceof PenstockError && error.type === 'InvalidInput')) throw error;
+    if (!isType(error, 'InvalidInput')) throw error;
     return refused(allocation, [...error.message.split('\n').map((message) => ({ type: error.type, message }))]);
   }
 }

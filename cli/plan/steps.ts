@@ -11,6 +11,7 @@ import type { Site } from '../../model/site.ts';
 import type { PlanStep } from './dry-run.ts';
 import { stagingSteps } from './staging-steps.ts';
 import { startingSteps } from './starting-steps.ts';
+import { stepIn } from './step.ts';
 import type { Survey } from './survey.ts';
 
 export interface PlanInput {
@@ -64,13 +65,8 @@ function runningSteps({ request, plan }: PlanInput): PlanStep[] {
   };
   if (plan.data.checkpointPrefix === undefined) return [job];
   const directory = checkpointDirectory(request, '<checkpoint>');
-  const each = (action: string, subject: string, detail: string): PlanStep => ({
-    phase: 'running',
-    kind: action.includes('->') ? 'move' : 'call',
-    action,
-    subject,
-    detail,
-  });
+  const step = stepIn('running');
+  const each = (action: string, subject: string, detail: string): PlanStep => step(action.includes('->') ? 'move' : 'call', action, subject, detail);
   return [
     job,
     each('node.ensureDirectory', directory, 'each checkpoint, at its reservation, where the node has room'),
@@ -92,7 +88,7 @@ function runningSteps({ request, plan }: PlanInput): PlanStep[] {
 function drainingSteps({ request, plan }: PlanInput): PlanStep[] {
   const key: AllocationKey = request;
   const logs = `s3://${request.tenant}/${allocationPrefix(request)}logs/`;
-  const step = (kind: PlanStep['kind'], action: string, subject: string, detail: string): PlanStep => ({ phase: 'draining', kind, action, subject, detail });
+  const step = stepIn('draining');
   return [
     step('move', 'node -> warm', logs, `each node: zstd chunks of ${nodePlaces(key).logs}`),
     step('call', 'warm.writeStream', `${logs}metadata.json`, 'last, once every node is named in it'),
@@ -114,7 +110,7 @@ function archivingSteps({ request, plan, now }: PlanInput): PlanStep[] {
   const lock = archiveLock(plan.policies, request.retention ?? {}, now.getTime());
   const days = Math.max(request.retention ? 0 : plan.policies.archiveRetentionDays, plan.policies.retention?.minimumDays ?? 0);
   const retainUntil = lock.retainUntil === request.retention?.retainUntil ? lock.retainUntil : `${days} days after (now that is ${lock.retainUntil})`;
-  const step = (kind: PlanStep['kind'], action: string, subject: string, detail: string): PlanStep => ({ phase: 'archiving', kind, action, subject, detail });
+  const step = stepIn('archiving');
   const ifSucceeded = 'where the job succeeded';
   return [
     step('call', 'hotFiles.list', `${request.tenant}/${outputPrefix}`, 'without checkpoints/, logs/ and .penstock/'),

@@ -4,9 +4,10 @@ import { onlyInCold } from '../../activities/recall-colder.ts';
 import type { HotTierCapacity, Locality } from '../../drivers/hot-tier/port.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import type { Stores } from '../../drivers/open-site.ts';
+import { eachPage, type From } from '../../drivers/pages.ts';
 import type { ResolvedMount } from '../../model/data-declaration.ts';
 import { nothing, plus } from '../../model/demotion-run.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { absent } from '../../model/errors.ts';
 import type { Counts } from '../../model/transfer.ts';
 
 export interface MountFacts {
@@ -49,21 +50,10 @@ async function coldToo(stores: Stores, { bucket, prefix }: ResolvedMount): Promi
 async function prefixSize(store: ObjectStore, bucket: string, prefix: string): Promise<{ files: number; bytes: number }> {
   let files = 0;
   let bytes = 0;
-  let after: string | undefined;
-  do {
-    const page = await listOrNothing(store, bucket, prefix, after);
-    files += page.entries.length;
-    bytes += page.entries.reduce((sum, entry) => sum + entry.bytes, 0);
-    after = page.next;
-  } while (after !== undefined);
-  return { files, bytes };
-}
-
-async function listOrNothing(store: ObjectStore, bucket: string, prefix: string, after: string | undefined): ReturnType<ObjectStore['list']> {
-  try {
-    return await store.list(bucket, prefix, after === undefined ? {} : { after });
-  } catch (error) {
-    if (error instanceof PenstockError && error.type === 'NotFound') return { entries: [], next: undefined };
-    throw error;
+  const listOrNothing = async (from: From) => (await store.list(bucket, prefix, from).catch(absent)) ?? { entries: [], next: undefined };
+  for await (const { entries } of eachPage(listOrNothing)) {
+    files += entries.length;
+    bytes += entries.reduce((sum, entry) => sum + entry.bytes, 0);
   }
+  return { files, bytes };
 }

@@ -12,7 +12,6 @@ import {
 } from '../../datapath/checkpoint/nearest.ts';
 import { type RingCopy, ringCopies } from '../../datapath/checkpoint/ring-copies.ts';
 import { scanRing } from '../../datapath/checkpoint/ring-scan.ts';
-import { messageOf } from '../../datapath/erasure/patience.ts';
 import type { FileStore } from '../../drivers/file-store/port.ts';
 import {
   type CheckpointKey,
@@ -23,7 +22,7 @@ import {
   parseRingKey,
   ringKey,
 } from '../../model/checkpoint.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import { type CheckpointStores, openNodeRing, requireNode } from './node.ts';
 
 export interface OnNode {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { type Operation, OperationSchema } from '../../model/audit.ts';
-import { absent, PenstockError } from '../../model/errors.ts';
+import { absent, isType } from '../../model/errors.ts';
 import { SYSTEM_BUCKET } from '../../model/location.ts';
 import { canonicalJson } from './canonical.ts';
 import { parseLeaf } from './segment.ts';
@@ -70,7 +70,7 @@ export async function putBatch({ store, prefix }: Inbox, { name, body }: Batch, 
 
 /** For `.catch` of what is put only where nothing is: what is there already serves. @throws every other error */
 export function ifOther(error: unknown): void {
-  if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+  if (!isType(error, 'Conflict')) throw error;
 }
 
 /** The oldest, at most a thousand; names of what is no batch come along. */

@@ -1,5 +1,6 @@
 /** Names of the log's objects (docs/formats/audit-log.md), below `audit/{site}/` of the locked bucket, and what a reader of them must be able to do. */
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
+import { eachPage } from '../../drivers/pages.ts';
 import { absent } from '../../model/errors.ts';
 
 export const logPrefix = (site: string): string => `audit/${site}/`;
@@ -32,7 +33,7 @@ export function segmentOf(name: string): number | undefined {
 /** A log as it lies: in the locked bucket, in a directory, in a bundle. Names are without the prefix. */
 export interface LogFiles {
   /** Undefined where there is none. */
-  read(name: string): Promise<Buffer | undefined>;
+  read(name: string, signal?: AbortSignal): Promise<Buffer | undefined>;
   has(name: string): Promise<boolean>;
   /** All of them, in any order. */
   names(): AsyncIterable<string>;
@@ -42,15 +43,10 @@ const MAX_OBJECT_BYTES = 32 * 2 ** 20;
 
 export function filesInBucket(store: ObjectStore, bucket: string, prefix: string): LogFiles {
   return {
-    read: (name) => store.readBytes(bucket, `${prefix}${name}`, { limitBytes: MAX_OBJECT_BYTES }).catch(absent),
+    read: (name, signal) => store.readBytes(bucket, `${prefix}${name}`, { limitBytes: MAX_OBJECT_BYTES, ...(signal ? { signal } : {}) }).catch(absent),
     has: async (name) => (await store.head(bucket, `${prefix}${name}`)) !== undefined,
     async *names() {
-      for (let after: string | undefined; ; ) {
-        const page: Awaited<ReturnType<ObjectStore['list']>> = await store.list(bucket, prefix, after === undefined ? {} : { after });
-        for (const { key } of page.entries) yield key.slice(prefix.length);
-        if (page.next === undefined) return;
-        after = page.next;
-      }
+      for await (const { entries } of eachPage((from) => store.list(bucket, prefix, from))) for (const { key } of entries) yield key.slice(prefix.length);
     },
   };
 }

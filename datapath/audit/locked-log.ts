@@ -1,6 +1,6 @@
 /** The log in its bucket, as the sequencer writes it: each object once, under COMPLIANCE, and never another content under its name. */
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import type { Inbox } from './batch.ts';
 import { filesInBucket, type LogFiles } from './layout.ts';
 import type { Signer } from './note.ts';
@@ -43,7 +43,7 @@ export async function writeDerived(log: LockedLog, name: string, body: Buffer, s
   try {
     await writeOnce(log, name, body, sealedAt);
   } catch (error) {
-    if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+    if (!isType(error, 'Conflict')) throw error;
     const found = await filesOf(log).read(name);
     if (found?.equals(body)) return;
     throw tampered(log, name, 'has other content than its segment');

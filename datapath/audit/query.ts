@@ -1,5 +1,6 @@
 /** Finds entries, reading only the segments whose index says that they may hold some: in the order of the log, oldest first. */
 import type { AuditOperation, Operation } from '../../model/audit.ts';
+import { workAhead } from '../transfer/work-ahead.ts';
 import { allocationName, hashTerm, IndexPageSchema, type IndexRecord, IndexRecordSchema, mayHold, type Term } from './index-record.ts';
 import { type LogFiles, lastOf, names, SEGMENTS_PER_PAGE } from './layout.ts';
 import { linesWith, literalsOf } from './raw-lines.ts';
@@ -61,7 +62,9 @@ interface Owners {
 async function* matching(files: LogFiles, query: Asked, owners?: Owners): Found {
   const literals = literalsOf(query);
   const { since: _since, until: _until, ...timeless } = query;
-  for await (const { record, text } of readAhead(await recordsNaming(files, query, owners), (record) => textOf(files, record))) {
+  const records = await recordsNaming(files, query, owners);
+  // The store works while lines are parsed; who has enough ends what is on its way.
+  for await (const { record, text } of workAhead(records, SEGMENTS_AT_ONCE, (record, signal) => textOf(files, record, signal))) {
     const asked = isWithin(record, query) ? timeless : query;
     yield linesWith(text, literals).flatMap((line) => {
       const operation = operationIn(line);
@@ -92,24 +95,9 @@ function operationIn(line: string): Operation | undefined {
   }
 }
 
-/** In order, while the next ones are on their way: the store works while lines are parsed. */
-async function* readAhead<T, R>(wanted: readonly T[], read: (each: T) => Promise<R>): AsyncGenerator<R, void> {
-  const underWay: Promise<R>[] = [];
-  for (const each of wanted) {
-    const reading = read(each);
-    // Told where it is waited for; whoever has enough before then waits no more.
-    reading.catch(() => undefined);
-    underWay.push(reading);
-    if (underWay.length < SEGMENTS_AT_ONCE) continue;
-    const [first] = underWay.splice(0, 1);
-    if (first) yield await first;
-  }
-  for (const reading of underWay) yield await reading;
-}
-
 /** A segment that is gone is for a verification to tell; the rest is answered. */
-async function textOf(files: LogFiles, record: IndexRecord): Promise<{ readonly record: IndexRecord; readonly text: string }> {
-  const body = await files.read(names.segment(record.number));
+async function textOf(files: LogFiles, record: IndexRecord, signal: AbortSignal): Promise<{ readonly record: IndexRecord; readonly text: string }> {
+  const body = await files.read(names.segment(record.number), signal);
   return { record, text: body ? unpackBytes(body).toString('utf8') : '' };
 }
 

@@ -1,6 +1,7 @@
 /** A segment: lines of canonical JSON, zstd-compressed. Each line is a leaf of the tree, hashed without its line feed; the first is the segment's header. */
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type Leaf, LeafSchema, type SegmentHeader } from '../../model/audit.ts';
+import { messageOf } from '../../model/errors.ts';
 import { canonicalJson } from './canonical.ts';
 import { type Hash, hashLeaf, type Tree, treeOf } from './merkle.ts';
 
@@ -49,7 +50,7 @@ export function parseSegment(lines: readonly string[]): Segment {
     try {
       return parseLeaf(line);
     } catch (error) {
-      throw new TypeError(`line ${index + 1}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new TypeError(`line ${index + 1}: ${messageOf(error)}`, { cause: error });
     }
   });
   return { lines, header: headerOf(lines), leaves };

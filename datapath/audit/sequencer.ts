@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Leaf } from '../../model/audit.ts';
-import { absent, PenstockError } from '../../model/errors.ts';
+import { absent, isType, messageOf, PenstockError } from '../../model/errors.ts';
 import { SYSTEM_BUCKET } from '../../model/location.ts';
 import { type BatchName, listBatches, parseBatch, parseBatchName, readBatch, removeBatch } from './batch.ts';
 import { canonicalJson } from './canonical.ts';
@@ -128,7 +128,7 @@ export function createSequencer(log: LockedLog, now: () => number = Date.now): S
       await writeOnce(log, names.segment(at.number), packLines(all), header.sealedAt);
     } catch (error) {
       // Taken: by another sequencer, or by this write, whose answer was lost.
-      if (error instanceof PenstockError && error.type === 'Conflict') return false;
+      if (isType(error, 'Conflict')) return false;
       throw error;
     }
     head = await absorb(parseSegment(all));
@@ -178,7 +178,7 @@ async function linesOf(log: LockedLog, name: string, batch: BatchName | undefine
       kind: 'refused',
       batch: name.toWellFormed().slice(0, 1000).toWellFormed(),
       sha256: createHash('sha256').update(body).digest('hex'),
-      reason: (error instanceof Error ? error.message : String(error)).toWellFormed().slice(0, 1000).toWellFormed(),
+      reason: messageOf(error).toWellFormed().slice(0, 1000).toWellFormed(),
       time: new Date(nowMs).toISOString(),
     };
     return [canonicalJson(leaf)];

@@ -1,5 +1,6 @@
 /** One segment, held to its place in the log: what is wrong with it, and where the next one begins. */
 import type { Leaf, SegmentHeader } from '../../model/audit.ts';
+import { messageOf } from '../../model/errors.ts';
 import { lateBatches } from './backlog.ts';
 import { parseBatchName } from './batch.ts';
 import type { Finding, FindingKind } from './finding.ts';
@@ -69,7 +70,6 @@ export async function verifySegment(files: LogFiles, number: number, place: Plac
 
 type Tell = (kind: FindingKind, what: string, leaf?: number) => void;
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const isOf = ({ size, root }: Checkpoint, tree: Tree): boolean => size === tree.size && root.equals(rootOf(tree));
 
 /** Undefined where it cannot be believed. */

@@ -3,6 +3,7 @@
  * of it. Goes on behind what it finds, as long as it knows where the next segment must begin.
  */
 import type { SegmentHeader } from '../../model/audit.ts';
+import { messageOf } from '../../model/errors.ts';
 import type { Finding, Verification } from './finding.ts';
 import { type LogFiles, names, segmentOf } from './layout.ts';
 import { emptyTree, rootOf, type Tree } from './merkle.ts';
@@ -104,7 +105,7 @@ async function beginning(files: LogFiles, { first, last }: Range, findings: Find
     findings.push({
       kind: 'segment-damaged',
       segment: first,
-      what: `nobody can tell where it begins: ${error instanceof Error ? error.message : String(error)}`,
+      what: `nobody can tell where it begins: ${messageOf(error)}`,
     });
     return undefined;
   }

@@ -3,7 +3,7 @@
  * object a size, put only if none is there: so for one size it never signs two roots, and of two that run at once at least one sees what the other signed.
  */
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
-import { absent, PenstockError } from '../../model/errors.ts';
+import { absent, isType, PenstockError } from '../../model/errors.ts';
 import { SYSTEM_BUCKET } from '../../model/location.ts';
 import type { Hash } from './merkle.ts';
 import { type Checkpoint, formatNote, parseCheckpoint, parseNote, type Signer, signedBy } from './note.ts';
@@ -62,7 +62,7 @@ async function remember(memory: WitnessMemory, checkpoint: Checkpoint, note: str
   try {
     await memory.store.writeBytes(SYSTEM_BUCKET, key, Buffer.from(note), { ifNoneMatch: true, contentType: 'text/plain; charset=utf-8' });
   } catch (error) {
-    if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+    if (!isType(error, 'Conflict')) throw error;
     const before = parseCheckpoint(parseNote((await memory.store.readBytes(SYSTEM_BUCKET, key)).toString('utf8')).text);
     if (!before.root.equals(checkpoint.root)) throw refusal(memory, `another root was signed at ${checkpoint.size} leaves`);
   }

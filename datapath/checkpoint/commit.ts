@@ -4,9 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { FileStore } from '../../drivers/file-store/port.ts';
+import { byBytes, eachPage } from '../../drivers/pages.ts';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import { type CheckpointRecord, CheckpointRecordSchema } from '../../model/checkpoint-record.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import { crc32cOfStream } from '../transfer/crc32c.ts';
 
 export interface Copies {
@@ -62,7 +63,7 @@ export async function confirmWritten(copies: WrittenCopies): Promise<{ readonly 
 }
 
 export function recordOf(checkpointId: string, files: readonly CheckpointFile[]): CheckpointRecord {
-  const sorted = files.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  const sorted = files.toSorted((a, b) => byBytes(a.path, b.path));
   return {
     formatVersion: 1,
     checkpointId,
@@ -84,16 +85,12 @@ type CheckpointFile = CheckpointRecord['files'][number];
 
 async function describe(store: FileStore, directory: string, signal: AbortSignal): Promise<CheckpointFile[]> {
   const files: CheckpointFile[] = [];
-  let after: string | undefined;
-  do {
-    const page = await store.list(directory, { signal, ...(after === undefined ? {} : { after }) });
-    for (const { path } of page.entries) {
+  for await (const { entries } of eachPage((from) => store.list(directory, { signal, ...from })))
+    for (const { path } of entries) {
       const relative = path.slice(directory.length + 1);
       if (relative === COMMIT_RECORD) continue;
       files.push({ path: relative, ...(await crc32cOfStream(await store.read(path, { signal }))) });
     }
-    after = page.next;
-  } while (after !== undefined);
   return files;
 }
 
@@ -126,7 +123,7 @@ export async function writeRecord(
     await store.write(`${directory}/${COMMIT_RECORD}`, Buffer.from(JSON.stringify(record)), { attempt });
     return record;
   } catch (error) {
-    if (!(error instanceof PenstockError && error.type === 'Conflict')) throw error;
+    if (!isType(error, 'Conflict')) throw error;
     const standing = await readCommitRecord(store, directory);
     if (standing?.digest === record.digest) return standing;
     throw new PenstockError('Conflict', `checkpoint ${checkpointId} was committed before with other content.`, {

@@ -4,7 +4,7 @@ import type { FileStore, OpenFile, PublishScope } from '../../drivers/file-store
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
 import type { DrainedFile, DrainedRecord, PackedRecord } from '../../model/drained-record.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import {
   DATA_SHARDS,
   endangered,
@@ -92,7 +92,7 @@ async function drainRecord(record: CheckpointRecord, request: Draining): Promise
   try {
     await writeDrainedRecord(request, drainedRecord(record, files, packed));
   } catch (error) {
-    const standing = error instanceof PenstockError && error.type === 'Conflict' ? await readDrainedRecord(request) : undefined;
+    const standing = isType(error, 'Conflict') ? await readDrainedRecord(request) : undefined;
     if (standing?.digest !== record.digest) throw error;
     await removeUnnamed(units, standing, request);
   }
@@ -147,7 +147,7 @@ async function writeUnit(unit: DrainedUnit, request: Draining, onProgress: (byte
     if (unit.kind === 'pack') await write(contentOfPack(unit, request), { bytes: unit.pack.bytes });
     else await withFile(unit.file, request, (file) => write(file, { bytes: unit.file.bytes, crc32c: unit.file.crc32c }));
   } catch (error) {
-    if (!(error instanceof PenstockError && error.type === 'ChecksumMismatch')) throw error;
+    if (!isType(error, 'ChecksumMismatch')) throw error;
     // Reading it again would not mend it: a person must know, while the node's copy may still be there.
     throw new PenstockError('CorruptSource', error.message, { nextStep: "Look for the node's copy before its node is wiped.", cause: error });
   }

@@ -4,18 +4,10 @@ import { buffer } from 'node:stream/consumers';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import { type DescribedFile, type DrainedFile, type DrainedRecord, DrainedRecordSchema, packName } from '../../model/drained-record.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
-import {
-  type EndangeredObject,
-  listErasureObjects,
-  newWriteId,
-  type Pack,
-  type PackMember,
-  packOf,
-  readErasureObject,
-  writeErasureObject,
-} from '../erasure/index.ts';
+import { type EndangeredObject, newWriteId, type Pack, type PackMember, packOf, readErasureObject, writeErasureObject } from '../erasure/index.ts';
+import { eachErasureObject } from '../erasure/list.ts';
 import { locateErasureObject } from '../erasure/locate.ts';
 import { decodeCrc32c } from '../transfer/crc32c.ts';
 import { inLanes } from '../transfer/lanes.ts';
@@ -104,7 +96,7 @@ export async function readDrainedRecord({ racks, prefix, signal }: InErasureSet)
       nextStep: 'Where a newer version drained it, restore it with that one.',
     });
   } catch (error) {
-    if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
+    if (isType(error, 'NotFound')) return undefined;
     throw error;
   }
 }
@@ -120,15 +112,10 @@ export async function demandDrainedRecord(request: InErasureSet): Promise<Draine
 /** The ids of those below the prefix, which ends with `/`, that have a record. */
 export async function listDrained({ racks, prefix, signal }: InErasureSet): Promise<string[]> {
   const ids: string[] = [];
-  let after: string | undefined;
-  do {
-    const page = await listErasureObjects({ racks, prefix, after, signal });
-    for (const key of page.keys) {
-      const [id = '', name, ...below] = key.slice(prefix.length).split('/');
-      if (name === COMMIT_RECORD && below.length === 0) ids.push(id);
-    }
-    after = page.next;
-  } while (after !== undefined);
+  for await (const key of eachErasureObject({ racks, prefix, signal })) {
+    const [id = '', name, ...below] = key.slice(prefix.length).split('/');
+    if (name === COMMIT_RECORD && below.length === 0) ids.push(id);
+  }
   return ids;
 }
 
@@ -141,7 +128,7 @@ export async function isWholeByLength({ racks, prefix, signal }: InErasureSet, r
     try {
       if ((await locateErasureObject({ racks, key, signal })).margin < 0) return false;
     } catch (error) {
-      if (error instanceof PenstockError && error.type === 'NotFound') return false;
+      if (isType(error, 'NotFound')) return false;
       throw error;
     }
   }

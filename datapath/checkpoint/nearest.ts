@@ -2,8 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FileStore } from '../../drivers/file-store/port.ts';
 import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
-import { PenstockError } from '../../model/errors.ts';
-import { messageOf } from '../erasure/patience.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import { checkContent } from '../transfer/crc32c.ts';
 import { readCommitRecord } from './commit.ts';
 import { type InErasureSet, readDrainedRecord } from './drained.ts';

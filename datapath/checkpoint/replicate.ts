@@ -1,4 +1,5 @@
 /** Copies what lies under a prefix of the erasure set, page by page. A checkpoint's commit record goes last, for it is what makes a checkpoint. */
+import { eachPage } from '../../drivers/pages.ts';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import { PenstockError } from '../../model/errors.ts';
@@ -122,11 +123,7 @@ async function namedBy({ from, signal }: ReplicatePart, prefix: string): Promise
 async function copyBeside({ from, signal }: ReplicatePart, record: string, copy: Copier): Promise<number> {
   const prefix = record.slice(0, -COMMIT_RECORD.length);
   let missing = 0;
-  let after: string | undefined;
-  do {
-    const page = await listErasureObjects({ racks: from, prefix, after, limit: PAGE_KEYS, signal });
-    missing += await copy.all(page.keys.filter((key) => key !== record));
-    after = page.next;
-  } while (after !== undefined);
+  const pages = eachPage(({ after }) => listErasureObjects({ racks: from, prefix, after, limit: PAGE_KEYS, signal }));
+  for await (const { keys } of pages) missing += await copy.all(keys.filter((key) => key !== record));
   return missing;
 }

@@ -1,6 +1,6 @@
 /** The checkpoints that a ring offers: those whose commit record it holds. Every chunk is held to its CRC32C as it is read. */
 import { type CheckpointRecord, CheckpointRecordSchema } from '../../model/checkpoint-record.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import { crc32c } from '../native/crc32c.ts';
 import type { RingDevice } from './ring-device.ts';
 import { AREA_START, BLOCK_BYTES, type RecordHeader, recordBytes } from './ring-format.ts';
@@ -40,7 +40,7 @@ async function readRecord(device: RingDevice, placed: PlacedRecord): Promise<Che
   try {
     return CheckpointRecordSchema.parse(JSON.parse((await readPayload(device, placed)).toString('utf8')));
   } catch (error) {
-    if (error instanceof PenstockError && error.type === 'ChecksumMismatch') return undefined;
+    if (isType(error, 'ChecksumMismatch')) return undefined;
     throw error;
   }
 }

@@ -3,8 +3,7 @@
  * copied from the rack first, so that every chunk has two sound copies again.
  */
 import type { OpenFile } from '../../drivers/file-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
-import { messageOf } from '../erasure/patience.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import { crc32c } from '../native/crc32c.ts';
 import { BLOCK_BYTES, CHUNK_BYTES, padded, RECORD_BYTES } from './ring-format.ts';
 import type { CheckpointChunk } from './sink.ts';

@@ -5,7 +5,7 @@
 import pLimit from 'p-limit';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
 import type { CheckpointRecord } from '../../model/checkpoint-record.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import { encodeCrc32c } from '../transfer/crc32c.ts';
 import { combineCrc32c } from '../transfer/crc32c-combine.ts';
 import type { RateLimiter } from '../transfer/rate-limiter.ts';
@@ -178,7 +178,7 @@ async function publishBoth(
     return standing;
   } catch (error) {
     // Another attempt's record, or files that are another's.
-    if (error instanceof PenstockError && error.type === 'Conflict') throw error;
+    if (isType(error, 'Conflict')) throw error;
     await takeBack(tried, checkpointId, error);
     throw error;
   }

@@ -3,7 +3,7 @@
  * age, for an attempt may be under way. A whole set of shards without any manifest is never taken for one: it may be all that is left of an object.
  */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import { parseHeader } from './format.ts';
 import {
   DATA_SHARDS,
@@ -18,7 +18,7 @@ import {
 } from './layout.ts';
 import { listNames } from './list.ts';
 import { findManifest, type SurveyOptions } from './manifest-copies.ts';
-import { defaultPatience, isType, type Patience } from './patience.ts';
+import { defaultPatience, type Patience } from './patience.ts';
 import { askRack } from './rack-memory.ts';
 import { removeAttempt, removeNotes } from './remove.ts';
 import { demandSettled } from './settled.ts';

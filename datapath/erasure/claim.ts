@@ -2,6 +2,7 @@
  * Makes an object's manifest anew from its shards, which describe themselves. For a person's decision: shards without any manifest may also be an attempt that
  * its writer was never told of, or what is left of a removal.
  */
+import { eachPage } from '../../drivers/pages.ts';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../model/errors.ts';
 import { commitManifest } from './commit.ts';
@@ -87,21 +88,19 @@ function placed(found: readonly FoundShard[]): FoundShard[] {
 async function findShards(racks: readonly RackStore[], key: string, survey: SurveyOptions): Promise<FoundShard[]> {
   const found: FoundShard[] = [];
   const removed = new Set<string>();
-  for (let after: string | undefined; ; ) {
-    const page = await listNames(racks, shardPrefix(key), { after, limit: 1000, ...survey });
-    for (const name of page.names.keys()) {
+  for await (const { names } of eachPage(({ after }) => listNames(racks, shardPrefix(key), { after, limit: 1000, ...survey }))) {
+    for (const name of names.keys()) {
       const removal = parseRemovalName(name);
       if (removal?.key === key) removed.add(removal.writeId);
     }
-    for (const [name, holders] of page.names) {
+    for (const [name, holders] of names) {
       for (const rack of parseShardKey(key, name) ? holders : []) {
         const shard = await describe(rack, key, name, survey);
         if (shard) found.push(shard);
       }
     }
-    if (page.next === undefined) return found.filter(({ claim }) => !removed.has(claim.writeId));
-    after = page.next;
   }
+  return found.filter(({ claim }) => !removed.has(claim.writeId));
 }
 
 async function describe(rack: RackStore, key: string, name: string, survey: SurveyOptions): Promise<FoundShard | undefined> {

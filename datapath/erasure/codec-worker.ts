@@ -1,5 +1,6 @@
 /** A codec thread: takes a slab over, codes it, hands it back. Started by codec-pool.ts; import it nowhere, for it listens to its parent. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../../model/errors.ts';
 import { createStripeCoder } from './code.ts';
 import { type CodecReply, type CodecRequest, type CodecThreadData, runCodecJob } from './codec-job.ts';
 import { needKernel } from './kernel/choose.ts';
@@ -11,6 +12,6 @@ parentPort?.on('message', ({ id, job }: CodecRequest) => {
   try {
     parentPort?.postMessage({ id, result: runCodecJob(coder, job) } satisfies CodecReply, [job.slab]);
   } catch (error) {
-    parentPort?.postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies CodecReply);
+    parentPort?.postMessage({ id, error: messageOf(error) } satisfies CodecReply);
   }
 });

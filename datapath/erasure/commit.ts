@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import { leaderOf, removeStrays, surveyElectors } from './contested.ts';
 import { laterGenerations, listManifests } from './generations.ts';
 import { laterManifestKey, MANIFEST_COPIES, manifestKey } from './layout.ts';
@@ -20,7 +20,6 @@ import {
   standingOfWrite,
   surveyManifests,
 } from './manifest-copies.ts';
-import { isType } from './patience.ts';
 import { askRack, withLastChance } from './rack-memory.ts';
 import { removeCopies } from './remove-copies.ts';
 

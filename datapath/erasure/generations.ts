@@ -1,8 +1,9 @@
 /** Which later generations of an object's manifest there are: by name alone, so that damaged copies are counted too. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { messageOf } from '../../model/errors.ts';
 import { type ManifestName, manifestsOf, parseManifestKey } from './layout.ts';
 import { enoughOf, type SurveyOptions } from './manifest-copies.ts';
-import { messageOf, mostOf } from './patience.ts';
+import { mostOf } from './patience.ts';
 import { askRack } from './rack-memory.ts';
 
 /** One manifest on one rack. */

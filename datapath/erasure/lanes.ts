@@ -3,14 +3,14 @@
  * repeated (its first stripe is still in memory) is replaced by a spare; later it is left out. Fewer lanes than the quorum end the write.
  */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, messageOf, PenstockError } from '../../model/errors.ts';
 import { chooseSpare } from '../../model/placement.ts';
 import type { ObjectIdentity } from './format.ts';
 import { openLane, type ShardLane } from './lane.ts';
 import { createLaneClock } from './lane-clock.ts';
 import { shardBytes, shardKey, WRITE_QUORUM } from './layout.ts';
 import type { ShardPlacement } from './live-racks.ts';
-import { atMost, messageOf, type Patience } from './patience.ts';
+import { atMost, type Patience } from './patience.ts';
 import { noteTrouble } from './rack-memory.ts';
 import type { ShardParts } from './shard-parts.ts';
 import { createStripeWindow } from './stripe-window.ts';
@@ -157,7 +157,7 @@ export function openLanes({ identity, placement, parts, patience, onTaken }: Lan
   }
 
   function belowQuorum(left: number): PenstockError {
-    const outOfSpace = causes.filter((cause) => cause instanceof PenstockError && cause.type === 'OutOfSpace').length;
+    const outOfSpace = causes.filter((cause) => isType(cause, 'OutOfSpace')).length;
     const reasons = faults.map((fault) => `${fault.rack} (${fault.message})`).join(', ');
     return new PenstockError(
       outOfSpace > 0 && outOfSpace === causes.length ? 'OutOfSpace' : 'StoreUnavailable',

@@ -1,9 +1,10 @@
 /** Lists objects from the manifests of all racks, merged; any four racks may be gone. */
+import { byBytes, eachPage } from '../../drivers/pages.ts';
 import type { RackPage, RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import { manifestKey, manifestPrefix, PARITY_SHARDS, parseManifestKey } from './layout.ts';
 import type { SurveyOptions } from './manifest-copies.ts';
-import { defaultPatience, messageOf, type Patience } from './patience.ts';
+import { defaultPatience, type Patience } from './patience.ts';
 import { askRack, withLastChance } from './rack-memory.ts';
 
 export interface ListErasureObjects {
@@ -45,12 +46,7 @@ export async function listErasureObjects({
 
 /** Every key behind `after`, page by page. */
 export async function* eachErasureObject(request: ListErasureObjects): AsyncGenerator<string> {
-  for (let after = request.after; ; ) {
-    const page = await listErasureObjects({ ...request, after });
-    yield* page.keys;
-    if (page.next === undefined) return;
-    after = page.next;
-  }
+  for await (const { keys } of eachPage(({ after }) => listErasureObjects({ ...request, after }), request.after)) yield* keys;
 }
 
 export interface NamePage {
@@ -96,8 +92,4 @@ async function namesOnAll(racks: readonly RackStore[], prefix: string, { after, 
     }
   }
   return { names: new Map([...found].sort(([a], [b]) => byBytes(a, b))), next, silent };
-}
-
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -1,10 +1,10 @@
 /** Which racks answer now and what room they have: the input of a placement. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import { placeShards, tooFewRacks } from '../../model/placement.ts';
 import { type Layout, shardBytes, TOTAL_SHARDS, WRITE_QUORUM } from './layout.ts';
 import type { SurveyOptions } from './manifest-copies.ts';
-import { lagOf, messageOf, mostOf, type Patience } from './patience.ts';
+import { lagOf, mostOf, type Patience } from './patience.ts';
 import { askRack, isSilent, isTroubled, withLastChance } from './rack-memory.ts';
 
 export interface ShardPlacement {

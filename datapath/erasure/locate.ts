@@ -1,11 +1,11 @@
 /** Where an object lies: each shard's rack, room and state, by the names and lengths that the racks tell. Content is not read: verify and scrub do that. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import type { LocatedManifest, LocatedObject, LocatedShard } from '../../model/located-object.ts';
 import { checkKey, DATA_SHARDS, shardBytes } from './layout.ts';
 import { attemptOf, type ErasureManifest, generationOf, layoutOf, manifestNameOf, missingShards, type PlacedShardEntry, shardNameOf } from './manifest.ts';
 import { electorsFor, findManifest, surveyManifests } from './manifest-copies.ts';
-import { defaultPatience, messageOf, type Patience } from './patience.ts';
+import { defaultPatience, type Patience } from './patience.ts';
 import { askRack } from './rack-memory.ts';
 
 export interface LocateErasureObject {

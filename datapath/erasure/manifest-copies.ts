@@ -1,12 +1,12 @@
 /** Where manifests lie: the electors of a key, what each of them holds, and which manifest counts. */
 import { createHash } from 'node:crypto';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, messageOf, PenstockError } from '../../model/errors.ts';
 import { leaderOf, surveyElectors } from './contested.ts';
 import { type ListedManifest, type ListedManifests, laterGenerations, listManifests } from './generations.ts';
 import { DATA_SHARDS, laterManifestKey, MANIFEST_COPIES, MANIFEST_ELECTORS, manifestKey, PARITY_SHARDS, shardBytes } from './layout.ts';
 import { attemptOf, type ErasureManifest, layoutOf, missingShards, parseManifest, shardNameOf } from './manifest.ts';
-import { isType, messageOf, mostOf, type Patience } from './patience.ts';
+import { mostOf, type Patience } from './patience.ts';
 import { askRack, withLastChance } from './rack-memory.ts';
 
 export interface SurveyOptions {
@@ -46,7 +46,7 @@ export async function surveyManifests(racks: readonly RackStore[], name: string,
     } catch (error) {
       options.signal?.throwIfAborted();
       const problem = messageOf(error);
-      const isDamaged = isType(error, 'CorruptSource') || isType(error, 'ChecksumMismatch');
+      const isDamaged = isType(error, 'CorruptSource', 'ChecksumMismatch');
       return isDamaged ? { rack, state: 'damaged', problem, body } : { rack, state: 'unreachable', problem };
     }
   });

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { PenstockError } from '../../model/errors.ts';
 import { formatIssues, parseInput } from '../../model/issues.ts';
+import { parseJson } from '../../model/json.ts';
 import { crc32c } from '../native/crc32c.ts';
 import { crc32cText } from './format.ts';
 import {
@@ -112,12 +113,4 @@ export function sameContent(a: ErasureManifest, b: ErasureManifest): boolean {
 export function missingShards(manifest: ErasureManifest): number[] {
   const placed = new Set(manifest.shards.map(({ index }) => index));
   return Array.from({ length: TOTAL_SHARDS }, (_, index) => index).filter((index) => !placed.has(index));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

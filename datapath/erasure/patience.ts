@@ -99,11 +99,3 @@ export async function atMost(limitMilliseconds: number, work: Promise<unknown>):
   ]);
   clearTimeout(timer);
 }
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-export function isType(error: unknown, type: PenstockError['type']): boolean {
-  return error instanceof PenstockError && error.type === type;
-}

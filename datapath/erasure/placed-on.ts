@@ -1,4 +1,5 @@
 /** The objects that had a shard on a rack, from the manifests on the others, and how endangered each is. */
+import { workAhead } from '../transfer/work-ahead.ts';
 import { ContestedManifest } from './contested.ts';
 import { shardBytes } from './layout.ts';
 import { eachErasureObject, type ListErasureObjects } from './list.ts';
@@ -6,7 +7,6 @@ import { layoutOf } from './manifest.ts';
 import { findManifest, standingOf } from './manifest-copies.ts';
 import { defaultPatience } from './patience.ts';
 import { marginOf } from './repair.ts';
-import { workAhead } from './work-ahead.ts';
 
 export interface PlacedObject {
   readonly key: string;

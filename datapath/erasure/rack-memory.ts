@@ -3,8 +3,8 @@
  * every one of them its whole patience. So it is waited for once in 30 s, and counts as silent meanwhile: never as one that has nothing.
  */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
-import { isType, type Patience, RackSilent, within } from './patience.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
+import { type Patience, RackSilent, within } from './patience.ts';
 
 /** A rack that was silent for a whole patience is not asked again before so long: with a patience of 10 s, all together wait for it a quarter of the time at most. */
 const SILENT_MILLISECONDS = 30_000;
@@ -105,7 +105,7 @@ export async function withLastChance<T>(
     const result = await work(patience);
     if (willDo(result) || !racks.some(isUnasked)) return result;
   } catch (error) {
-    const isForWant = isType(error, 'StoreUnavailable') || isType(error, 'NotEnoughShards');
+    const isForWant = isType(error, 'StoreUnavailable', 'NotEnoughShards');
     if (!isForWant || !racks.some(isUnasked)) throw error;
   }
   return await work({ ...patience, believedFrom: startedAt });

@@ -1,14 +1,14 @@
 /** Reads an object, or a range of it, back from any 14 of its shards, every cell checked, and the whole against its digest before the stream ends well. */
 import { Readable } from 'node:stream';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import { type CodecPool, sharedCodecPool } from './codec-pool.ts';
 import { createFindingLog, type Finding, type FindingLog } from './findings.ts';
 import { checkKey, DATA_SHARDS } from './layout.ts';
 import type { ErasureManifest } from './manifest.ts';
 import { findManifest, type SurveyOptions, standingOf } from './manifest-copies.ts';
 import { openEnough } from './open-shards.ts';
-import { defaultPatience, isType, type Patience } from './patience.ts';
+import { defaultPatience, type Patience } from './patience.ts';
 import { piecesOf } from './pieces.ts';
 import { withLastChance } from './rack-memory.ts';
 import { type ShardSource, shardSource } from './shard-source.ts';

@@ -1,10 +1,11 @@
 /** Where rebuilt shards go: racks without a sound shard of the object, such that the rooms stay even; the shard's own rack only where no other does. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { messageOf } from '../../model/errors.ts';
 import { chooseSpare, placeShards, type RackRefusal, tooFewRacks } from '../../model/placement.ts';
 import { shardBytes } from './layout.ts';
 import { type ErasureManifest, layoutOf } from './manifest.ts';
 import type { SurveyOptions } from './manifest-copies.ts';
-import { messageOf, type Patience } from './patience.ts';
+import type { Patience } from './patience.ts';
 import { askRack, withLastChance } from './rack-memory.ts';
 
 export interface RebuildTarget {

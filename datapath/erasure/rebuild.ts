@@ -3,14 +3,14 @@
  * four stripes and two more.
  */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import { decodeCrc32c } from '../transfer/crc32c.ts';
 import { type CodecPool, sharedCodecPool } from './codec-pool.ts';
 import { createFindingLog, type Finding } from './findings.ts';
 import { encodeHeader, encodeTail, type ObjectIdentity, parseHeader } from './format.ts';
 import { DATA_SHARDS, frameBytes, shardBytes, TABLE_ENTRY_BYTES } from './layout.ts';
 import { type ErasureManifest, layoutOf, type PlacedShardEntry, shardNameOf } from './manifest.ts';
-import { messageOf, type Patience } from './patience.ts';
+import type { Patience } from './patience.ts';
 import { readErasureBlocks } from './reader.ts';
 import { openRebuildLane, type RebuildLane } from './rebuild-lane.ts';
 import type { RebuildTarget } from './rebuild-targets.ts';

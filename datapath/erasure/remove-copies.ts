@@ -1,7 +1,7 @@
 /** Takes manifests' copies away, without taking a successor's of the same name. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { messageOf } from '../../model/errors.ts';
 import { type ManifestCopy, type SurveyOptions, surveyManifests } from './manifest-copies.ts';
-import { messageOf } from './patience.ts';
 import { askRack } from './rack-memory.ts';
 
 /** Each is put where none is: one that changes so often while it is looked at is being fought over. */

@@ -1,10 +1,11 @@
 /** Removes objects, and what attempts that never committed have left. */
+import { eachPage, type From } from '../../drivers/pages.ts';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import { listManifests } from './generations.ts';
 import { checkKey, checkWriteId, manifestKey, parseRemovalName, parseShardKey, removalKey, type ShardName, shardPrefix } from './layout.ts';
 import { electorsFor, type ManifestCopy, type SurveyOptions, surveyManifests } from './manifest-copies.ts';
-import { defaultPatience, messageOf, type Patience } from './patience.ts';
+import { defaultPatience, type Patience } from './patience.ts';
 import { askRack, withLastChance } from './rack-memory.ts';
 import { removeCopies } from './remove-copies.ts';
 
@@ -181,18 +182,15 @@ export async function removeShardsOn(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   let removed = 0;
-  for (let after: string | undefined; ; ) {
-    const from = after === undefined ? {} : { after };
-    const page = await askRack(rack, 'listing shards', { patience, signal }, (inner) => rack.list(shardPrefix(key), { ...from, signal: inner }));
-    for (const name of page.keys) {
+  const list = (from: From) => askRack(rack, 'listing shards', { patience, signal }, (inner) => rack.list(shardPrefix(key), { ...from, signal: inner }));
+  for await (const { keys } of eachPage(list))
+    for (const name of keys) {
       const shard = parseShardKey(key, name);
       if (!shard || !isDoomed(shard, name)) continue;
       await askRack(rack, 'removing a shard', { patience, signal }, (inner) => rack.remove(name, { signal: inner }));
       removed++;
     }
-    if (page.next === undefined) return removed;
-    after = page.next;
-  }
+  return removed;
 }
 
 function incomplete(key: string, silent: ReadonlyMap<string, string>): PenstockError {

@@ -1,5 +1,7 @@
 /** Reads objects back, every cell of every shard, and tells what repair has to do. Changes nothing. */
 import type { RackStore } from '../../drivers/rack-store/port.ts';
+import { isType } from '../../model/errors.ts';
+import { workAhead } from '../transfer/work-ahead.ts';
 import type { CodecPool } from './codec-pool.ts';
 import { ContestedManifest } from './contested.ts';
 import { type EndangeredObject, endangered } from './endangered.ts';
@@ -7,10 +9,9 @@ import { MANIFEST_COPIES, manifestKey } from './layout.ts';
 import { eachErasureObject } from './list.ts';
 import { attemptOf, manifestNameOf } from './manifest.ts';
 import { electorsFor, surveyManifests } from './manifest-copies.ts';
-import { defaultPatience, isType, type Patience } from './patience.ts';
+import { defaultPatience, type Patience } from './patience.ts';
 import { asUnreadable } from './unreadable.ts';
 import { type ErasureVerification, verifyErasureObject } from './verify.ts';
-import { workAhead } from './work-ahead.ts';
 
 export interface ScrubErasureObjects {
   readonly racks: readonly RackStore[];

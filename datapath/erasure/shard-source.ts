@@ -4,14 +4,14 @@
  */
 
 import type { RackStore } from '../../drivers/rack-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, messageOf, PenstockError } from '../../model/errors.ts';
 import { crc32c } from '../native/crc32c.ts';
 import type { FindingLog } from './findings.ts';
 import { crc32cText, parseHeader, parseTail } from './format.ts';
 import { noteLatency } from './latency.ts';
 import { cellOffset, HEADER_BYTES, shardBytes } from './layout.ts';
 import { type ErasureManifest, layoutOf, type PlacedShardEntry, shardNameOf } from './manifest.ts';
-import { isType, messageOf, type Patience } from './patience.ts';
+import type { Patience } from './patience.ts';
 import { askingAnyway, askRack, isSilent } from './rack-memory.ts';
 
 export interface ShardSource {
@@ -150,7 +150,7 @@ export function shardSource({ manifest, shard, rack, log, patience, silentAre, s
       checksums = checkAgainstManifest(head, tail);
     } catch (error) {
       signal?.throwIfAborted();
-      if (isType(error, 'CorruptSource') || isType(error, 'NotFound')) failures = MAX_FAILURES;
+      if (isType(error, 'CorruptSource', 'NotFound')) failures = MAX_FAILURES;
       failed(error, undefined);
       // Another stripe may find the rack recovered.
       if (!lost) opening = undefined;
@@ -202,7 +202,7 @@ export function shardSource({ manifest, shard, rack, log, patience, silentAre, s
     signal?.throwIfAborted();
     failures++;
     lost = failures >= MAX_FAILURES;
-    const isSilence = isType(error, 'StoreUnavailable') || isType(error, 'StoreThrottled');
+    const isSilence = isType(error, 'StoreUnavailable', 'StoreThrottled');
     const away = !rack ? 'unknown' : isSilence ? 'silent' : undefined;
     log.record({ rack: rackId, index, kind: lost ? 'lost' : 'interrupted', firstStripe: stripe, away, message: messageOf(error) });
   }

@@ -2,6 +2,7 @@
  * Shards of a write that its manifest does not name: a repair that died before its commit has made them, or one whose manifest was lost. They describe themselves, so that whoever
  * has too few of the others can read them.
  */
+import { eachPage, type From } from '../../drivers/pages.ts';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import type { FindingLog } from './findings.ts';
 import { parseShardKey, shardPrefix } from './layout.ts';
@@ -39,9 +40,9 @@ export async function withUnnamedShards(
 async function unnamedShards(manifest: ErasureManifest, racks: readonly RackStore[], survey: SurveyOptions): Promise<PlacedShardEntry[]> {
   const named = namesOf(manifest);
   const found: PlacedShardEntry[] = [];
-  for (let after: string | undefined; ; ) {
-    const page = await listNames(racks, `${shardPrefix(manifest.key)}${manifest.writeId}.`, { after, limit: 1000, ...survey });
-    for (const [name, holders] of page.names) {
+  const list = ({ after }: From) => listNames(racks, `${shardPrefix(manifest.key)}${manifest.writeId}.`, { after, limit: 1000, ...survey });
+  for await (const { names } of eachPage(list))
+    for (const [name, holders] of names) {
       const shard = parseShardKey(manifest.key, name);
       if (!shard) continue;
       const { index, repairId } = shard;
@@ -49,7 +50,5 @@ async function unnamedShards(manifest: ErasureManifest, racks: readonly RackStor
         if (!named.has(placeOf(id, name))) found.push({ index, rack: id, ...(repairId === undefined ? {} : { repairId }) });
       }
     }
-    if (page.next === undefined) return found;
-    after = page.next;
-  }
+  return found;
 }

@@ -1,8 +1,7 @@
 /** An object that cannot be looked at, as a scrub tells it: what is wrong with one object must not keep it from the others. */
-import { PenstockError } from '../../model/errors.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import { DATA_SHARDS } from './layout.ts';
 import { listErasureObjects } from './list.ts';
-import { messageOf } from './patience.ts';
 import type { ScrubbedObject, ScrubErasureObjects } from './scrub.ts';
 
 /** @throws the error where it is not the object's own: the racks can no longer be listed either, or nobody wants to know any more */

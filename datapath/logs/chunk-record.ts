@@ -3,10 +3,11 @@
  * store.
  */
 import { absent, PenstockError } from '../../model/errors.ts';
+import { parseJson } from '../../model/json.ts';
 import { type ChunkRecord, ChunkRecordSchema, chunkName, type LogChunk, type LogStream, RECORD_NAME } from '../../model/log-metadata.ts';
 import { crc32cOf } from '../transfer/crc32c.ts';
 import { unpackLog } from './log-codec.ts';
-import { type LogPlace, parsedJson, uriOf, withSignal } from './log-place.ts';
+import { type LogPlace, uriOf, withSignal } from './log-place.ts';
 import { timeAt, timeSpanOf } from './log-time.ts';
 
 /** The log before a read position: enough to know it again. */
@@ -53,7 +54,7 @@ export async function readRecord(place: LogPlace, stream: LogStream, nodeId: str
   if (!facts) return undefined;
   const text = facts.metadata[RECORD_NAME];
   if (text === undefined) return recordOfContent(place, name, before);
-  const parsed = ChunkRecordSchema.safeParse(parsedJson(text));
+  const parsed = ChunkRecordSchema.safeParse(parseJson(text));
   if (parsed.success && parsed.data.key === name) return { ...parsed.data, compressedBytes: facts.bytes };
   throw new PenstockError('CorruptSource', `${uriOf(place, name)} carries a record that is not its own.`, { store: place.store.name });
 }

@@ -3,7 +3,7 @@
  * the end of a file. Each chunk's name is taken once (If-None-Match): whoever finds it taken goes on behind what lies there, so that killed and lagging attempts neither lose nor repeat a
  * byte.
  */
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import { type ChunkRecord, chunkName, LOG_BREAKS, type LogBreak, type LogChunk } from '../../model/log-metadata.ts';
 import { describeChunk, endOf, endsLine, metadataOf, readRecord, recordsFrom, TAIL_BYTES, tailOf, withoutSource } from './chunk-record.ts';
 import { packLog } from './log-codec.ts';
@@ -175,7 +175,7 @@ export class FollowedStream {
       await place.store.writeBytes(place.bucket, `${place.prefix}${record.key}`, packed, write);
       return record;
     } catch (error) {
-      if (!(error instanceof PenstockError) || error.type !== 'Conflict') throw error;
+      if (!isType(error, 'Conflict')) throw error;
       const other = await readRecord(place, this.stream, nodeId, this.#chunks, record.rawOffset);
       if (other?.rawOffset === record.rawOffset) return other;
       throw new PenstockError('CorruptSource', `${uriOf(place, record.key)} does not begin where the log ends, at byte ${record.rawOffset}.`, {

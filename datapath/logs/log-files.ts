@@ -3,7 +3,7 @@
  * meanwhile: renamed (the rest of the old one, then each newer one, then the new one), copied and cut (the rest is looked for in the copy), or cut.
  */
 import type { FileFacts, FileStore, OpenFile } from '../../drivers/file-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType } from '../../model/errors.ts';
 import type { LogBreak, LogSource, LogStream } from '../../model/log-metadata.ts';
 import { crc32cOf } from '../transfer/crc32c.ts';
 import { tailOf } from './chunk-record.ts';
@@ -39,7 +39,7 @@ export async function readOn(files: LogFiles, position: LogPosition | undefined,
     return step.kind === 'idle' && current.reason !== undefined ? { ...step, reason: current.reason } : step;
   } catch (error) {
     // It was cut between two looks at it: the next look sees that.
-    if (error instanceof PenstockError && error.type === 'SourceChanged') return { kind: 'idle' };
+    if (isType(error, 'SourceChanged')) return { kind: 'idle' };
     throw error;
   } finally {
     await current.file?.close();
@@ -140,7 +140,7 @@ async function openLog({ store, directory }: LogFiles, name: string): Promise<{ 
   try {
     return { file: await store.openFile(`${directory}/${name}`) };
   } catch (error) {
-    if (error instanceof PenstockError && ['NotFound', 'Denied', 'Conflict'].includes(error.type)) return { reason: error.message };
+    if (isType(error, 'NotFound', 'Denied', 'Conflict')) return { reason: error.message };
     throw error;
   }
 }

@@ -13,12 +13,3 @@ export const withSignal = ({ signal }: { readonly signal?: AbortSignal }) => (si
 
 /** For messages. @param name relative to the place */
 export const uriOf = ({ bucket, prefix }: LogPlace, name: string): string => `s3://${bucket}/${prefix}${name}`;
-
-/** Undefined where it is no JSON, which no schema here accepts. */
-export function parsedJson(text: Buffer | string): unknown {
-  try {
-    return JSON.parse(text.toString());
-  } catch {
-    return undefined;
-  }
-}

@@ -3,9 +3,10 @@
  * back; who reads it looks for the chunks behind it.
  */
 import { absent } from '../../model/errors.ts';
+import { parseJson } from '../../model/json.ts';
 import { LOG_STREAMS, type LogChunk, type LogStream, type LogStreamFacts, type NodeLogs, NodeLogsSchema, nodeIndexName } from '../../model/log-metadata.ts';
 import { endOf, recordsFrom, withoutSource } from './chunk-record.ts';
-import { type LogPlace, parsedJson, withSignal } from './log-place.ts';
+import { type LogPlace, withSignal } from './log-place.ts';
 
 /** An index has some 300 bytes a chunk: a terabyte of one node's logs. */
 const MAX_INDEX_BYTES = 64 * 2 ** 20;
@@ -14,7 +15,7 @@ const MAX_INDEX_BYTES = 64 * 2 ** 20;
 export async function readNodeIndex(place: LogPlace, nodeId: string): Promise<NodeLogs | undefined> {
   const key = `${place.prefix}${nodeIndexName(nodeId)}`;
   const text = await place.store.readBytes(place.bucket, key, { limitBytes: MAX_INDEX_BYTES, ...withSignal(place) }).catch(absent);
-  const parsed = NodeLogsSchema.safeParse(text && parsedJson(text));
+  const parsed = NodeLogsSchema.safeParse(text && parseJson(text));
   return parsed.success && parsed.data.nodeId === nodeId ? parsed.data : undefined;
 }
 

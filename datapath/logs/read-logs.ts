@@ -1,5 +1,6 @@
 /** Reads a range of an allocation's logs, while they are shipped, afterwards, and from a copy of them; touches only the chunks that hold it. */
-import { absent, PenstockError } from '../../model/errors.ts';
+import { absent, isType, PenstockError } from '../../model/errors.ts';
+import { parseJson } from '../../model/json.ts';
 import {
   type ByteRange,
   chunksInBytes,
@@ -14,7 +15,7 @@ import {
 } from '../../model/log-metadata.ts';
 import { crc32cOf } from '../transfer/crc32c.ts';
 import { unpackLog } from './log-codec.ts';
-import { type LogPlace, parsedJson, uriOf, withSignal } from './log-place.ts';
+import { type LogPlace, uriOf, withSignal } from './log-place.ts';
 import { nextLine, timeAt } from './log-time.ts';
 
 const MAX_METADATA_BYTES = 256 * 2 ** 20;
@@ -25,7 +26,7 @@ export type OnDamage = (finding: string) => void;
 /** @throws NotFound where the logs are not closed yet */
 export async function readLogMetadata(place: LogPlace): Promise<LogMetadata> {
   const text = await place.store.readBytes(place.bucket, `${place.prefix}${METADATA_NAME}`, { limitBytes: MAX_METADATA_BYTES, ...withSignal(place) });
-  const parsed = LogMetadataSchema.safeParse(parsedJson(text));
+  const parsed = LogMetadataSchema.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
   throw new PenstockError('CorruptSource', `${uriOf(place, METADATA_NAME)} is no log metadata.`, { store: place.store.name, cause: parsed.error });
 }
@@ -101,7 +102,7 @@ async function readChunk(place: LogPlace, chunk: LogChunk, onDamage: OnDamage | 
   try {
     return await readWhole(place, chunk);
   } catch (error) {
-    if (!onDamage || !(error instanceof PenstockError) || !['NotFound', 'CorruptSource', 'ChecksumMismatch'].includes(error.type)) throw error;
+    if (!onDamage || !isType(error, 'NotFound', 'CorruptSource', 'ChecksumMismatch')) throw error;
     onDamage(`${error.message} Bytes ${chunk.rawOffset} to ${chunk.rawOffset + chunk.rawBytes - 1} of the log are left out.`);
     return undefined;
   }

@@ -7,6 +7,7 @@ import { endianness } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { LibraryHandle } from 'koffi';
 import { cacheDirectory } from '../../drivers/user-cache.ts';
+import { messageOf } from '../../model/errors.ts';
 
 export interface IsalLibrary {
   /** The file that is mapped, with its version in its name; what was asked for where that cannot be told. */
@@ -41,7 +42,7 @@ export async function findIsal(candidates: readonly string[] = isalCandidates())
   try {
     return await openIsal(wish);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Error(`${ISAL_VARIABLE}: ${wish} cannot be used as ISA-L: ${reason}. Correct it, unset it, or set it to "off".`, { cause: error });
   }
 }

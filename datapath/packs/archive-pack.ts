@@ -1,6 +1,7 @@
 /** The bytes of an archive pack (docs/formats/archive-pack.md): where each member lies, known before any is read; its index, and what of it can be believed. */
 import * as z from 'zod';
 import { PenstockError } from '../../model/errors.ts';
+import { parseJson } from '../../model/json.ts';
 import { crc32cOf } from '../transfer/crc32c.ts';
 import { BLOCK_BYTES, encodeHeader, NO_CRC32C, padding, TAR_END, type TarMember } from './tar.ts';
 
@@ -148,12 +149,4 @@ function indexContent(lines: readonly string[]): Buffer {
 /** Of the index and its trailer, which for tar are one file. */
 function indexHeader(content: Buffer, headerOffset: number): Buffer {
   return headerOf({ name: INDEX_NAME, bytes: content.length, modifiedAt: '1970-01-01T00:00:00.000Z' }, headerOffset, { crc32c: crc32cOf(content) });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

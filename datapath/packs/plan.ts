@@ -1,4 +1,5 @@
 /** Which files share a pack: a pure function of their names and lengths, so that every attempt plans the same. */
+import { byBytes } from '../../drivers/pages.ts';
 
 export interface PlannedFile {
   readonly name: string;
@@ -24,7 +25,7 @@ export interface PackLimits<File extends PlannedFile> {
 }
 
 /** The order of members: by the bytes of their names. */
-export const byName = (a: { readonly name: string }, b: { readonly name: string }): number => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name));
+export const byName = (a: { readonly name: string }, b: { readonly name: string }): number => byBytes(a.name, b.name);
 
 export function planPacks<File extends PlannedFile>(files: readonly File[], limits: PackLimits<File>): PackPlan<File> {
   const { memberBytesBelow } = limits;

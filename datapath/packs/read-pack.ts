@@ -3,7 +3,7 @@
  * over.
  */
 import type { Readable } from 'node:stream';
-import { PenstockError } from '../../model/errors.ts';
+import { isType } from '../../model/errors.ts';
 import { createCrc32cMeter } from '../transfer/crc32c.ts';
 import { END_BYTES, INDEX_NAME, type IndexedMember, indexed, MAX_INDEX_BYTES, parseIndex, parseTrailer, TRAILER_BYTES, unsound } from './archive-pack.ts';
 import { type ByteSource, takeFrom } from './take-from.ts';
@@ -30,7 +30,7 @@ export async function openPack(pack: PackBytes): Promise<OpenedPack> {
   try {
     return { members: await readIndex(pack), findings: [] };
   } catch (error) {
-    if (!(error instanceof PenstockError) || error.type !== 'CorruptSource') throw error;
+    if (!isType(error, 'CorruptSource')) throw error;
     const { members, findings } = await scanPack(await pack.read(0, pack.bytes));
     return { members, findings: [error.message, `${members.length} members were found by their own headers.`, ...findings] };
   }
@@ -79,7 +79,7 @@ export async function scanPack(content: Readable): Promise<OpenedPack> {
       else findings.push(`${JSON.stringify(member.name)} is not what its header says, and is left out.`);
     }
   } catch (error) {
-    if (!(error instanceof PenstockError) || error.type !== 'CorruptSource') throw error;
+    if (!isType(error, 'CorruptSource')) throw error;
     findings.push(error.message);
   } finally {
     content.destroy();

@@ -3,7 +3,7 @@
  * which follow from what is in them.
  */
 import { createHash } from 'node:crypto';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import type { FailedEntry, ManifestEntry } from '../../model/manifest.ts';
 import { type CopyOptions, type CopyResult, copyEntries } from '../transfer/copy.ts';
 import { crc32cOf, crc32cOfStream } from '../transfer/crc32c.ts';
@@ -119,7 +119,7 @@ async function storePack(options: StorePackedOptions, members: readonly Member[]
       (await findEqual(options, at, content)) ??
       (await place.store.writeStream(place.bucket, at, content(), write).then(
         (written) => written.etag,
-        (error: unknown) => (isConflict(error) ? findEqual(options, at, content) : Promise.reject(error)),
+        (error: unknown) => (isType(error, 'Conflict') ? findEqual(options, at, content) : Promise.reject(error)),
       ));
     if (etag === undefined) throw new PenstockError('StoreUnavailable', `s3://${place.bucket}/${at} was there and is gone.`, { store: place.store.name });
     return { entries: layout.members.map((member) => storedEntry(member, facts.get(member), { key, bytes: layout.packBytes, etag })) };
@@ -136,8 +136,6 @@ function nameOf(members: readonly Member[]): string {
   for (const { entry } of members) hash.update(`${JSON.stringify([entry.path, entry.bytes, entry.etag, entry.modifiedAt])}\n`);
   return hash.digest('hex').slice(0, 32);
 }
-
-const isConflict = (error: unknown): boolean => error instanceof PenstockError && error.type === 'Conflict';
 
 /** Its etag where the pack lies there already. An archived one cannot be read: the sources are, and the checksums compared. @throws Conflict where it is another */
 async function findEqual(

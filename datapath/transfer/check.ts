@@ -1,5 +1,6 @@
 /** Proves later, from the manifest alone, that a target still holds what was moved there. */
 
+import { byBytes } from '../../drivers/pages.ts';
 import { addCounts, type CheckCounts, type CheckKind, checkKinds, noCounts } from '../../model/check.ts';
 import { PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
@@ -137,7 +138,7 @@ async function* withExtras({ entries, target, signal }: CheckOptions, range: Pat
   try {
     let listed = await listing.next();
     for await (const entry of entries) {
-      for (; !listed.done && order(listed.value.path, entry.path) < 0; listed = await listing.next()) {
+      for (; !listed.done && byBytes(listed.value.path, entry.path) < 0; listed = await listing.next()) {
         // Empty there, for what is to lie in it is missing.
         const isOnTheWay = isDirectory(listed.value.path) && entry.path.startsWith(listed.value.path);
         if (!isOnTheWay) yield { extra: listed.value.path };
@@ -150,6 +151,3 @@ async function* withExtras({ entries, target, signal }: CheckOptions, range: Pat
     await listing.return();
   }
 }
-
-/** As stores list: by the bytes of the paths. */
-const order = (one: string, other: string): number => Buffer.compare(Buffer.from(one), Buffer.from(other));

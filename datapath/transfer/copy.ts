@@ -4,7 +4,8 @@
  * (throttled, away, full) ends the call with that error, for the caller to wait and call again.
  */
 import { setImmediate } from 'node:timers/promises';
-import { PenstockError } from '../../model/errors.ts';
+import { byBytes } from '../../drivers/pages.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import type { FailedEntry, ManifestEntry, Progress } from '../../model/manifest.ts';
 import { createBlockPool } from './block-pool.ts';
 import { findCollisions } from './collisions.ts';
@@ -131,7 +132,7 @@ function explainer(entries: readonly ManifestEntry[]): (entry: ManifestEntry, er
   let collisions: ReturnType<typeof findCollisions> | undefined;
   return ({ path }, error) => {
     // Where other content has the very name, nothing else is in its way.
-    if (!(error instanceof PenstockError) || error.type !== 'Conflict' || error instanceof OtherContent) return error;
+    if (!isType(error, 'Conflict') || error instanceof OtherContent) return error;
     collisions ??= findCollisions(entries.map((entry) => entry.path));
     const other = collisions(path);
     if (other === undefined) return error;
@@ -143,7 +144,7 @@ function explainer(entries: readonly ManifestEntry[]): (entry: ManifestEntry, er
   };
 }
 
-const byPath = (one: FailedEntry, other: FailedEntry): number => Buffer.compare(Buffer.from(one.path), Buffer.from(other.path));
+const byPath = (one: FailedEntry, other: FailedEntry): number => byBytes(one.path, other.path);
 
 function createOptions({ attempt, replace, retention, signal }: CopyOptions, scope: CreateOptions['scope']): CreateOptions {
   return {

@@ -1,6 +1,6 @@
 /** Reading one version of a file, or the target of a link. */
 import { NOT_UTF8_ETAG, type OpenFile, SPECIAL_ETAG } from '../../drivers/file-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { type BatchScope, BLOCK_BYTES, type EntryAttributes, type EntryReader } from './endpoint.ts';
 import { type FilePlace, isDirectory } from './file-endpoint.ts';
@@ -31,7 +31,7 @@ export async function openFileEntry(place: FilePlace, entry: ManifestEntry, scop
   const path = place.inStore(entry.path);
   const file = await place.store.openFile(path, { ifMatch: entry.etag, ...place.links, ...(scope ? { scope } : {}) }).catch(async (error: unknown) => {
     // Listed as an entry for want of its own.
-    if (!(error instanceof PenstockError) || error.type !== 'NotFound' || !(await place.store.hasDirectory(path))) throw error;
+    if (!isType(error, 'NotFound') || !(await place.store.hasDirectory(path))) throw error;
     throw new PenstockError('Denied', `${JSON.stringify(entry.path)} is a directory that could not be read when it was listed.`, {
       store: place.store.name,
       nextStep: 'Let the mover read it.',

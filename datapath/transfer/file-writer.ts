@@ -7,7 +7,7 @@ import {
   type ModeOfNew,
   type UnpublishedFile,
 } from '../../drivers/file-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
 import { combineCrc32c, type Piece } from './crc32c-combine.ts';
@@ -122,7 +122,7 @@ async function copyBlock(
   const offset = number * BLOCK_BYTES;
   // Where the device failed, reading and writing apart will tell which of the two it was.
   const isCopied = await file.copyFrom(source.file, offset, bytes, signal).catch((error: unknown) => {
-    if (error instanceof PenstockError && error.type === 'IoError') return false;
+    if (isType(error, 'IoError')) return false;
     throw error;
   });
   if (!isCopied) return undefined;
@@ -156,7 +156,7 @@ async function confirmed(
   try {
     return withChecksum(place.toEntry(await published), crc32c);
   } catch (error) {
-    if (!(error instanceof PenstockError) || error.type !== 'Conflict') throw error;
+    if (!isType(error, 'Conflict')) throw error;
     const facts = await place.store.stat(place.inStore(entry.path), place.links);
     if (!facts) throw error;
     const other = (difference: string) => {
@@ -233,7 +233,7 @@ async function createDirectoryEntry(place: FilePlace, entry: ManifestEntry, opti
 
 /** What the workers of one entry share was swept, or published already by one of them. */
 function orLost(error: unknown): never {
-  if (!(error instanceof PenstockError) || error.type !== 'NotFound') throw error;
+  if (!isType(error, 'NotFound')) throw error;
   throw new PenstockError('SessionLost', error.message, { cause: error });
 }
 

@@ -3,7 +3,7 @@
  * answer comes: then nothing passes until there is another window, or at a least rate where somebody waits who must not.
  */
 import type { LeaseToken, RenewRequest, ReserveInput, Standing } from '../../model/broker.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import { createRateLimiter, type LimiterClock, type RateLimiter, systemClock } from './rate-limiter.ts';
 
 /** The broker as a holder sees it. Every call may fail, and may be repeated; a fatal PenstockError says that it would be in vain. */
@@ -132,7 +132,7 @@ function openLease(lessor: Lessor, { holder, wish, clock, leastRate }: Leasing) 
           await lessor.reserve({ ...(isOpen ? wishOnceBegun : wish), bytes: Math.max(1, Math.ceil(remainingBytes)), requestId: `${holder}/${reservations}` });
       follow(answer, sentAt);
     } catch (error) {
-      why = `the broker does not answer: ${error instanceof Error ? error.message : String(error)}`;
+      why = `the broker does not answer: ${messageOf(error)}`;
       // What was granted holds until its end; by then the broker may be back.
       if (isOpen || leastRate || !isForGood(error)) askAfter(RETRY_MS);
       else opened.reject(error);

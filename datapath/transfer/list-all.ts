@@ -1,4 +1,5 @@
 /** Every entry of an endpoint in path order, a page in memory at a time; and how a long list is cut, so that its ranges are read side by side. */
+import { eachPage, type From } from '../../drivers/pages.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -10,16 +11,14 @@ export interface PathRange {
 
 export async function* listAll(endpoint: Endpoint, signal?: AbortSignal, range: PathRange = {}): AsyncGenerator<ManifestEntry, void> {
   const until = range.until === undefined ? undefined : Buffer.from(range.until);
-  let after = range.after;
-  do {
-    const page = await endpoint.list({ ...(after === undefined ? {} : { after }), ...(signal ? { signal } : {}) });
-    for (const entry of page.entries) {
+  const list = (from: From) => endpoint.list({ ...from, ...(signal ? { signal } : {}) });
+  for await (const { entries, next } of eachPage(list, range.after)) {
+    for (const entry of entries) {
       if (until && Buffer.compare(Buffer.from(entry.path), until) > 0) return;
       yield entry;
     }
-    after = page.next;
-    if (until && after !== undefined && Buffer.compare(Buffer.from(after), until) >= 0) return;
-  } while (after !== undefined);
+    if (until && next !== undefined && Buffer.compare(Buffer.from(next), until) >= 0) return;
+  }
 }
 
 /** Each range costs a part-filled page of the manifest, and one request more. */

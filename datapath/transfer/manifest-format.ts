@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import { parseJson } from '../../model/json.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { planUnits, type Unit } from '../../model/transfer-plan.ts';
 import { FOREIGN_ALGORITHMS } from './foreign-checksum.ts';
@@ -100,12 +101,4 @@ export function withoutUndefined({ crc32c, foreign, linkTarget, packed, ...entry
 /** Undefined where it is no index. */
 export function parseIndex(bytes: Buffer): ManifestIndex | undefined {
   return ManifestIndexSchema.safeParse(parseJson(bytes.toString('utf8'))).data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,9 +3,10 @@
  * commit: a manifest exists when its index does. Names by content let a rival or zombie attempt write what it likes and change nothing.
  */
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
-import { absent, PenstockError } from '../../model/errors.ts';
+import { absent, isType, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry, ManifestRef } from '../../model/manifest.ts';
 import { LARGE_BYTES, UNIT_BYTES } from '../../model/transfer-plan.ts';
+import { batches } from './batches.ts';
 import { inLanes } from './lanes.ts';
 import { digestOf, indexKey, keyOfPage, type ManifestIndex, type PageFacts, parseIndex, six, unitsOf } from './manifest-format.ts';
 import { corrupt, MAX_PAGE_SIZE, type PagePlace, readPage, writePage } from './manifest-page.ts';
@@ -36,6 +37,8 @@ export interface WriteRangesOptions extends Omit<WriteManifestOptions, 'entries'
 }
 
 const DEFAULT_CONCURRENCY = 4;
+/** A page is the least that one activity moves: cut by entries, and by bytes. */
+const PAGE_WEIGHT = { of: ({ bytes }: ManifestEntry): number => bytes, full: UNIT_BYTES };
 
 /** Writing the same list again answers the same reference. @throws Conflict where another list is committed there: see {@link findManifest} */
 export function writeManifest({ entries, ...options }: WriteManifestOptions): Promise<ManifestRef> {
@@ -50,7 +53,7 @@ export async function writeManifestRanges(options: WriteRangesOptions): Promise<
   const pageSize = Math.min(MAX_PAGE_SIZE, Math.max(1, options.pageSize ?? MAX_PAGE_SIZE));
   await inLanes(options.ranges.entries(), options.concurrency ?? DEFAULT_CONCURRENCY, async ([range, open]) => {
     const pages = written[range] ?? [];
-    for await (const entries of batches(open(), pageSize)) {
+    for await (const entries of batches(open(), { items: pageSize, weight: PAGE_WEIGHT })) {
       const facts = await writePage(options, `${six(range)}-${six(pages.length)}`, entries, { largeBytes, ...withSignal(options.signal) });
       pages.push(facts);
       total.pages += 1;
@@ -73,7 +76,7 @@ export async function commitIndex(place: ManifestPlace, list: Pick<ManifestIndex
       ...withSignal(signal),
     });
   } catch (error) {
-    if (!(error instanceof PenstockError) || error.type !== 'Conflict') throw error;
+    if (!isType(error, 'Conflict')) throw error;
     const committed = await findManifest(place);
     if (committed?.digest !== ref.digest) throw error;
   }
@@ -134,21 +137,6 @@ function refOf({ bucket, prefix, storeName }: ManifestPlace, index: ManifestInde
     digest: digestOf(index),
     units: unitsOf(index).length,
   };
-}
-
-/** A page is the least that one activity moves: cut by entries, and by bytes. */
-async function* batches(items: AsyncIterable<ManifestEntry> | Iterable<ManifestEntry>, size: number): AsyncGenerator<ManifestEntry[], void> {
-  let batch: ManifestEntry[] = [];
-  let bytes = 0;
-  for await (const item of items) {
-    batch.push(item);
-    bytes += item.bytes;
-    if (batch.length < size && bytes < UNIT_BYTES) continue;
-    yield batch;
-    batch = [];
-    bytes = 0;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 const sum = (pages: readonly PageFacts[], field: 'files' | 'bytes'): number => pages.reduce((total, page) => total + page[field], 0);

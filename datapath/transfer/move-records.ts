@@ -8,7 +8,7 @@
  *   {prefix}moved/index.json                      the end: a manifest of all that arrived
  */
 import * as z from 'zod';
-import { absent, PenstockError } from '../../model/errors.ts';
+import { absent, isType, PenstockError } from '../../model/errors.ts';
 import type { FailedEntry, ManifestEntry, ManifestRef } from '../../model/manifest.ts';
 import { FOREIGN_ALGORITHMS } from './foreign-checksum.ts';
 import { ManifestEntrySchema, type PageFacts, pageKey, six, withoutUndefined } from './manifest-format.ts';
@@ -159,6 +159,6 @@ function parseRecord<T>({ store, bucket }: PagePlace, key: string, body: Buffer,
 }
 
 function ignoreConflict(error: unknown): undefined {
-  if (error instanceof PenstockError && error.type === 'Conflict') return undefined;
+  if (isType(error, 'Conflict')) return undefined;
   throw error;
 }

@@ -1,6 +1,6 @@
 /** What a store says it wrote, held to what is known of the content, before it counts as an entry; a taken name may be this very content. */
 import type { ObjectFacts, ObjectStore, StoredObject, WriteOptions } from '../../drivers/object-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import type { CreateOptions } from './endpoint.ts';
 import type { ForeignChecksum } from './foreign-checksum.ts';
@@ -125,7 +125,7 @@ async function sameOrThrow(target: Target, known: Witness, conflict: PenstockErr
 const ROTTEN = 'rotten';
 
 function orRotten(error: unknown): string {
-  if (error instanceof PenstockError && error.type === 'ChecksumMismatch') return ROTTEN;
+  if (isType(error, 'ChecksumMismatch')) return ROTTEN;
   throw error;
 }
 

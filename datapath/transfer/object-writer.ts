@@ -1,6 +1,6 @@
 /** Writing one object: one PUT, or an upload in parts that several workers may share. Either way the store compares what arrived with what was read before it publishes. */
 import type { CopySource, ObjectStore, Upload, UploadedPart } from '../../drivers/object-store/port.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { crc32cOf } from './crc32c.ts';
 import { type CreateOptions, type EntryReader, type EntryWriter, ONE_REQUEST_BYTES, type PartReceipt } from './endpoint.ts';
@@ -97,7 +97,7 @@ async function inParts(target: Target, partBytes: number, source?: CopySource): 
 const orEnded =
   (store: ObjectStore, upload: Upload, signal: AbortSignal | undefined) =>
   async (error: unknown): Promise<never> => {
-    if (error instanceof PenstockError && error.type === 'StoreUnavailable') await store.listParts(upload, signal ? { signal } : {});
+    if (isType(error, 'StoreUnavailable')) await store.listParts(upload, signal ? { signal } : {});
     throw error;
   };
 

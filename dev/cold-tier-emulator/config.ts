@@ -1,7 +1,5 @@
 /** The emulator's configuration: one JSON file, every field checked. */
-import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
-import { formatIssues, parseInput } from '../../model/issues.ts';
 
 const DurationSchema = z.int().nonnegative();
 
@@ -23,10 +21,3 @@ export const ColdTierConfigSchema = z.strictObject({
 });
 
 export type ColdTierConfig = z.output<typeof ColdTierConfigSchema>;
-
-export async function readConfig(file: string): Promise<ColdTierConfig> {
-  const parsed = parseInput(ColdTierConfigSchema, JSON.parse(await readFile(file, 'utf8')));
-  if (!parsed.ok)
-    throw new Error(`${file}: ${formatIssues(parsed.issues.map((issue) => (issue.path.endsWith('Key') ? { ...issue, found: 'a key' } : issue)))}`);
-  return parsed.value;
-}

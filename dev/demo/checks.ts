@@ -5,7 +5,7 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import pLimit from 'p-limit';
-import { PenstockError } from '../../model/errors.ts';
+import { isType } from '../../model/errors.ts';
 import { allocationWorkflowId } from '../../model/identifiers.ts';
 import type { DemoContext, StepView } from './allocation.ts';
 import { demoKey } from './story.ts';
@@ -93,7 +93,7 @@ async function refused(work: () => Promise<unknown>, what: string): Promise<void
   try {
     await work();
   } catch (error) {
-    if (error instanceof PenstockError && error.type === 'Denied') return;
+    if (isType(error, 'Denied')) return;
     throw error;
   }
   throw new Error(`${what} was allowed, and must not be`);

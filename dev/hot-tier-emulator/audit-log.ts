@@ -7,6 +7,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import type { AuditEntry } from '../../drivers/hot-tier/port.ts';
+import { parseJson } from '../../model/json.ts';
 import { isBelow, printable } from './paths.ts';
 
 export const QUERY_OPERATION = 'audit.query';
@@ -117,7 +118,7 @@ async function scan(file: string, handle: FileHandle): Promise<{ end: number; en
   for await (const chunk of createReadStream(file)) {
     rest = Buffer.concat([rest, chunk]);
     for (let newline = rest.indexOf(10); newline !== -1; newline = rest.indexOf(10)) {
-      const entry = EntrySchema.safeParse(parseLine(rest.toString('utf8', 0, newline)));
+      const entry = EntrySchema.safeParse(parseJson(rest.toString('utf8', 0, newline)));
       if (!entry.success || entry.data.sequence !== entries + 1) {
         throw new Error(`${file}: entry ${entries + 1} at byte ${end} is missing or damaged; put the log back from a copy, or move it away to begin another`);
       }
@@ -129,12 +130,4 @@ async function scan(file: string, handle: FileHandle): Promise<{ end: number; en
   }
   if (end < size) await handle.truncate(end);
   return { end, entries, offsets };
-}
-
-function parseLine(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }

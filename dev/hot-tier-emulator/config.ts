@@ -1,7 +1,5 @@
 /** The emulator's configuration: one JSON file, every field checked. */
-import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
-import { formatIssues, parseInput } from '../../model/issues.ts';
 
 const DirectorySchema = z.string().startsWith('/').max(4096);
 const PositiveSchema = z.int().positive();
@@ -32,9 +30,3 @@ export const EmulatorConfigSchema = z.strictObject({
 });
 
 export type EmulatorConfig = z.output<typeof EmulatorConfigSchema>;
-
-export async function readConfig(file: string): Promise<EmulatorConfig> {
-  const parsed = parseInput(EmulatorConfigSchema, JSON.parse(await readFile(file, 'utf8')));
-  if (!parsed.ok) throw new Error(`${file}: ${formatIssues(parsed.issues.map((issue) => (issue.path === 'token' ? { ...issue, found: 'a token' } : issue)))}`);
-  return parsed.value;
-}

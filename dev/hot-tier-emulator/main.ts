@@ -1,16 +1,6 @@
-/** `node dev/hot-tier-emulator/main.ts --config FILE.json`; says "ready URL" on standard output when it listens. */
-import { parseArgs } from 'node:util';
-import { readConfig } from './config.ts';
+/** The hot tier's emulator as a process. */
+import { runEmulator } from '../run-emulator.ts';
+import { EmulatorConfigSchema } from './config.ts';
 import { startHotTierEmulator } from './emulator.ts';
 
-const { values } = parseArgs({ options: { config: { type: 'string' } } });
-if (values.config === undefined) {
-  console.error('usage: node dev/hot-tier-emulator/main.ts --config FILE.json');
-  process.exit(2);
-}
-const emulator = await startHotTierEmulator(await readConfig(values.config));
-console.log(`ready ${emulator.url}`);
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void emulator.close().then(() => process.exit(0)));
-}
+await runEmulator({ folder: 'hot-tier-emulator', schema: EmulatorConfigSchema, secrets: /^token$/, start: (config) => startHotTierEmulator(config) });

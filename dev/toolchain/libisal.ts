@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cachedIsalPath, findIsal, ISAL_VARIABLE, type IsalLibrary } from '../../datapath/native/isal-library.ts';
+import { messageOf } from '../../model/errors.ts';
 import { installDebian } from './debian.ts';
 import { whichExecutable } from './find-tool.ts';
 import { logToStandardError, type ToolLog } from './resolve-tool.ts';
@@ -28,7 +29,7 @@ export async function resolveIsal(log: ToolLog = logToStandardError): Promise<Is
     if (!obtained) throw new Error(`${PACKAGE} is there now, but its library does not load`);
     return obtained;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Error(
       `ISA-L is needed and could not be obtained: ${reason}\nInstall the Debian package ${PACKAGE}, or build ISA-L 2.30 or newer; or set ${ISAL_VARIABLE} to the path of libisal.so.2.`,
       { cause: error },

@@ -4,6 +4,7 @@
  */
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { messageOf } from '../../model/errors.ts';
 import { waitForLock } from '../lock.ts';
 import { buildWithGo, buildWithMaven, buildWithPip } from './build.ts';
 import { installDebian } from './debian.ts';
@@ -22,7 +23,7 @@ export async function resolveTool(name: ToolName, { log = logToStandardError }: 
   try {
     return await obtain(tool, log);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Error(
       `${tool.name}${tool.version ? ` ${tool.version}` : ''} is needed and could not be obtained: ${reason}\n` +
         `Install ${tool.hint}; or set ${tool.environmentVariable} to its path.`,

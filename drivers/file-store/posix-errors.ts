@@ -1,5 +1,5 @@
 /** Maps errno to the closed set of {@link PenstockError}s. */
-import { type ErrorType, PenstockError } from '../../model/errors.ts';
+import { type ErrorType, isType, PenstockError } from '../../model/errors.ts';
 
 const typesByErrno: Readonly<Record<string, ErrorType>> = {
   ENOSPC: 'OutOfSpace',
@@ -57,7 +57,7 @@ export function errnoOf(error: unknown): string | undefined {
 
 /** Nothing is there, be it said by the file system or by us. */
 export function isMissing(error: unknown): boolean {
-  return errnoOf(error) === 'ENOENT' || (error instanceof PenstockError && error.type === 'NotFound');
+  return errnoOf(error) === 'ENOENT' || isType(error, 'NotFound');
 }
 
 /** A path may hold anything but NUL; quoted, it cannot forge a second line of a log. */

@@ -1,7 +1,7 @@
 /** What lies at one path. */
 import type { BigIntStats } from 'node:fs';
 import { readlink } from 'node:fs/promises';
-import { PenstockError } from '../../model/errors.ts';
+import { isType } from '../../model/errors.ts';
 import { type HeldDirectory, isNoDirectory, splitParent, splitPath } from './contained-path.ts';
 import { instantOf } from './instant.ts';
 import type { DirectoryFacts, FileFacts, SymlinkPolicy } from './port.ts';
@@ -59,7 +59,7 @@ export async function statAt(scope: LinkScope, path: string, symlinks: SymlinkPo
     if (isMissing(error)) return undefined;
     const mapped = posixError(error, store, path);
     // A file where a directory would have to be: nothing lies below it.
-    if (mapped instanceof PenstockError && mapped.type === 'Conflict') return undefined;
+    if (isType(mapped, 'Conflict')) return undefined;
     throw mapped;
   }
 }

@@ -9,6 +9,7 @@ import pLimit from 'p-limit';
 import type * as z from 'zod';
 import { type ErrorType, PenstockError } from '../../model/errors.ts';
 import { formatIssues } from '../../model/issues.ts';
+import { parseJson } from '../../model/json.ts';
 import type { HotTier } from './port.ts';
 import * as answers from './vast-contract-schemas.ts';
 
@@ -159,14 +160,6 @@ async function readBounded(response: Response): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** undici's "fetch failed" hides the reason in its cause. */

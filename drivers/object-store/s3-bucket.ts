@@ -1,6 +1,6 @@
 /** Buckets, and whether what is in them can be locked. */
 import { BucketLocationConstraint, CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
-import { PenstockError } from '../../model/errors.ts';
+import { absent, isType, PenstockError } from '../../model/errors.ts';
 import { s3Error, s3ErrorCode } from './s3-errors.ts';
 import { bucketHasObjectLock } from './s3-retention.ts';
 
@@ -38,16 +38,11 @@ export function createLockMemory(client: S3Client, store: string): { has(bucket:
       const locked = await bucketHasObjectLock(client, bucket).catch((error: unknown) => {
         const mapped = s3Error(error, store, `bucket ${bucket}`);
         // Not allowed to ask: look at each object instead.
-        if (mapped instanceof PenstockError && mapped.type === 'Denied') return true;
-        return ignoreAbsent(mapped) ?? false;
+        if (isType(mapped, 'Denied')) return true;
+        return absent(mapped) ?? false;
       });
       known.set(bucket, { locked, askedAt: Date.now() });
       return locked;
     },
   };
-}
-
-export function ignoreAbsent(error: Error): undefined {
-  if (error instanceof PenstockError && error.type === 'NotFound') return undefined;
-  throw error;
 }

@@ -84,7 +84,7 @@ export function s3Error(error: unknown, store: string, subject: string): Error {
 
 export function s3ErrorType(error: unknown): ErrorType {
   const status = httpStatus(error);
-  const text = `${s3ErrorCode(error)} ${messageOf(error)}`;
+  const text = `${s3ErrorCode(error)} ${s3Message(error)}`;
   // A store on a file system hands its full disk on as an InternalError with this text.
   if (/ENOSPC|EDQUOT|no space left|disk quota exceeded/i.test(text)) return 'OutOfSpace';
   const byCode = typesByCode[s3ErrorCode(error)];
@@ -107,14 +107,14 @@ function describe(error: unknown): string {
   const code = s3ErrorCode(error);
   const status = httpStatus(error);
   // A HEAD has no body, so the SDK knows no message but its own filler.
-  const message = messageOf(error)
+  const message = s3Message(error)
     .replace(/^UnknownError$/, '')
     .replace(/\.+$/, '');
   const kind = [code === 'Error' ? '' : code, status ?? ''].filter((part) => part !== '').join(' ');
   return [kind, message].filter((part) => part !== '' && part !== kind).join(', ') || 'no answer';
 }
 
-function messageOf(error: unknown): string {
+function s3Message(error: unknown): string {
   const message = textProperty(error, 'message');
   if (message !== '') return message;
   return textProperty(error, 'code'); // an AggregateError of several refused addresses has no message

@@ -1,9 +1,9 @@
 /** Any S3: AWS, versitygw, and whatever else speaks the protocol. What a product cannot do shows as an error, never as a success. */
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
-import { PenstockError } from '../../model/errors.ts';
+import { absent, PenstockError } from '../../model/errors.ts';
 import { assertObjectKey } from './object-key.ts';
 import type { CopySource, ObjectHold, ObjectStore, Upload } from './port.ts';
-import { createLockMemory, ensureBucket, ignoreAbsent } from './s3-bucket.ts';
+import { createLockMemory, ensureBucket } from './s3-bucket.ts';
 import { createS3Client, type S3StoreOptions } from './s3-client.ts';
 import { copyObject, copyPart } from './s3-copy.ts';
 import { s3Error } from './s3-errors.ts';
@@ -86,14 +86,14 @@ export function createS3ObjectStore(options: S3StoreOptions): ObjectStore {
       if (!versionId && (await lockedBuckets.has(bucket))) await refuseRetained(object, signal);
       await client
         .send(new DeleteObjectCommand({ ...location(object), ...(versionId ? { VersionId: versionId } : {}) }), sendOptions(signal))
-        .catch((error: unknown) => ignoreAbsent(s3Error(error, store, `removing ${label(object)}`)));
+        .catch((error: unknown) => absent(s3Error(error, store, `removing ${label(object)}`)));
     },
     async removeIfMatch(bucket, key, etag, { signal } = {}) {
       const object = target(bucket, key);
       if (await lockedBuckets.has(bucket)) await refuseRetained(object, signal);
       await client
         .send(new DeleteObjectCommand({ ...location(object), IfMatch: etag }), sendOptions(signal))
-        .catch((error: unknown) => ignoreAbsent(s3Error(error, store, `removing ${label(object)}`)));
+        .catch((error: unknown) => absent(s3Error(error, store, `removing ${label(object)}`)));
     },
     retain: async (bucket, key, retention, versionId, signal) => applyRetention({ ...target(bucket, key), versionId, signal }, retention),
     sweep: (bucket, prefix, olderThan) => sweepUploads(client, store, { bucket, prefix, olderThan }),

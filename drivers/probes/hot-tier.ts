@@ -2,7 +2,7 @@
 import { readFile, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, messageOf, PenstockError } from '../../model/errors.ts';
 import { formatBandwidth, formatBytes } from '../../model/quantity.ts';
 import type { HotTier } from '../hot-tier/port.ts';
 import type { Stores } from '../open-site.ts';
@@ -92,7 +92,7 @@ async function probeExports({ stores: { hot }, owner, directory, prober }: HotPr
       () => hot.setQos(exportId, { floorBytesPerSecond: readBytesPerSecond + 1, ceilingBytesPerSecond: 0 }),
       `a floor above ${formatBandwidth(readBytesPerSecond)} was granted`,
     );
-    expect(isType(error, 'FloorUnavailable'), `failed otherwise: ${error instanceof Error ? error.message : String(error)}`);
+    expect(isType(error, 'FloorUnavailable'), `failed otherwise: ${messageOf(error)}`);
     const [held] = await exportsOf(hot);
     expect(held?.qos.floorBytesPerSecond === 0, 'refused, and granted all the same');
     return `FloorUnavailable above ${formatBandwidth(readBytesPerSecond)}, the old policy is in force`;
@@ -102,7 +102,7 @@ async function probeExports({ stores: { hot }, owner, directory, prober }: HotPr
     await hot.releaseHoldings(owner, ['exports']);
     expect((await exportsOf(hot)).length === 0, 'it is still held');
     const error = await refusalOf(() => hot.setQos(exportId, { floorBytesPerSecond: 0, ceilingBytesPerSecond: 0 }), 'its policy could still be changed');
-    expect(isType(error, 'NotFound'), `failed otherwise: ${error instanceof Error ? error.message : String(error)}`);
+    expect(isType(error, 'NotFound'), `failed otherwise: ${messageOf(error)}`);
     return 'NotFound afterwards';
   });
 }
@@ -114,7 +114,7 @@ async function reservation({ stores: { hot }, owner, directory }: HotProbe): Pro
       hot.reserve({ owner, key: `${owner}#reserve`, path: `/${directory}`, bytes: capacityBytes + 1, expiresAt: new Date(Date.now() + HELD_MS).toISOString() }),
     'more than the whole tier was promised',
   );
-  expect(isType(error, 'OutOfSpace'), `failed otherwise: ${error instanceof Error ? error.message : String(error)}`);
+  expect(isType(error, 'OutOfSpace'), `failed otherwise: ${messageOf(error)}`);
   return 'OutOfSpace';
 }
 
@@ -160,4 +160,3 @@ async function probeSymlinks({ stores: { hotFiles, hotObjects }, directory, prob
 }
 
 const typeOf = (error: unknown): string => (error instanceof PenstockError ? error.type : 'refused');
-const isType = (error: unknown, type: PenstockError['type']): boolean => error instanceof PenstockError && error.type === type;

@@ -7,7 +7,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { crc32c } from '@node-rs/crc32';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, messageOf } from '../../model/errors.ts';
 import { createProber, expect, type ProbeResult, refusalOf } from './probe.ts';
 import { isRefusedByStore, removeEveryVersion, type S3Target, s3Answer } from './s3-target.ts';
 
@@ -62,10 +62,7 @@ async function conditionalPut({ store, bucket, prefix }: S3Target): Promise<stri
   const key = `${prefix}once`;
   await store.writeBytes(bucket, key, Buffer.from('first'), { ifNoneMatch: true });
   const error = await refusalOf(() => store.writeBytes(bucket, key, Buffer.from('second'), { ifNoneMatch: true }), 'the second If-None-Match put succeeded');
-  expect(
-    error instanceof PenstockError && error.type === 'Conflict',
-    `the second put failed otherwise: ${error instanceof Error ? error.message : String(error)}`,
-  );
+  expect(isType(error, 'Conflict'), `the second put failed otherwise: ${messageOf(error)}`);
   expect((await store.readBytes(bucket, key)).toString() === 'first', 'the second put was refused and replaced the first');
   return 'the second If-None-Match put got 412, the first is kept';
 }

@@ -1,6 +1,6 @@
 /** Each rack of the erasure set: a shard and a manifest go in, come back, and are not replaced. */
 
-import { PenstockError } from '../../model/errors.ts';
+import { isType, messageOf } from '../../model/errors.ts';
 import { type RackStore, shardBodyOf } from '../rack-store/port.ts';
 import { createProber, expect, type ProbeResult, refusalOf } from './probe.ts';
 
@@ -30,10 +30,7 @@ async function probeRack(rack: RackStore, runId: string): Promise<readonly Probe
       expect(totalBytes === body.length && back.equals(body), 'other bytes came back');
       await rack.writeManifest(key('manifest'), body);
       const error = await refusalOf(() => rack.writeManifest(key('manifest'), body), 'a manifest could be replaced');
-      expect(
-        error instanceof PenstockError && error.type === 'Conflict',
-        `a second manifest failed otherwise: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      expect(isType(error, 'Conflict'), `a second manifest failed otherwise: ${messageOf(error)}`);
       return 'a shard came back, a second manifest was refused';
     } finally {
       await Promise.allSettled([rack.remove(key('shard')), rack.remove(key('manifest'))]);

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TEMPORARY_PREFIX } from '../file-store/contained-path.ts';
 import { isMissing } from '../file-store/posix-errors.ts';
+import { byBytes } from '../pages.ts';
 
 /** Skips what lies outside the prefix or not behind `after`, and unfinished files. */
 export async function* listKeys(root: string, prefix: string, after: string, directory = ''): AsyncGenerator<string> {
@@ -23,8 +24,4 @@ export async function* listKeys(root: string, prefix: string, after: string, dir
       yield name;
     }
   }
-}
-
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

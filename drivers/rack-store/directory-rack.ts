@@ -4,7 +4,7 @@
  */
 import { access, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import type { RackClosure } from '../../model/placement.ts';
 import type { UnpublishedFile } from '../file-store/port.ts';
 import { createPosixFileStore } from '../file-store/posix.ts';
@@ -199,8 +199,4 @@ async function* drawn({ blocks }: ShardBody, signal: AbortSignal | undefined): A
 
 async function* once(block: Buffer): AsyncGenerator<Buffer> {
   yield block;
-}
-
-function isType(error: unknown, type: PenstockError['type']): boolean {
-  return error instanceof PenstockError && error.type === type;
 }

@@ -3,7 +3,7 @@
  * the embedded site may lose with the power what it has acknowledged; real racks lose power one by one, and the code stands for four.
  */
 import { decodeCrc32c } from '../../datapath/transfer/crc32c.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isType, PenstockError } from '../../model/errors.ts';
 import type { RackClosure } from '../../model/placement.ts';
 import type { ObjectStore } from '../object-store/port.ts';
 import { s3ErrorCode } from '../object-store/s3-errors.ts';
@@ -125,8 +125,4 @@ export function createObjectRack({ id, room, closed, bucket, store, freeBytes }:
   async function demandBucket(options: RackOptions | undefined): Promise<void> {
     await store.list(bucket, 'ec/v1/', { ...options, limit: 1 });
   }
-}
-
-function isType(error: unknown, type: PenstockError['type']): boolean {
-  return error instanceof PenstockError && error.type === type;
 }

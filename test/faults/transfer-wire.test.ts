@@ -13,7 +13,7 @@ import { createFileEndpoint } from '../../datapath/transfer/file-endpoint.ts';
 import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts';
 import { createPosixFileStore } from '../../drivers/file-store/posix.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { messageOf, PenstockError } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import { createOracle, type Oracle } from '../support/fault-oracle.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
@@ -114,7 +114,7 @@ async function runSeed(pair: Pair, seed: number): Promise<number> {
     assert.deepEqual(await world.oracle.leftovers(), [], 'left behind');
   } catch (error) {
     const journals = proxies.map((proxy) => proxy.describe()).join('\n');
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Error(`seed ${seed} of ${pair.from} to ${pair.to}: ${reason}\n${history.join('\n')}\n${journals}`, { cause: error });
   } finally {
     await Promise.all(proxies.map((proxy) => proxy.stop()));

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { createVastContractHotTier } from '../../drivers/hot-tier/vast-contract.ts';
 import type { ErrorType } from '../../model/errors.ts';
+import { listenForHttp, stopServer } from '../support/loopback-server.ts';
 import { eventually, hotTierContract, inSeconds, refusesWith } from './hot-tier-contract.ts';
 import { type EmulatorProcess, startEmulatorProcess, TOKEN } from './hot-tier-emulator-process.ts';
 
@@ -123,12 +124,9 @@ describe('the vast-contract driver maps what a storage API answers', () => {
   });
   let endpoint = '';
   before(async () => {
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-    const address = server.address();
-    assert.ok(typeof address === 'object' && address !== null);
-    endpoint = `http://127.0.0.1:${address.port}`;
+    endpoint = await listenForHttp(server);
   });
-  after(() => server.close());
+  after(() => stopServer(server));
 
   const expected: [number, string, ErrorType][] = [
     [429, '{"code":"limit_reached","message":"slow down"}', 'StoreThrottled'],

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { createTransferActivities, type TransferActivities } from '../../activities/transfer.ts';
 import { TEMPORARY_PREFIX } from '../../drivers/file-store/contained-path.ts';
 import type { FileStore } from '../../drivers/file-store/port.ts';
 import type { Location } from '../../model/location.ts';
 import type { MoveRequest } from '../../model/transfer.ts';
+import { runActivity } from '../support/run-activity.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
 
 const MIB = 2 ** 20;
@@ -23,14 +23,12 @@ before(async () => {
 });
 after(() => site.stop());
 
-const run = <Request, Answer>(activity: (request: Request) => Promise<Answer>, request: Request): Promise<Answer> =>
-  new MockActivityEnvironment({ attempt: 1 }).run(activity, request);
 const hotPlace = (name: string): Location => ({ store: 'hot', bucket: 'work', prefix: `${name}/` });
 const warmPlace = (name: string): Location => ({ store: 'warm', bucket: 'data', prefix: `${name}/` });
 const hotFile = (name: string): string => join(site.stores.hotFiles.root, 'work', name, 'big.bin');
 
 async function listed(source: Location, target: Location): Promise<MoveRequest> {
-  const manifest = await run(activities.listTransfer, { name: `transfers/${crypto.randomUUID()}`, source, exclude: [] });
+  const manifest = await runActivity(activities.listTransfer, { name: `transfers/${crypto.randomUUID()}`, source, exclude: [] });
   return { manifest, source, target, replace: false };
 }
 async function fromHot(name: string, target: Location): Promise<MoveRequest> {
@@ -74,7 +72,7 @@ describe('a large entry on its way', () => {
       },
     };
     const lane = createTransferActivities({ ...site.stores, hotFiles: measured });
-    await Promise.all(shares(request).map((unit) => run(lane.moveUnit, { ...request, unit })));
+    await Promise.all(shares(request).map((unit) => runActivity(lane.moveUnit, { ...request, unit })));
     const first = begun.filter(({ onward }) => !onward);
     assert.deepEqual([first.length, first.filter(({ bytes }) => bytes > 0)], [lanes, []], 'nobody takes room before it is agreed whose file it is');
     assert.ok(
@@ -91,12 +89,12 @@ describe('a large entry whose move does not go on', () => {
     const target = warmPlace('ended');
     const request = await fromHot('ended', target);
     const [first = 0, ...rest] = shares(request);
-    await run(activities.moveUnit, { ...request, unit: first });
-    assert.deepEqual(await run(activities.abandonMove, request), { ended: 1, left: 0, published: { files: 0, bytes: 0 } });
+    await runActivity(activities.moveUnit, { ...request, unit: first });
+    assert.deepEqual(await runActivity(activities.abandonMove, request), { ended: 1, left: 0, published: { files: 0, bytes: 0 } });
     assert.equal(await uploads(target), 0);
     // A workflow that is reset goes on with what is on record: the entry is then moved anew.
-    for (const unit of [...rest, 0]) await run(activities.moveUnit, { ...request, unit });
-    const { files, failedCount } = await run(activities.finishMove, request);
+    for (const unit of [...rest, 0]) await runActivity(activities.moveUnit, { ...request, unit });
+    const { files, failedCount } = await runActivity(activities.finishMove, request);
     assert.deepEqual([files, failedCount], [1, 0]);
     assert.ok((await site.stores.warm.readBytes('data', 'ended/big.bin', { limitBytes: 2 ** 30 })).equals(content));
     assert.equal(await uploads(target), 0);
@@ -105,13 +103,13 @@ describe('a large entry whose move does not go on', () => {
   it('leaves no temporary file behind, and one that is published stays', async () => {
     const request = await fromWarm('ended-file', hotPlace('ended-file'));
     const [first = 0, ...rest] = shares(request);
-    await run(activities.moveUnit, { ...request, unit: first });
+    await runActivity(activities.moveUnit, { ...request, unit: first });
     assert.equal((await temporaries('ended-file')).length, 1);
-    assert.equal((await run(activities.abandonMove, request)).ended, 1);
+    assert.equal((await runActivity(activities.abandonMove, request)).ended, 1);
     assert.deepEqual(await temporaries('ended-file'), []);
-    for (const unit of [...rest, 0]) await run(activities.moveUnit, { ...request, unit });
-    await run(activities.finishMove, request);
-    assert.deepEqual(await run(activities.abandonMove, request), { ended: 0, left: 0, published: { files: 1, bytes: content.length } });
+    for (const unit of [...rest, 0]) await runActivity(activities.moveUnit, { ...request, unit });
+    await runActivity(activities.finishMove, request);
+    assert.deepEqual(await runActivity(activities.abandonMove, request), { ended: 0, left: 0, published: { files: 1, bytes: content.length } });
     assert.ok((await readFile(hotFile('ended-file'))).equals(content));
     assert.deepEqual(await temporaries('ended-file'), []);
   });
@@ -120,11 +118,11 @@ describe('a large entry whose move does not go on', () => {
     const target = warmPlace('changed');
     const request = await fromHot('changed', target);
     const [first = 0, ...rest] = shares(request);
-    await run(activities.moveUnit, { ...request, unit: first });
+    await runActivity(activities.moveUnit, { ...request, unit: first });
     const changed = Buffer.alloc(content.length - MIB, 'another penstock');
     await writeFile(hotFile('changed'), changed);
-    for (const unit of [...rest, 0]) await run(activities.moveUnit, { ...request, unit });
-    assert.equal((await run(activities.finishMove, request)).failedCount, 0);
+    for (const unit of [...rest, 0]) await runActivity(activities.moveUnit, { ...request, unit });
+    assert.equal((await runActivity(activities.finishMove, request)).failedCount, 0);
     assert.ok((await site.stores.warm.readBytes('data', 'changed/big.bin', { limitBytes: 2 ** 30 })).equals(changed));
     assert.equal(await uploads(target), 0);
   });

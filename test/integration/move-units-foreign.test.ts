@@ -5,12 +5,12 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { createTransferActivities } from '../../activities/transfer.ts';
 import type { ForeignAlgorithm } from '../../datapath/transfer/foreign-checksum.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { resolveS3Credentials } from '../../drivers/site-file.ts';
 import type { MoveAnswer, MoveRequest } from '../../model/transfer.ts';
+import { runActivity } from '../support/run-activity.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
 
 const MIB = 2 ** 20;
@@ -27,9 +27,6 @@ after(async () => {
   client.destroy();
   await site.stop();
 });
-
-const run = <Request, Answer>(activity: (request: Request) => Promise<Answer>, request: Request): Promise<Answer> =>
-  new MockActivityEnvironment({ attempt: 1 }).run(activity, request);
 
 async function moved(prefix: string): Promise<{ readonly answer: MoveAnswer; readonly readBytes: number }> {
   let readBytes = 0;
@@ -49,10 +46,10 @@ async function moved(prefix: string): Promise<{ readonly answer: MoveAnswer; rea
   const activities = createTransferActivities({ ...site.stores, warm: counting });
   const source = { store: 'warm', bucket: 'data', prefix };
   const target = { store: 'hot', bucket: 'out', prefix };
-  const manifest = await run(activities.listTransfer, { name: `transfers/${crypto.randomUUID()}`, source, exclude: [] });
+  const manifest = await runActivity(activities.listTransfer, { name: `transfers/${crypto.randomUUID()}`, source, exclude: [] });
   const request: MoveRequest = { manifest, source, target, replace: false };
-  for (let unit = 0; unit < (manifest.units ?? 0); unit += 1) await run(activities.moveUnit, { ...request, unit });
-  return { answer: await run(activities.finishMove, request), readBytes };
+  for (let unit = 0; unit < (manifest.units ?? 0); unit += 1) await runActivity(activities.moveUnit, { ...request, unit });
+  return { answer: await runActivity(activities.finishMove, request), readBytes };
 }
 
 describe('a large object with another checksum than CRC32C on record', () => {

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { endpointAt } from '../../activities/places.ts';
 import { createTransferActivities, type TransferActivities } from '../../activities/transfer.ts';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
@@ -13,6 +12,7 @@ import { PenstockError } from '../../model/errors.ts';
 import { type Location, SYSTEM_BUCKET } from '../../model/location.ts';
 import type { ManifestEntry, ManifestRef } from '../../model/manifest.ts';
 import type { MoveAnswer, MoveRequest, UnitAnswer } from '../../model/transfer.ts';
+import { runActivity } from '../support/run-activity.ts';
 import { startTestSite, type TestSite } from '../support/site.ts';
 
 const MIB = 2 ** 20;
@@ -26,8 +26,6 @@ before(async () => {
 });
 after(() => site.stop());
 
-const run = <Request, Answer>(activity: (request: Request) => Promise<Answer>, request: Request): Promise<Answer> =>
-  new MockActivityEnvironment({ attempt: 1 }).run(activity, request);
 const hotFile = (path: string): string => join(site.stores.hotFiles.root, path);
 const contentOf = (seed: number, bytes: number): Buffer => Buffer.alloc(bytes, `${seed} penstock `);
 
@@ -47,13 +45,13 @@ const contents = {
 };
 
 async function listed(source: Location, target: Location): Promise<MoveRequest> {
-  const manifest = await run(activities.listTransfer, { name: `transfers/${crypto.randomUUID()}`, source, exclude: [] });
+  const manifest = await runActivity(activities.listTransfer, { name: `transfers/${crypto.randomUUID()}`, source, exclude: [] });
   return { manifest, source, target, replace: false };
 }
 const units = (request: MoveRequest): number[] => Array.from({ length: request.manifest.units ?? 0 }, (_, unit) => unit);
 const moveUnits = (request: MoveRequest, order = units(request)): Promise<UnitAnswer[]> =>
-  Promise.all(order.map((unit) => run(activities.moveUnit, { ...request, unit })));
-const finish = (request: MoveRequest): Promise<MoveAnswer> => run(activities.finishMove, request);
+  Promise.all(order.map((unit) => runActivity(activities.moveUnit, { ...request, unit })));
+const finish = (request: MoveRequest): Promise<MoveAnswer> => runActivity(activities.finishMove, request);
 
 async function entriesOf(manifest: ManifestRef): Promise<ManifestEntry[]> {
   const entries: ManifestEntry[] = [];
@@ -150,8 +148,8 @@ describe('a move in units', () => {
     };
     const ill = createTransferActivities({ ...site.stores, hotFiles: rotten });
     const request = await listed(source, target);
-    for (const unit of units(request)) await run(ill.moveUnit, { ...request, unit });
-    const answer = await run(ill.finishMove, request);
+    for (const unit of units(request)) await runActivity(ill.moveUnit, { ...request, unit });
+    const answer = await runActivity(ill.finishMove, request);
     assert.deepEqual([answer.files, answer.failed.map(({ path, type }) => [path, type])], [3, [['big/two.bin', 'CorruptSource']]]);
   });
 

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ListedRack, ListLostRackRequest, RepairPlan } from '../../activities/repair.ts';
 import type { SetErasureLimit } from '../../activities/scrub.ts';
-import { queryNames, signalNames, updateNames } from '../../model/messages.ts';
+import { signalNames, updateNames } from '../../model/messages.ts';
 import {
   type CallOffRack,
   mergeWanted,
@@ -15,7 +15,7 @@ import {
   type WantedRepairs,
 } from '../../model/repair.ts';
 import type { RateAnswer } from '../../model/transfer-input.ts';
-import { beginRepair, standInRepairs } from '../support/stand-in-repairs.ts';
+import { beginRepair, standInRepairs, statusOf } from '../support/stand-in-repairs.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -29,7 +29,6 @@ describe('a repair that is told something while it works', { concurrency: false 
   after(() => environment.teardown());
   const queues = () => standInRepairs(environment);
   const begin = (input: RepairInput = {}) => beginRepair(environment, input);
-  const statusOf = (handle: { query<T>(name: string): Promise<T> }): Promise<RepairStatus> => handle.query<RepairStatus>(queryNames.status);
 
   test('before a plan that is being made has its answer, plans again, and leaves nothing until the next word', async () => {
     const { due, later, fate, byQueue } = queues();

@@ -4,11 +4,11 @@ import { after, before, describe, test } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ListedRack, ListLostRackRequest, RepairPlan } from '../../activities/repair.ts';
 import type { SetErasureLimit } from '../../activities/scrub.ts';
-import { queryNames, signalNames, updateNames } from '../../model/messages.ts';
+import { signalNames, updateNames } from '../../model/messages.ts';
 import { mergeWanted, REPAIR_WORKFLOW_ID, type RepairInput, type RepairStatus, repairName, type WantedRepairs } from '../../model/repair.ts';
 import type { RateAnswer } from '../../model/transfer-input.ts';
 import { runsOf } from '../support/histories.ts';
-import { beginRepair, standInRepairs } from '../support/stand-in-repairs.ts';
+import { beginRepair, standInRepairs, statusOf } from '../support/stand-in-repairs.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -47,9 +47,7 @@ describe('a repair', { concurrency: false }, () => {
       const tried = triedAt.length;
       due.add('fresh');
       await handle.signal(signalNames.repairsQueued);
-      await eventually('the fresh one to be repaired', async () =>
-        (await handle.query<RepairStatus>(queryNames.status)).counts.repairedObjects === 1 ? true : undefined,
-      );
+      await eventually('the fresh one to be repaired', async () => ((await statusOf(handle)).counts.repairedObjects === 1 ? true : undefined));
       assert.deepEqual([triedAt.length, later.has('stuck')], [tried, true], 'the other one still waits');
       fate.set('stuck', 'repaired');
       await handle.executeUpdate(updateNames.repairMore, { args: [{}] });
@@ -58,7 +56,6 @@ describe('a repair', { concurrency: false }, () => {
   });
 
   const nameOf = (digit: string): string => repairName({ margin: 3, storedBytes: 1000 }, digit.repeat(40));
-  const statusOf = (handle: { query<T>(name: string): Promise<T> }): Promise<RepairStatus> => handle.query<RepairStatus>(queryNames.status);
 
   test('counts units that end side by side, each once, and takes what they did off what is due', async () => {
     const { due, later, fate, byQueue } = queues();

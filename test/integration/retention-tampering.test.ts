@@ -16,6 +16,8 @@ import {
 import { type AttestedObject, type AttestRequest, attestRetained } from '../../activities/attestation.ts';
 import { deleteRetained } from '../../activities/disposal.ts';
 import { extendLocks, placeHold, releaseHold } from '../../activities/retention.ts';
+import { LINK_METADATA } from '../../datapath/transfer/object-metadata.ts';
+import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
 import { createS3Client } from '../../drivers/object-store/s3-client.ts';
 import type { Stores } from '../../drivers/open-site.ts';
@@ -23,7 +25,7 @@ import { SYSTEM_BUCKET } from '../../model/location.ts';
 import { OUTPUT_RECORD } from '../../model/output-record.ts';
 import type { RetentionFinding } from '../../model/retention.ts';
 import { startLyingProxy } from '../support/lying-proxy.ts';
-import { ARCHIVE, archiveAt, FILES, recordOf, storesAt } from '../support/retained.ts';
+import { ARCHIVE, archiveAt, FILES, listedAt, recordOf, storesAt } from '../support/retained.ts';
 import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -155,6 +157,38 @@ describe('what is retained', () => {
     await assert.rejects(extendLocks(stores, { ...request, retainUntil: longer }, look), /1 of 4 objects were refused, the first: .*weights.bin is gone/);
     const others = await Promise.all([...FILES.keys()].slice(1).map((path) => gateway.store.retention(ARCHIVE, keyOf(request, path))));
     for (const held of others) assert.ok(Date.parse(held?.retainUntil ?? '') >= Date.parse(longer) - 1000);
+  });
+
+  it('in an archive is held to its listing, a link too, one look at each and no byte read: what is longer, another version or gone is found', async () => {
+    const whole = await archiveAt(gateway.store, 'archived', lockFor(3600));
+    const { prefix } = whole.target;
+    const lock = { retention: lockFor(3600) };
+    await gateway.store.writeBytes(ARCHIVE, `${prefix}latest`, Buffer.alloc(0), {
+      ...lock,
+      metadata: { [LINK_METADATA]: Buffer.from(WEIGHTS).toString('base64') },
+    });
+    const request = { ...whole, output: whole.manifest, manifest: await listedAt(gateway.store, whole.target) };
+    const looks: string[] = [];
+    const head: ObjectStore['head'] = (bucket, key, options) => {
+      looks.push(key);
+      return gateway.store.head(bucket, key, options);
+    };
+    const { findings, read } = await attestRetained({ ...stores, cold: { ...gateway.store, head } }, request, look);
+    assert.deepEqual([findings, read], [[], 0]);
+    assert.deepEqual(looks.sort(), [...FILES.keys(), 'latest'].map((path) => prefix + path).sort());
+
+    const [weights = '', metrics = '', notes = ''] = FILES.keys();
+    await gateway.store.writeBytes(ARCHIVE, `${prefix}${weights}`, Buffer.alloc(70_000, 'v'), lock);
+    await gateway.store.writeBytes(ARCHIVE, `${prefix}${metrics}`, Buffer.from('more than it was, by far'), lock);
+    await rm(join(gateway.root, ARCHIVE, keyOf(request, notes)));
+    assert.deepEqual(
+      new Map((await findingsOf(request)).map(({ kind, path }) => [path, kind])),
+      new Map([
+        [metrics, 'overwritten'],
+        [notes, 'missing'],
+        [weights, 'overwritten'],
+      ]),
+    );
   });
 
   it('lies in a bucket that cannot be deleted or lose its versions', async () => {

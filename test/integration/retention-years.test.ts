@@ -4,10 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import { ApplicationFailure, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { LockRequest, Ordered } from '../../activities/retention.ts';
-import { CONTROL_QUEUE } from '../../model/identifiers.ts';
 import type { RetentionStatus } from '../../model/retention.ts';
-import type { RetainRequest } from '../../workflows/retain.ts';
-import { retainRequest, WHOLE } from '../support/retained.ts';
+import { startRetain, WHOLE } from '../support/retained.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 
 const DAY_MS = 86_400_000;
@@ -19,13 +17,6 @@ describe('a retention, over years', { concurrency: false }, () => {
   });
   after(() => environment.teardown());
 
-  const startRetain = (name: string, until: number, more: Partial<RetainRequest> = {}) =>
-    environment.client.workflow.start<(request: RetainRequest) => Promise<RetentionStatus>>('retain', {
-      workflowId: `retention/acme/vision/${name}`,
-      taskQueue: CONTROL_QUEUE,
-      args: [{ ...retainRequest(until), ...more }],
-    });
-
   test('while a legal hold stands, for eleven years, the lock is extended again and again and never shortened; released, it ends', async () => {
     const locked: { readonly untilMs: number; readonly atMs: number; readonly user: string }[] = [];
     const released: boolean[] = [];
@@ -35,7 +26,7 @@ describe('a retention, over years', { concurrency: false }, () => {
     const until = (await environment.currentTimeMs()) + 200 * DAY_MS;
     const data = { attestRetained: async () => WHOLE, placeHold, releaseHold };
     await withWorkers(environment, { control: {}, data }, async () => {
-      const handle = await startRetain('held', until);
+      const handle = await startRetain(environment.client, 'held', until);
       // Of whichever run is the current one.
       const current = environment.client.workflow.getHandle(handle.workflowId);
       const order = (update: string, matter: string) =>
@@ -80,7 +71,7 @@ describe('a retention, over years', { concurrency: false }, () => {
     const data = { attestRetained: async () => WHOLE, placeHold: async () => undefined, releaseHold: async () => undefined, deleteRetained };
     const until = (await environment.currentTimeMs()) + 30 * DAY_MS;
     await withWorkers(environment, { control: {}, data }, async () => {
-      const handle = await startRetain('asked', until, { terms: { holdDays: 180, readShare: 0, disposition: 'ask' } });
+      const handle = await startRetain(environment.client, 'asked', until, { terms: { holdDays: 180, readShare: 0, disposition: 'ask' } });
       const order = (update: string, input: object) =>
         handle.executeUpdate<RetentionStatus, [unknown]>(update, { args: [{ reason: 'period over', actor: 'ada', ...input }] });
       const dispose = () => order('disposeRetained', { decision: 'delete' });
@@ -108,7 +99,7 @@ describe('a retention, over years', { concurrency: false }, () => {
     const data = { attestRetained: async () => WHOLE, placeHold, releaseHold: async () => undefined };
     const until = (await environment.currentTimeMs()) + 100 * DAY_MS;
     await withWorkers(environment, { control: {}, data }, async () => {
-      const handle = await startRetain('refused', until);
+      const handle = await startRetain(environment.client, 'refused', until);
       const order = (update: string) => handle.executeUpdate<RetentionStatus, [unknown]>(update, { args: [{ reason: 'subpoena', actor: 'ada' }] });
       await assert.rejects(order('placeHold'), (error: Error) => /The hold stands.*cold: denied/.test(String(error.cause)));
       await environment.sleep('150 days');

@@ -1,15 +1,10 @@
 /** Servers that stand in a store's way: a proxy that counts and cuts, and one that answers byte by byte what a test says. */
-import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { listen } from '../support/loopback-server.ts';
 
 /** To be called when the tests are over; servers add themselves. */
 export const closers: (() => Promise<unknown>)[] = [];
-
-export async function listen(server: Server, port = 0): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  const address: AddressInfo | string | null = server.address();
-  return typeof address === 'object' && address ? address.port : 0;
-}
 
 /** Between a store and its gateway, which is at `upstream`. */
 export async function proxy(upstream: URL, serverOf: (onSocket: (socket: Socket) => void) => Server = (onSocket) => createTcpServer(onSocket)) {

@@ -12,9 +12,10 @@ import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
 import type { S3StoreOptions } from '../../drivers/object-store/s3-client.ts';
+import { listenForHttp, stopServer } from '../support/loopback-server.ts';
 import { startTestGateway, type TestGateway } from '../support/s3-gateway.ts';
 import { eventually } from '../support/wait.ts';
-import { closers, listen, proxy, wire } from './s3-object-store-wire-servers.ts';
+import { closers, proxy, wire } from './s3-object-store-wire-servers.ts';
 
 const MIB = 2 ** 20;
 const hello = Buffer.from('hello');
@@ -218,8 +219,8 @@ describe('an answer', () => {
       });
     };
     const server = createServer(odd);
-    closers.push(() => new Promise((resolve) => server.close(resolve) && server.closeAllConnections()));
-    const store = storeAt(`http://127.0.0.1:${await listen(server)}`);
+    closers.push(() => stopServer(server));
+    const store = storeAt(await listenForHttp(server));
     const upload = { bucket: 'b', key: 'x', uploadId: 'u' };
     const buffer = into();
     const answer = await store.readInto('b', 'x', buffer, { totalBytes: 10 });

@@ -1,8 +1,7 @@
 /** The object store's promises, against a real versitygw. Where the store itself is the guarantee, a raw client tries to break it. */
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
@@ -17,6 +16,7 @@ import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import { createS3ObjectStore } from '../../drivers/object-store/s3.ts';
 import { createS3Client } from '../../drivers/object-store/s3-client.ts';
+import { listenForHttp, stopServer } from '../support/loopback-server.ts';
 import { startGatewayWithBuckets, type TestGateway } from '../support/s3-gateway.ts';
 
 const MIB = 2 ** 20;
@@ -256,13 +256,12 @@ describe('a store that fails', () => {
         .resume()
         .once('end', () => response.writeHead(status, { 'content-type': 'application/xml' }).end(`<Error><Code>${code}</Code><Message>no</Message></Error>`));
     });
-    const failing = createS3ObjectStore({ ...gateway.options, name: 'cold', endpoint: await listen(server) });
+    const failing = createS3ObjectStore({ ...gateway.options, name: 'cold', endpoint: await listenForHttp(server) });
     await assert.rejects(failing.writeBytes('b', 'slow', hello), { name: 'StoreThrottled', store: 'cold' });
     await assert.rejects(failing.writeBytes('b', 'broken', hello), { name: 'StoreUnavailable' });
     await assert.rejects(failing.writeBytes('b', 'full', hello), { name: 'OutOfSpace' });
     await assert.rejects(failing.writeBytes('b', 'closed', hello), { name: 'Denied' });
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await stopServer(server);
     await assert.rejects(failing.writeBytes('b', 'gone', hello), { name: 'StoreUnavailable' });
   });
 
@@ -271,10 +270,9 @@ describe('a store that fails', () => {
       response.writeHead(200, { 'content-length': '100' });
       response.write('only so much', () => response.destroy());
     });
-    const cutting = createS3ObjectStore({ ...gateway.options, endpoint: await listen(server) });
+    const cutting = createS3ObjectStore({ ...gateway.options, endpoint: await listenForHttp(server) });
     await assert.rejects(cutting.readBytes('b', 'x'), { name: 'StoreUnavailable' });
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await stopServer(server);
   });
 
   it('and refuses our key is Denied', async () => {
@@ -290,9 +288,3 @@ it('leaves no files of its own beside the objects', async () => {
     [],
   );
 });
-
-async function listen(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address: AddressInfo | string | null = server.address();
-  return typeof address === 'object' && address ? `http://127.0.0.1:${address.port}` : '';
-}

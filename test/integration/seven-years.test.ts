@@ -12,9 +12,8 @@ import type { Attestation, RetentionFinding, RetentionStatus } from '../../model
 import { PoliciesSchema } from '../../model/site.ts';
 import type { AllocationStatus } from '../../model/status.ts';
 import type { FollowRequest } from '../../workflows/follow-logs.ts';
-import type { RetainRequest } from '../../workflows/retain.ts';
 import type { CheckpointRetentionStatus, RetainCheckpointsRequest } from '../../workflows/retain-checkpoints.ts';
-import { retainRequest, WHOLE } from '../support/retained.ts';
+import { startRetain, WHOLE } from '../support/retained.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -28,13 +27,6 @@ describe('years in seconds', { concurrency: false }, () => {
   });
   after(() => environment.teardown());
 
-  const startRetain = (name: string, until: number, more: Partial<RetainRequest> = {}) =>
-    environment.client.workflow.start<(request: RetainRequest) => Promise<RetentionStatus>>('retain', {
-      workflowId: `retention/acme/vision/${name}`,
-      taskQueue: CONTROL_QUEUE,
-      args: [{ ...retainRequest(until), ...more }],
-    });
-
   test('a seven-year retention is attested each quarter, and once when it ends on its day, not before', async () => {
     const attested: number[] = [];
     const asked: boolean[] = [];
@@ -46,7 +38,7 @@ describe('years in seconds', { concurrency: false }, () => {
     const startedAt = await environment.currentTimeMs();
     const until = startedAt + SEVEN_YEARS_DAYS * DAY_MS;
     const { status, endedAt } = await withWorkers(environment, { control: {}, data: { attestRetained } }, async () => {
-      const handle = await startRetain('seven-years', until);
+      const handle = await startRetain(environment.client, 'seven-years', until);
       return { status: await handle.result(), endedAt: await closeTime(handle) };
     });
     assert.ok(endedAt >= until && endedAt < until + DAY_MS, `ended ${new Date(endedAt).toISOString()}, due ${new Date(until).toISOString()}`);
@@ -89,7 +81,7 @@ describe('years in seconds', { concurrency: false }, () => {
     const startedAt = await environment.currentTimeMs();
     const day = (count: number) => new Date(startedAt + count * DAY_MS).toISOString();
     await withWorkers(environment, { control: {}, data: { attestRetained: async () => WHOLE, extendLocks } }, async () => {
-      const handle = await startRetain('extended', Date.parse(day(400)));
+      const handle = await startRetain(environment.client, 'extended', Date.parse(day(400)));
       const extend = (retainUntil: string) => handle.executeUpdate<RetentionStatus, [unknown]>('extendRetention', { args: [{ retainUntil }] });
       await assert.rejects(extend(day(1)));
       await assert.rejects(extend(day(900)));
@@ -111,7 +103,9 @@ describe('years in seconds', { concurrency: false }, () => {
       throw ApplicationFailure.create({ message: '1 findings', type: 'PolicyRefused', nonRetryable: true, details });
     };
     const until = (await environment.currentTimeMs()) + 300 * DAY_MS;
-    const status = await withWorkers(environment, { control: {}, data: { attestRetained } }, async () => (await startRetain('breached', until)).result());
+    const status = await withWorkers(environment, { control: {}, data: { attestRetained } }, async () =>
+      (await startRetain(environment.client, 'breached', until)).result(),
+    );
     const breach = 'unlocked: weights.bin: it has no lock';
     assert.deepEqual(
       seen.map(({ status: then }) => [then.attestations, then.breach]),

@@ -2,11 +2,11 @@
  * A seeded HTTP proxy on loopback that breaks things on the wire between a driver and a real server. What it does not break it hands on untouched, the
  * Host header too, so that signatures hold. The same seed and the same requests meet the same faults.
  */
-import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { createPlanner, type FaultKind, type FaultPlan } from './fault-proxy-plan.ts';
 import { answerInPlace, type Exchange, passOn } from './fault-proxy-wire.ts';
+import { listenForHttp, stopServer } from './loopback-server.ts';
 
 export interface FaultProxyOptions {
   /** `http://HOST:PORT` */
@@ -58,13 +58,9 @@ export async function startFaultProxy({ target, seed, plan }: FaultProxyOptions)
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, handle);
   server.on('checkContinue', handle);
   server.on('clientError', (_error, socket) => socket.destroy());
-  server.listen({ host: '127.0.0.1', port: 0 });
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy listens on no port');
 
   return {
-    endpoint: `http://127.0.0.1:${address.port}`,
+    endpoint: await listenForHttp(server),
     journal,
     calm() {
       isCalm = true;
@@ -76,11 +72,8 @@ export async function startFaultProxy({ target, seed, plan }: FaultProxyOptions)
       return [`fault proxy: seed ${seed}, plan ${planText(plan)}, ${faults.length} faults in ${journal.length} requests`, ...lines].join('\n');
     },
     async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
+      await stopServer(server);
       agent.destroy();
-      await closed;
     },
   };
 }

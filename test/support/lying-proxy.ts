@@ -1,6 +1,6 @@
 /** An HTTP proxy on loopback through which a store seems to do what it does not: it answers in the store's place, or with another clock. */
-import { once } from 'node:events';
 import { Agent, createServer, request as send } from 'node:http';
+import { listenForHttp, stopServer } from './loopback-server.ts';
 
 export interface Lie {
   /** Answered in the store's place, which does not see the request. */
@@ -34,18 +34,11 @@ export async function startLyingProxy(target: string, lie: (method: string, url:
     onward.on('error', () => response.destroy());
     request.pipe(onward);
   });
-  server.listen({ host: '127.0.0.1', port: 0 });
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy listens on no port');
   return {
-    endpoint: `http://127.0.0.1:${address.port}`,
+    endpoint: await listenForHttp(server),
     async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
+      await stopServer(server);
       agent.destroy();
-      await closed;
     },
   };
 }

@@ -1,14 +1,18 @@
 /** An archived output on a bare gateway, as a demote leaves it: locked objects, the record beside them, and the manifest of what arrived. */
+import type { Client } from '@temporalio/client';
 import type { AttestRequest } from '../../activities/attestation.ts';
 import { crc32cOf } from '../../datapath/transfer/crc32c.ts';
+import { listAll } from '../../datapath/transfer/list-all.ts';
 import { writeManifest } from '../../datapath/transfer/manifest-store.ts';
+import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import type { Stores } from '../../drivers/open-site.ts';
 import { loadSiteFile } from '../../drivers/site-file.ts';
-import { SYSTEM_BUCKET } from '../../model/location.ts';
-import type { ManifestRef } from '../../model/manifest.ts';
+import { CONTROL_QUEUE } from '../../model/identifiers.ts';
+import { type Location, SYSTEM_BUCKET } from '../../model/location.ts';
+import type { ManifestEntry, ManifestRef } from '../../model/manifest.ts';
 import { OUTPUT_RECORD, type OutputRecord } from '../../model/output-record.ts';
-import type { Attestation, Lock } from '../../model/retention.ts';
+import type { Attestation, Lock, RetentionStatus } from '../../model/retention.ts';
 import type { RetainRequest } from '../../workflows/retain.ts';
 import { recordingStores } from '../unit/cli/recording-stores.ts';
 import { siteFile } from '../unit/cli/support.ts';
@@ -45,11 +49,25 @@ export async function archiveAt(store: ObjectStore, name: string, lock: Lock): P
   return { manifest, target: { store: 'cold', bucket: ARCHIVE, prefix }, ...lock, round: 0, readShare: 1, isLocked: true };
 }
 
+/** The manifest of what lies there, as a demote into an archive class writes it: without the record. */
+export async function listedAt(store: ObjectStore, { bucket, prefix }: Location): Promise<ManifestRef> {
+  const entries: ManifestEntry[] = [];
+  for await (const entry of listAll(createObjectEndpoint(store, bucket, prefix))) if (entry.path !== OUTPUT_RECORD) entries.push(entry);
+  return await writeManifest({ store, storeName: 'warm', bucket: SYSTEM_BUCKET, prefix: `manifests/${prefix}objects/`, entries });
+}
+
 /** What a look answers that found nothing wrong. */
 export const WHOLE: Attestation = { at: '2026-11-22T00:00:00.000Z', objects: 2, read: 1, findingCount: 0, findings: [] };
 
-/** For stand-ins on a skipped clock. */
-export function retainRequest(untilMs: number): RetainRequest {
+/** For stand-ins on a skipped clock. @param name of the allocation that is retained */
+export const startRetain = (client: Client, name: string, untilMs: number, more: Partial<RetainRequest> = {}) =>
+  client.workflow.start<(request: RetainRequest) => Promise<RetentionStatus>>('retain', {
+    workflowId: `retention/acme/vision/${name}`,
+    taskQueue: CONTROL_QUEUE,
+    args: [{ ...retainRequest(untilMs), ...more }],
+  });
+
+function retainRequest(untilMs: number): RetainRequest {
   return {
     tenant: 'acme',
     project: 'vision',

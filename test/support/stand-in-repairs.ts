@@ -2,7 +2,8 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { RepairPlan, RepairUnitRequest } from '../../activities/repair.ts';
 import type { SetErasureLimit } from '../../activities/scrub.ts';
-import { noRepairs, REPAIR_WORKFLOW_ID, type RepairCounts, type RepairInput } from '../../model/repair.ts';
+import { queryNames } from '../../model/messages.ts';
+import { noRepairs, REPAIR_WORKFLOW_ID, type RepairCounts, type RepairInput, type RepairStatus } from '../../model/repair.ts';
 import type { RateAnswer } from '../../model/transfer-input.ts';
 
 /** Records as the object store has them: due, and put off; and activities that know what becomes of each. */
@@ -47,3 +48,5 @@ export const beginRepair = (environment: TestWorkflowEnvironment, input: RepairI
     args: [input],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
   });
+
+export const statusOf = (handle: { query<T>(name: string): Promise<T> }): Promise<RepairStatus> => handle.query<RepairStatus>(queryNames.status);

@@ -1,5 +1,6 @@
 /** Waits for conditions, never for time: fails with the last thing seen when the limit passes. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '../../model/errors.ts';
 
 const POLL_MS = 20;
 
@@ -15,8 +16,7 @@ export async function eventually<T>(what: string, check: () => Promise<T | undef
     } catch (error) {
       seen = error;
     }
-    if (Date.now() > endsAt)
-      throw new Error(`waited ${limitMs} ms for ${what}; last seen: ${seen instanceof Error ? seen.message : String(seen)}`, { cause: seen });
+    if (Date.now() > endsAt) throw new Error(`waited ${limitMs} ms for ${what}; last seen: ${messageOf(seen)}`, { cause: seen });
     await pause(POLL_MS);
   }
 }

@@ -2,7 +2,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { getExternalWorkflowHandle, isCancellation, ParentClosePolicy, startChild } from '@temporalio/workflow';
 import { followLogsWorkflowId } from '../../model/identifiers.ts';
-import { messageOf } from '../failures.ts';
+import { innerMessageOf } from '../failures.ts';
 import { followLogs } from '../follow-logs.ts';
 import { type AllocationState, keyOf, ownerOf, planOf, record, tagsOf } from './state.ts';
 
@@ -29,7 +29,7 @@ export async function beginFollowing(state: AllocationState): Promise<void> {
     // That of an earlier allocation of this name, still ending.
     record(
       state,
-      `logs are shipped at the end only: ${error instanceof WorkflowExecutionAlreadyStartedError ? 'they are followed already' : messageOf(error)}`,
+      `logs are shipped at the end only: ${error instanceof WorkflowExecutionAlreadyStartedError ? 'they are followed already' : innerMessageOf(error)}`,
     );
   }
 }

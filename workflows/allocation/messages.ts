@@ -27,11 +27,12 @@ import type { Readiness } from '../../model/readiness.ts';
 import type { CancelAnswer, DrainReport, FinishAnswer, StagingReport } from '../../model/reports.ts';
 import type { AllocationStatus } from '../../model/status.ts';
 import { accept } from '../accept.ts';
+import { later } from '../clock.ts';
 import { rootCause } from '../failures.ts';
 import { commitCheckpoint, noteDrain, refuseCommit, refuseReservation, reserveCheckpoint } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
 import { noteStaging, renewPins } from './staging.ts';
-import { type AllocationState, historyIsFull, later, readinessState, record, statusOf } from './state.ts';
+import { type AllocationState, historyIsFull, readinessState, record, statusOf } from './state.ts';
 
 const assignNodes = defineUpdate<MountPlan, [unknown]>(updateNames.assignNodes);
 const reserve = defineUpdate<CheckpointReservation, [unknown]>(updateNames.reserveCheckpoint);

@@ -1,15 +1,17 @@
 /** Queued, staging, ready: the data is brought to the hot tier and kept there until the job starts. */
 import { ApplicationFailure, ChildWorkflowCancellationType, condition, executeChild, isCancellation, ParentClosePolicy } from '@temporalio/workflow';
 import type { StagingActivities } from '../../activities/staging.ts';
+import { messageOf } from '../../model/errors.ts';
 import { CONTROL_QUEUE } from '../../model/identifiers.ts';
 import type { Progress } from '../../model/manifest.ts';
 import { formatBytes, formatCount } from '../../model/quantity.ts';
 import type { StagingReport } from '../../model/reports.ts';
-import { messageOf, rootCause } from '../failures.ts';
+import { later } from '../clock.ts';
+import { rootCause } from '../failures.ts';
 import { activities } from '../presets.ts';
 import { prestage } from '../prestage.ts';
 import type { Desk } from './desk.ts';
-import { type AllocationState, enter, keyOf, later, ownerOf, planOf, record, show, stagingWorkflowId, tagsOf } from './state.ts';
+import { type AllocationState, enter, keyOf, ownerOf, planOf, record, show, stagingWorkflowId, tagsOf } from './state.ts';
 
 const ROUNDS_IN_A_ROW = 3;
 const ROUND_PAUSE_SECONDS = 30;

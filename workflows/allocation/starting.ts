@@ -3,12 +3,14 @@ import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio
 import type { NodeActivities } from '../../activities/node.ts';
 import type { StartingActivities } from '../../activities/starting.ts';
 import type { AssignedNode } from '../../model/allocation.ts';
+import { messageOf } from '../../model/errors.ts';
 import { CONTROL_QUEUE, nodeQueue } from '../../model/identifiers.ts';
 import type { MountPlan, PlannedMount } from '../../model/mount-plan.ts';
+import { later } from '../clock.ts';
 import { allOrNone } from '../deadline.ts';
-import { messageOf, rootCause } from '../failures.ts';
+import { rootCause } from '../failures.ts';
 import { activities } from '../presets.ts';
-import { type AllocationState, keyOf, later, planOf } from './state.ts';
+import { type AllocationState, keyOf, planOf } from './state.ts';
 
 export async function prepare(state: AllocationState, nodes: readonly AssignedNode[]): Promise<MountPlan> {
   const { data, policies } = planOf(state);

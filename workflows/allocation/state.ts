@@ -10,6 +10,7 @@ import type { AllocationPlan } from '../../model/plan.ts';
 import { addProgress, etaSeconds, type Readiness, type Reason, readinessOf } from '../../model/readiness.ts';
 import { identityAttributes, phaseAttribute, rackAttribute } from '../../model/search-attributes.ts';
 import { type AllocationStatus, type OutputStatus, renderDetails } from '../../model/status.ts';
+import { now } from '../clock.ts';
 
 export interface AllocationState {
   readonly request: AllocationRequest;
@@ -68,9 +69,6 @@ export function newState(request: AllocationRequest): AllocationState {
     journal: [],
   };
 }
-
-export const now = (): string => new Date(Date.now()).toISOString();
-export const later = (seconds: number, from = Date.now()): string => new Date(from + seconds * 1000).toISOString();
 
 export const keyOf = ({ request }: AllocationState): AllocationKey => ({
   tenant: request.tenant,

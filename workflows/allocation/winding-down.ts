@@ -20,16 +20,17 @@ import { formatLocation, type Location } from '../../model/location.ts';
 import { formatBytes, formatCount } from '../../model/quantity.ts';
 import { archiveLock, type Lock, retentionWorkflowId } from '../../model/retention.ts';
 import { archiveLogs } from '../archive-logs.ts';
+import { now } from '../clock.ts';
 import { withinDeadline } from '../deadline.ts';
 import { type DemoteRequest, demote } from '../demote.ts';
-import { messageOf } from '../failures.ts';
+import { innerMessageOf } from '../failures.ts';
 import { activities } from '../presets.ts';
 import { retain } from '../retain.ts';
 import { retainCheckpoints } from '../retain-checkpoints.ts';
 import { undrained } from './checkpoints.ts';
 import type { Desk } from './desk.ts';
 import { endFollowing } from './following.ts';
-import { type AllocationState, keyOf, now, ownerOf, planOf, record, show, tagsOf } from './state.ts';
+import { type AllocationState, keyOf, ownerOf, planOf, record, show, tagsOf } from './state.ts';
 
 /** What the allocation's own prefix holds besides its output, and stays when the output moves. An output below it may use any name but ours. */
 function notOutput(state: AllocationState): string[] {
@@ -59,7 +60,7 @@ export async function releaseNodes(state: AllocationState, desk: Desk, options: 
     });
   } catch (error) {
     if (isCancellation(error)) throw error;
-    record(state, `handing the nodes back was cut short: ${messageOf(error)}`);
+    record(state, `handing the nodes back was cut short: ${innerMessageOf(error)}`);
   }
   state.uncleanNodes = [...unclean].sort();
   state.nodesReleasedAt = now();
@@ -238,7 +239,7 @@ async function attempt(state: AllocationState, what: string, work: () => Promise
     return true;
   } catch (error) {
     if (isCancellation(error)) throw error;
-    record(state, `${what} failed: ${messageOf(error)}`.slice(0, 300));
+    record(state, `${what} failed: ${innerMessageOf(error)}`.slice(0, 300));
     show(state);
     return false;
   }

@@ -19,6 +19,7 @@ import {
   timeFrom,
   withoutDone,
 } from '../../model/repair.ts';
+import { now } from '../clock.ts';
 import { EVENTS_PER_RUN } from '../moving.ts';
 
 export interface RepairState {
@@ -48,7 +49,7 @@ const MAX_LISTINGS = 64;
 
 export function newState({ bytesPerSecond = null }: { readonly bytesPerSecond?: number | null | undefined }): RepairState {
   return {
-    startedAt: new Date(Date.now()).toISOString(),
+    startedAt: now(),
     isPlanning: true,
     listings: [],
     claims: [],

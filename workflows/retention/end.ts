@@ -1,7 +1,7 @@
 /** When a retention is over and nothing holds it: it stays, it goes, or a person is asked. */
 import { ActivityFailure, condition, isCancellation } from '@temporalio/workflow';
 import type { DisposalActivities } from '../../activities/disposal.ts';
-import { messageOf } from '../failures.ts';
+import { innerMessageOf } from '../failures.ts';
 import { inTurn } from '../in-turn.ts';
 import { call, type Keeping, lockOf, show, termsOf } from './keeping.ts';
 import { attest, setFindings } from './looking.ts';
@@ -55,7 +55,7 @@ async function remove(keeping: Keeping): Promise<void> {
     show(keeping);
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-    setFindings(keeping, [{ kind: 'not-deleted', what: messageOf(error) }], 1);
+    setFindings(keeping, [{ kind: 'not-deleted', what: innerMessageOf(error) }], 1);
     show(keeping);
     await condition(() => keeping.isCalled, Math.min(AGAIN_DAYS, keeping.request.attestDays) * DAY_MS, { summary: 'deletion is tried again' });
   }

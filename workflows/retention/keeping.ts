@@ -14,7 +14,7 @@ import {
 } from '../../model/retention.ts';
 import type { LockMode, RetentionPolicy } from '../../model/retention-policy.ts';
 import { phaseAttribute } from '../../model/search-attributes.ts';
-import type { Turns } from '../in-turn.ts';
+import { newTurns, type Turns } from '../in-turn.ts';
 import { activities } from '../presets.ts';
 
 export interface RetainRequest extends AllocationKey {
@@ -66,7 +66,6 @@ const DEFAULT_TERMS: NonNullable<RetainRequest['terms']> = { holdDays: 180, read
 
 export const termsOf = ({ request }: Keeping): NonNullable<RetainRequest['terms']> => request.terms ?? DEFAULT_TERMS;
 export const modeOf = ({ request }: Keeping): LockMode => request.mode ?? 'COMPLIANCE';
-export const now = (): string => new Date(Date.now()).toISOString();
 export const inDays = (days: number): string => new Date(Date.now() + days * DAY_MS).toISOString();
 export const isOver = ({ retainUntil, holds }: Keeping): boolean => Date.now() >= Date.parse(retainUntil) && standingHolds(holds).length === 0;
 
@@ -81,7 +80,7 @@ export function newKeeping(request: RetainRequest, isAttestedInFull: boolean): K
     ...request.carried,
     request,
     isAttestedInFull,
-    turns: { changing: Promise.resolve() },
+    turns: newTurns(),
     retainUntil: request.retainUntil,
     attestations: request.attestations ?? 0,
     lastAttestedAt: request.lastAttestedAt,

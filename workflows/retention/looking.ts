@@ -3,9 +3,10 @@ import { ActivityFailure, isCancellation } from '@temporalio/workflow';
 import type { AttestationActivities } from '../../activities/attestation.ts';
 import type { RetentionActivities } from '../../activities/retention.ts';
 import { type Attestation, AttestationSchema, FINDINGS_SHOWN, type RetentionFinding, standingHolds } from '../../model/retention.ts';
-import { messageOf, rootCause } from '../failures.ts';
+import { now } from '../clock.ts';
+import { innerMessageOf, rootCause } from '../failures.ts';
 import { inTurn } from '../in-turn.ts';
-import { call, inDays, type Keeping, lockOf, now, show, termsOf } from './keeping.ts';
+import { call, inDays, type Keeping, lockOf, show, termsOf } from './keeping.ts';
 import { applyHold } from './orders.ts';
 
 /** Where something was found, it is looked at again so soon: somebody is at work on it, or should be. */
@@ -45,7 +46,9 @@ export async function attest(keeping: Keeping, { isLocked }: { readonly isLocked
     const cause = rootCause(error);
     const [details] = cause instanceof Error && 'details' in cause && Array.isArray(cause.details) ? cause.details : [];
     const parsed = AttestationSchema.safeParse(details);
-    return parsed.success ? parsed.data : { at: now(), objects: 0, read: 0, findingCount: 1, findings: [{ kind: 'not-attested', what: messageOf(error) }] };
+    return parsed.success
+      ? parsed.data
+      : { at: now(), objects: 0, read: 0, findingCount: 1, findings: [{ kind: 'not-attested', what: innerMessageOf(error) }] };
   }
 }
 
@@ -57,7 +60,7 @@ async function renewHolds(keeping: Keeping): Promise<readonly RetentionFinding[]
     return [];
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-    return [{ kind: 'not-held', what: messageOf(error) }];
+    return [{ kind: 'not-held', what: innerMessageOf(error) }];
   }
 }
 
@@ -73,6 +76,6 @@ export async function attestLocksOnly(keeping: Keeping): Promise<void> {
     keeping.lastAttestedAt = now();
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-    setFindings(keeping, [{ kind: 'not-attested', what: messageOf(error) }], 1);
+    setFindings(keeping, [{ kind: 'not-attested', what: innerMessageOf(error) }], 1);
   }
 }

@@ -15,9 +15,10 @@ import {
   standingHolds,
 } from '../../model/retention.ts';
 import { accept } from '../accept.ts';
-import { messageOf } from '../failures.ts';
+import { now } from '../clock.ts';
+import { innerMessageOf } from '../failures.ts';
 import { inTurn } from '../in-turn.ts';
-import { call, isOver, type Keeping, lockOf, now, show, statusOf, termsOf } from './keeping.ts';
+import { call, isOver, type Keeping, lockOf, show, statusOf, termsOf } from './keeping.ts';
 
 const RELEASED_SHOWN = 20;
 
@@ -86,7 +87,7 @@ async function placeHold(keeping: Keeping, order: HoldOrder): Promise<RetentionS
     await inTurn(keeping.turns, () => applyHold(keeping, { by: order.actor, why: order.reason }));
   } catch (error) {
     throw ApplicationFailure.nonRetryable(
-      `The hold stands, and is tried again at the next look; now the store did not take it: ${messageOf(error)}`,
+      `The hold stands, and is tried again at the next look; now the store did not take it: ${innerMessageOf(error)}`,
       'Refused',
     );
   }

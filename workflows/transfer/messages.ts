@@ -7,9 +7,10 @@ import { formatBandwidth } from '../../model/quantity.ts';
 import type { UnitProgress } from '../../model/transfer.ts';
 import { isTransferEnd, type RateAnswer, SetRateSchema, type TransferStatus } from '../../model/transfer-input.ts';
 import { accept } from '../accept.ts';
+import { now } from '../clock.ts';
 import { inTurn } from '../in-turn.ts';
 import { activities } from '../presets.ts';
-import { now, show, statusOf, type TransferDesk, type TransferRecord } from './state.ts';
+import { show, statusOf, type TransferDesk, type TransferRecord } from './state.ts';
 
 const setRate = defineUpdate<RateAnswer, [unknown]>(updateNames.setRate);
 const unitProgress = defineSignal<[UnitProgress]>(signalNames.unitProgress);

@@ -8,6 +8,7 @@ import { phaseAttribute, tenantAttribute } from '../../model/search-attributes.t
 import type { Counts, Foreseen, MoveRequest, UnitAnswer, UnitProgress } from '../../model/transfer.ts';
 import { renderTransfer } from '../../model/transfer-details.ts';
 import { type AdHocTransfer, isTransferEnd, type TransferState, type TransferStatus } from '../../model/transfer-input.ts';
+import { now } from '../clock.ts';
 import { newTurns, type Turns } from '../in-turn.ts';
 import { type Left, newWindow, type WindowState } from '../moving.ts';
 
@@ -42,8 +43,6 @@ export interface TransferDesk extends Turns {
 }
 
 export const newDesk = (): TransferDesk => ({ flying: new Map(), stopped: new Map(), ...newTurns() });
-
-export const now = (): string => new Date(Date.now()).toISOString();
 
 export function newRecord(request: AdHocTransfer): TransferRecord {
   return { request, state: 'checking', startedAt: now(), window: newWindow, limit: request.bytesPerSecond ?? null };

@@ -6,6 +6,7 @@ import { addCommand, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { ALLOCATION_EXPECTED, resolveAllocation } from '../../input/allocation-name.ts';
 import { readDocument } from '../../input/document.ts';
+import { repeated } from '../../input/repeated.ts';
 import { mountPlanText } from '../../views/mount-plan.ts';
 import { readinessText } from '../../views/status.ts';
 
@@ -19,7 +20,7 @@ export function addStartingCommands(parent: Command, run: Run): void {
     ],
   })
     .argument('<allocation>', ALLOCATION_EXPECTED)
-    .option('--node <id>', 'a node of the site file; may be repeated', collect)
+    .option('--node <id>', 'a node of the site file; may be repeated', repeated)
     .option('--file <file>', 'the nodes as schemas/assign-nodes.schema.json has them; - reads standard input')
     .action((name: string, options: { node?: string[]; file?: string }, command: Command) =>
       run(command, async (session) => {
@@ -49,8 +50,6 @@ export function addStartingCommands(parent: Command, run: Run): void {
       }),
     );
 }
-
-const collect = (value: string, earlier: string[] | undefined): string[] => [...(earlier ?? []), value];
 
 function lookUpNodes(ids: readonly string[], site: Site): AssignedNode[] {
   return ids.map((id) => {

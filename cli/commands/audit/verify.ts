@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Verification } from '../../../activities/audit-reading.ts';
 import { addCommand, type CommandAnswer, type Run } from '../../command.ts';
+import { repeated } from '../../input/repeated.ts';
 import type { Session } from '../../session.ts';
 import { verificationText } from '../../views/audit.ts';
 
@@ -24,12 +25,10 @@ export function addVerifyCommand(parent: Command, run: Run): void {
     .option('--offline <path>', 'a file of `penstock audit export`, or a directory laid out like the bucket; needs no site')
     .option('--key <key>', 'the verifier key that the log must begin with, as `penstock doctor` showed it')
     .addOption(
-      new Option('--kept <file>', 'a checkpoint that was kept elsewhere, which must be in the log; may be given again').argParser(collect).default([], 'none'),
+      new Option('--kept <file>', 'a checkpoint that was kept elsewhere, which must be in the log; may be given again').argParser(repeated).default([], 'none'),
     )
     .action((options: VerifyOptions, command: Command) => run(command, (session) => verify(session, options)));
 }
-
-const collect = (value: string, before: string[]): string[] => [...before, value];
 
 async function verify(session: Session, { offline, key, kept }: VerifyOptions): Promise<CommandAnswer> {
   const { readKept, verifyAudit, verifyCopy } = await import('../../../activities/audit-reading.ts');

@@ -4,6 +4,7 @@ import type { AcknowledgedChunk, AskForBandwidth, CheckpointWriter, WrittenCheck
 import type { FileStore, OpenFile } from '../../../drivers/file-store/port.ts';
 import { createPosixFileStore } from '../../../drivers/file-store/posix.ts';
 import { errnoOf } from '../../../drivers/file-store/posix-errors.ts';
+import { eachPage } from '../../../drivers/pages.ts';
 import type { CheckpointKey } from '../../../model/checkpoint.ts';
 import { IdentifierSchema } from '../../../model/identifiers.ts';
 import { formatBytes, formatCount } from '../../../model/quantity.ts';
@@ -123,12 +124,8 @@ async function write(session: Session, key: CheckpointKey, { node, from }: Write
     signal: ending.signal,
   });
   try {
-    let after: string | undefined;
-    do {
-      const page = await source.list('', after === undefined ? {} : { after });
-      for (const { path } of page.entries) await addFile(writer, await source.openFile(path), path);
-      after = page.next;
-    } while (after !== undefined);
+    for await (const { entries } of eachPage((from) => source.list('', from)))
+      for (const { path } of entries) await addFile(writer, await source.openFile(path), path);
     return { written: await writer.commit(), slowest };
   } finally {
     forget?.();
@@ -139,12 +136,7 @@ async function write(session: Session, key: CheckpointKey, { node, from }: Write
 /** By the brokers, whom it does not wait for; the bytes as they are now. */
 async function bandwidthOf(session: Session, source: FileStore): Promise<AskForBandwidth> {
   let bytes = 0;
-  let after: string | undefined;
-  do {
-    const page = await source.list('', after === undefined ? {} : { after });
-    bytes = page.entries.reduce((sum, entry) => sum + entry.bytes, bytes);
-    after = page.next;
-  } while (after !== undefined);
+  for await (const { entries } of eachPage((from) => source.list('', from))) bytes = entries.reduce((sum, entry) => sum + entry.bytes, bytes);
   const brokers = async () => (await session.penstock()).brokers;
   return {
     bytes,

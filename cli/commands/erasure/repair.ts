@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { objectsOnRack } from '../../../activities/erasure-overview.ts';
 import { callOffRack } from '../../../activities/repair-call-off.ts';
 import { Refusal } from '../../../client/refusal.ts';
@@ -9,6 +9,8 @@ import { CliError } from '../../cli-error.ts';
 import { addCommand, addGroup, type CommandAnswer, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { parseRate, RATE_ABOUT } from '../../input/location.ts';
+import { wholeNumber } from '../../input/number.ts';
+import { repeated } from '../../input/repeated.ts';
 import { renderTable } from '../../output/table.ts';
 import type { Session } from '../../session.ts';
 import { calledOffText, repairText } from '../../views/repair.ts';
@@ -34,9 +36,11 @@ export function addRepairCommands(parent: Command, run: Run): void {
       'penstock erasure repair start --rack r07 --dry-run',
     ],
   })
-    .addOption(new Option('--rack <rack>', 'a rack that is lost for good; may be given again').argParser(collect).default([], 'none'))
+    .addOption(new Option('--rack <rack>', 'a rack that is lost for good; may be given again').argParser(repeated).default([], 'none'))
     .option('--claim <prefix>', 'also make manifests anew, from their shards, for objects under this prefix that have none left and are older than the sweep')
-    .addOption(new Option('--lanes <number>', `units of work at once, up to ${MAX_LANES}; as before where absent, 4 to begin with`).argParser(parseLanes))
+    .addOption(
+      new Option('--lanes <number>', `units of work at once, up to ${MAX_LANES}; as before where absent, 4 to begin with`).argParser(wholeNumber(1, MAX_LANES)),
+    )
     .option(
       '--rate <rate>',
       `limit of what is read from the racks, for all lanes together: ${RATE_ABOUT}; as before where absent, the policy repairRate to begin with`,
@@ -92,12 +96,4 @@ async function callOff(session: Session, rack: string): Promise<CommandAnswer> {
       type: 'NotFound',
     });
   return { data: called, text: calledOffText(called) };
-}
-
-const collect = (value: string, before: string[]): string[] => [...before, value];
-
-function parseLanes(text: string): number {
-  const lanes = Number(text);
-  if (!Number.isInteger(lanes) || lanes < 1 || lanes > MAX_LANES) throw new InvalidArgumentError(`accepted: 1 to ${MAX_LANES}`);
-  return lanes;
 }

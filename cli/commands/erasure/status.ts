@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { erasureOverview } from '../../../activities/erasure-overview.ts';
 import type { Penstock } from '../../../client/penstock.ts';
 import { Refusal } from '../../../client/refusal.ts';
+import { messageOf } from '../../../model/errors.ts';
 import { addCommand, type Run } from '../../command.ts';
 import type { Session } from '../../session.ts';
 import { overviewText } from '../../views/erasure.ts';
@@ -37,7 +38,7 @@ async function asked<Status>(session: Session, what: string, ask: (penstock: Pen
     return await ask(await session.penstock());
   } catch (error) {
     if (error instanceof Refusal && error.type === 'NotFound') return null;
-    session.note(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    session.note(`${what}: ${messageOf(error)}`);
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { RestoreTierSchema } from '../../../model/archive.ts';
 import { allocationPrefix } from '../../../model/identifiers.ts';
-import { type RecallInput, RecallRequestSchema, recallWorkflowId } from '../../../model/recall.ts';
+import { type RecallInput, RecallRequestSchema, type RecallResult, recallWorkflowId } from '../../../model/recall.ts';
 import { addCommand, type CommandAnswer, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { ALLOCATION_EXPECTED, formatKey, resolveAllocation } from '../../input/allocation-name.ts';
@@ -65,6 +65,12 @@ async function start(session: Session, allocation: string, options: StartOptions
     return { data: { recallId, ...submission }, text: renderFacts(facts) };
   }
   session.note(`${done} ${recallWorkflowId(request)}`);
-  const result = await waitForRecall(session, penstock, request, options.timeout);
-  return { data: { recallId, ...result }, text: recallResultText(result), exit: result.state === 'partial' ? 'partial' : 'ok' };
+  return answerOf(await waitForRecall(session, penstock, request, options.timeout), { recallId });
 }
+
+/** @param name for who has just started it, and may not have named it */
+export const answerOf = (result: RecallResult, name: { readonly recallId?: string } = {}): CommandAnswer => ({
+  data: { ...name, ...result },
+  text: recallResultText(result),
+  exit: result.state === 'partial' ? 'partial' : 'ok',
+});

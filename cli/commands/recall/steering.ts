@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { addCommand, type Run } from '../../command.ts';
 import { parseDuration } from '../../input/duration.ts';
 import { RECALL_EXPECTED, recallKey } from '../../input/recall-name.ts';
-import { recallResultText, recallStatusText } from '../../views/recall.ts';
+import { recallStatusText } from '../../views/recall.ts';
 import { waitForRecall } from '../../wait-for-transfer.ts';
+import { answerOf } from './start.ts';
 
 export function addRecallSteering(parent: Command, run: Run): void {
   addCommand(parent, 'status', {
@@ -27,10 +28,7 @@ export function addRecallSteering(parent: Command, run: Run): void {
     .argument('<recall>', RECALL_EXPECTED)
     .option('--timeout <duration>', 'give up after so long, such as 12h; the recall goes on', parseDuration)
     .action((name: string, options: { timeout?: number }, command: Command) =>
-      run(command, async (session) => {
-        const result = await waitForRecall(session, await session.penstock(), recallKey(name), options.timeout);
-        return { data: result, text: recallResultText(result), exit: result.state === 'partial' ? 'partial' : 'ok' };
-      }),
+      run(command, async (session) => answerOf(await waitForRecall(session, await session.penstock(), recallKey(name), options.timeout))),
     );
 
   addCommand(parent, 'cancel', {

@@ -1,12 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { messageOf } from '../../../model/errors.ts';
 import { type ReportedRetention, type RetentionReport, RetentionReportSchema } from '../../../model/retention-report.ts';
 import { CliError } from '../../cli-error.ts';
 import { addCommand, type Run } from '../../command.ts';
 import { ALLOCATION_EXPECTED, formatKey, resolveAllocation } from '../../input/allocation-name.ts';
 import { escapeDocument } from '../../output/escape.ts';
 import type { Session } from '../../session.ts';
-import { reportText } from '../../views/retention.ts';
+import { latestLook, reportText } from '../../views/retention.ts';
 import { retentionPage } from '../../views/retention-page.ts';
 
 interface ReportOptions {
@@ -34,7 +35,7 @@ export function addReportCommand(parent: Command, run: Run): void {
         const made: RetentionReport = { formatVersion: 1, site: (await session.site()).name, madeAt: session.io.now().toISOString(), subject, retentions };
         const data = RetentionReportSchema.parse(made);
         if (options.html !== undefined) await writePage(options.html, retentionPage(data));
-        const exit = retentions.some((each) => (each.look ?? each).findingCount > 0) ? 'differences' : 'ok';
+        const exit = retentions.some((each) => latestLook(each).findingCount > 0) ? 'differences' : 'ok';
         if (!options.json) return { data, text: reportText(data), exit };
         session.io.stdout(`${escapeDocument(JSON.stringify(data, undefined, 2))}\n`);
         return { data, text: '', isWritten: true, exit };
@@ -62,6 +63,6 @@ async function writePage(file: string, page: string): Promise<void> {
   try {
     await writeFile(file, page, { flag: 'wx' });
   } catch (error) {
-    throw new CliError('usage', `--html: ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new CliError('usage', `--html: ${file} cannot be written: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Penstock } from '../../../client/penstock.ts';
 import { type AdHocTransfer, MAX_LANES, TransferRequestSchema } from '../../../model/transfer-input.ts';
 import { CliError } from '../../cli-error.ts';
@@ -6,6 +6,8 @@ import { addCommand, type CommandAnswer, type Run } from '../../command.ts';
 import { acceptInput } from '../../input/accept.ts';
 import { parseDuration } from '../../input/duration.ts';
 import { LOCATION_ABOUT, parseLocation, parseRate, RATE_ABOUT } from '../../input/location.ts';
+import { wholeNumber } from '../../input/number.ts';
+import { repeated } from '../../input/repeated.ts';
 import { newName } from '../../input/transfer-name.ts';
 import { renderFacts } from '../../output/table.ts';
 import type { Session } from '../../session.ts';
@@ -42,7 +44,7 @@ export function addStartCommand(parent: Command, run: Run): void {
     .argument('<target>', 'the same; what lies there besides stays')
     .option('--id <name>', 'names the transfer; made up where absent')
     .addOption(
-      new Option('--exclude <prefix>', 'leave out what begins with this below the source; may be given again').argParser(collect).default([], 'nothing'),
+      new Option('--exclude <prefix>', 'leave out what begins with this below the source; may be given again').argParser(repeated).default([], 'nothing'),
     )
     .option('--replace', 'replace what lies at the target with other content; else such an entry is not moved, and told as a Conflict')
     .option('--no-attributes', 'leave permission bits, extended attributes and objects’ metadata behind')
@@ -55,7 +57,7 @@ export function addStartCommand(parent: Command, run: Run): void {
         .default('keep'),
     )
     .option('--rate <rate>', `limit of the whole transfer: ${RATE_ABOUT}`, parseRate)
-    .addOption(new Option('--lanes <number>', `units of work at once, up to ${MAX_LANES}`).argParser(parseLanes).default(4))
+    .addOption(new Option('--lanes <number>', `units of work at once, up to ${MAX_LANES}`).argParser(wholeNumber(1, MAX_LANES)).default(4))
     .option('--tenant <tenant>', 'whose work it is: a search attribute, and a share of the workers')
     .option('--allow-empty', 'a source prefix without objects is moved as what it is, nothing; else it is taken for a mistyped one, NotFound')
     .option('--dry-run', 'list the source and plan as the transfer would, and move nothing')
@@ -98,7 +100,11 @@ async function start(session: Session, source: string, target: string, options: 
     return { data: { transferId, ...submission }, text: renderFacts(facts) };
   }
   session.note(`${done} ${submission.workflowId}`);
-  const result = await waitForTransfer(session, penstock, transferId, options.timeout);
+  return await answerOf(session, penstock, transferId, options.timeout);
+}
+
+export async function answerOf(session: Session, penstock: Penstock, transferId: string, timeoutMs: number | undefined): Promise<CommandAnswer> {
+  const result = await waitForTransfer(session, penstock, transferId, timeoutMs);
   return { data: { transferId, ...result }, text: resultText(transferId, result), exit: result.state === 'partial' ? 'partial' : 'ok' };
 }
 
@@ -110,12 +116,4 @@ async function alreadyOver(penstock: Penstock, transferId: string, endedAt: stri
     `transfer ${transferId} ended at ${endedAt} as ${state}; nothing was moved now. Start it under another --id, or leave --id out. How it ended: \`penstock transfer status ${transferId}\`.`,
     { type: 'AlreadyOver' },
   );
-}
-
-const collect = (value: string, before: string[]): string[] => [...before, value];
-
-function parseLanes(text: string): number {
-  const lanes = Number(text);
-  if (!Number.isInteger(lanes) || lanes < 1 || lanes > MAX_LANES) throw new InvalidArgumentError(`accepted: 1 to ${MAX_LANES}`);
-  return lanes;
 }

@@ -4,8 +4,8 @@ import { parseDuration } from '../../input/duration.ts';
 import { parseRate, RATE_ABOUT } from '../../input/location.ts';
 import { TRANSFER_EXPECTED, transferName } from '../../input/transfer-name.ts';
 import { renderFacts } from '../../output/table.ts';
-import { rateText, resultText, transferText } from '../../views/transfer.ts';
-import { waitForTransfer } from '../../wait-for-transfer.ts';
+import { rateText, transferText } from '../../views/transfer.ts';
+import { answerOf } from './start.ts';
 
 export function addSteeringCommands(parent: Command, run: Run): void {
   addCommand(parent, 'status', {
@@ -29,11 +29,7 @@ export function addSteeringCommands(parent: Command, run: Run): void {
     .argument('<transfer>', TRANSFER_EXPECTED)
     .option('--timeout <duration>', 'give up after so long, such as 30m; the transfer goes on', parseDuration)
     .action((name: string, options: { timeout?: number }, command: Command) =>
-      run(command, async (session) => {
-        const transferId = transferName(name);
-        const result = await waitForTransfer(session, await session.penstock(), transferId, options.timeout);
-        return { data: { transferId, ...result }, text: resultText(transferId, result), exit: result.state === 'partial' ? 'partial' : 'ok' };
-      }),
+      run(command, async (session) => await answerOf(session, await session.penstock(), transferName(name), options.timeout)),
     );
 
   addCommand(parent, 'rate', {

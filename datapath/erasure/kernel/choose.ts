@@ -1,5 +1,6 @@
 /** Which kernel this process codes with: the fastest that the machine has and that gives right results on it. Chosen once, at first use or at start-up. */
 
+import { messageOf } from '../../../model/errors.ts';
 import { findIsal } from '../../native/isal-library.ts';
 import { createIsalKernel } from './isal-kernel.ts';
 import type { ErasureKernel, KernelName } from './kernel.ts';
@@ -68,6 +69,6 @@ function refusal(kernel: ErasureKernel): string | undefined {
     checkKernel(kernel);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

@@ -1,6 +1,7 @@
 /** Runs a suite in this process, seed by seed. */
 import { performance } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
+import { messageOf } from '../../../model/errors.ts';
 import type { FaultFailure, FaultPlan, FaultReport, FaultSuite } from './suite.ts';
 
 export interface RunSuite {
@@ -28,7 +29,7 @@ export async function runSuite<Plan extends FaultPlan>(
       const end = `${plan.fault}: ${await within(suite.runLimitSeconds, suite.run(plan))}`;
       ends.set(end, (ends.get(end) ?? 0) + 1);
     } catch (error) {
-      const failure = { seed: each, plan, message: error instanceof Error ? error.message : String(error) };
+      const failure = { seed: each, plan, message: messageOf(error) };
       failures.push(failure);
       onFailure?.(failure);
     }

@@ -107,8 +107,16 @@ export const scrubInItsHours: Scenario = {
   },
 };
 
-const waiting = ({ penstock }: TestSite) =>
-  eventually('repairs to be put off', async () => ((await penstock.erasure.repair.status()).state === 'waiting' ? true : undefined));
+const HALF = Array.from({ length: 10 }, (_, index) => `r${String(index + 1).padStart(2, '0')}`);
+
+/** A repair that waits, for more is lost than can be rebuilt. */
+async function startPutOff(site: TestSite, start: { readonly racks: string[]; readonly lanes?: number }, objects = 2): Promise<void> {
+  const { repair } = site.penstock.erasure;
+  await writeObjects(site, objects);
+  for (const rack of HALF) await loseShards(site, rack);
+  await repair.start(start);
+  await eventually('repairs to be put off', async () => ((await repair.status()).state === 'waiting' ? true : undefined));
+}
 
 /** More is lost than can be rebuilt: tried again, paused, and given up. */
 export const repairPutOff: Scenario = {
@@ -116,13 +124,10 @@ export const repairPutOff: Scenario = {
   saves: ['repair/put-off', 'repair/paused', 'repair/cancelled'],
   async run(site, save) {
     const { repair } = site.penstock.erasure;
-    await writeObjects(site, 2);
-    for (const rack of HALF) await loseShards(site, rack);
-    await repair.start({ racks: ['r01', 'r02'] });
-    await waiting(site);
+    await startPutOff(site, { racks: ['r01', 'r02'] });
     await repair.start({});
     await save('repair/put-off', 'repair', {
-      when: (events) => scheduled(events, 'requeueRepairs').length > 0 && events.filter((event) => event.timerStartedEventAttributes).length > 1,
+      when: (events) => scheduled(events, 'requeueRepairs').length > 0 && timers(events) > 1,
     });
     await repair.pause();
     await save('repair/paused', 'repair', { when: (events) => scheduled(events, 'setErasureLimit').length > 1 });
@@ -137,10 +142,7 @@ export const repairStopped: Scenario = {
   saves: ['repair/stopped-listing', 'repair/went-on-listing'],
   async run(site, save) {
     const { repair } = site.penstock.erasure;
-    await writeObjects(site, 2);
-    for (const rack of HALF) await loseShards(site, rack);
-    await repair.start({ racks: ['r01', 'r02'], lanes: 2 });
-    await waiting(site);
+    await startPutOff(site, { racks: ['r01', 'r02'], lanes: 2 });
     await repair.pause();
     await repair.start({ racks: ['r03'] });
     await repair.stop();
@@ -151,7 +153,6 @@ export const repairStopped: Scenario = {
   },
 };
 
-const HALF = Array.from({ length: 10 }, (_, index) => `r${String(index + 1).padStart(2, '0')}`);
 const WAKES = 40;
 
 /** Many find damage while it is paused: it goes on in a new run, and stays paused there. */
@@ -160,10 +161,7 @@ export const repairContinued: Scenario = {
   saves: ['repair/before-continue-as-new', 'repair/continued-cancelled'],
   async run(site, save) {
     const { repair } = site.penstock.erasure;
-    await writeObjects(site, 2);
-    for (const rack of HALF) await loseShards(site, rack);
-    await repair.start({ racks: ['r01', 'r02'] });
-    await waiting(site);
+    await startPutOff(site, { racks: ['r01', 'r02'] });
     await repair.pause();
     const handle = site.temporal.workflow.getHandle('repair');
     const { raw } = await handle.describe();
@@ -186,10 +184,7 @@ export const repairWoken: Scenario = {
   saves: ['repair/woken-while-planning'],
   async run(site, save) {
     const { repair } = site.penstock.erasure;
-    await writeObjects(site, 2);
-    for (const rack of HALF) await loseShards(site, rack);
-    await repair.start({ racks: ['r01'] });
-    await waiting(site);
+    await startPutOff(site, { racks: ['r01'] });
     const handle = site.temporal.workflow.getHandle('repair');
     await eventually('a word to come while it looks', async () => {
       for (let wake = 0; wake < WAKES; wake++) await handle.signal(signalNames.repairsQueued);
@@ -213,10 +208,7 @@ export const repairCalledOff: Scenario = {
   saves: ['repair/called-off', 'repair/listing-called-off'],
   async run(site, save) {
     const { repair } = site.penstock.erasure;
-    await writeObjects(site, 60);
-    for (const rack of HALF) await loseShards(site, rack);
-    await repair.start({ racks: ['r01'] });
-    await waiting(site);
+    await startPutOff(site, { racks: ['r01'] }, 60);
     await repair.pause();
     await repair.start({ racks: ['r02'] });
     await repair.callOffRack({ rack: 'r02' });

@@ -1,10 +1,10 @@
 /** In what order objects are repaired, and after how much work that is looked at anew. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { createRepairActivities, type PlanRepairs, type RepairPlan } from '../../../activities/repair.ts';
 import { queueRepair } from '../../../activities/repair-queue.ts';
 import { parseRepairName } from '../../../model/repair.ts';
+import { runActivity } from '../../support/run-activity.ts';
 import { memorySite } from '../datapath/erasure/support.ts';
 import { recordsInMemory } from './records-in-memory.ts';
 
@@ -17,7 +17,7 @@ describe('a plan of repairs', () => {
     const inMemory = await recordsInMemory();
     const stores = { ...inMemory.stores, shardRacks: memorySite() };
     const { planRepairs } = createRepairActivities(stores);
-    plan = async (given) => await new MockActivityEnvironment({ attempt: 1 }).run(planRepairs, given);
+    plan = async (given) => await runActivity(planRepairs, given);
     queue = async (count, margin, storedBytes) => {
       for (let object = 0; object < count; object++)
         await queueRepair(stores, { key: `${margin}/${storedBytes}/${object}`, margin, storedBytes, suspects: [] });

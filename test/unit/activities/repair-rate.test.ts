@@ -8,6 +8,7 @@ import { createScrubActivities, type SetErasureLimit } from '../../../activities
 import { shardPrefix } from '../../../datapath/erasure/layout.ts';
 import type { Stores } from '../../../drivers/open-site.ts';
 import { REPAIR_LIMIT_KEY, type RepairCounts } from '../../../model/repair.ts';
+import { runActivity } from '../../support/run-activity.ts';
 import { keysOn, type MemoryRack, memorySite, noise, write } from '../datapath/erasure/support.ts';
 import { type RecordsInMemory, recordsInMemory } from './records-in-memory.ts';
 
@@ -29,7 +30,7 @@ describe("the site's policy repairRate", () => {
   });
   const setLimit = (isByPolicy: boolean): Promise<unknown> => {
     const request: SetErasureLimit = { what: 'repair', bytesPerSecond: null, isByPolicy };
-    return new MockActivityEnvironment({ attempt: 1 }).run(createScrubActivities(stores).setErasureLimit, request);
+    return runActivity(createScrubActivities(stores).setErasureLimit, request);
   };
   const onRecord = () => records.objects.get(REPAIR_LIMIT_KEY)?.toString();
 

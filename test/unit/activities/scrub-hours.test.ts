@@ -1,9 +1,9 @@
 /** A segment of a scrub inside and outside the hours that the site file names, over racks in memory. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { createScrubActivities, type OpenedScrub } from '../../../activities/scrub.ts';
 import { newScrub, SCRUB_PROGRESS_KEY, type ScrubProgress, ScrubProgressSchema } from '../../../model/scrub.ts';
+import { runActivity } from '../../support/run-activity.ts';
 import { type MemoryRack, memorySite, noise, write } from '../datapath/erasure/support.ts';
 import { recordsInMemory } from './records-in-memory.ts';
 
@@ -15,8 +15,7 @@ describe('a segment of a scrub', () => {
   let records: Map<string, Buffer>;
   let activities: ReturnType<typeof createScrubActivities>;
   const recorded = (): ScrubProgress => ScrubProgressSchema.parse(JSON.parse(records.get(SCRUB_PROGRESS_KEY)?.toString() ?? ''));
-  const segment = (progress: ScrubProgress): Promise<ScrubProgress> =>
-    new MockActivityEnvironment({ attempt: 1 }).run(activities.scrubSegment, { progress, seconds: SEGMENT_SECONDS });
+  const segment = (progress: ScrubProgress): Promise<ScrubProgress> => runActivity(activities.scrubSegment, { progress, seconds: SEGMENT_SECONDS });
   beforeEach(async () => {
     racks = memorySite();
     for (const key of ['a', 'b', 'c']) await write(racks, key, noise(5_000, 1));
@@ -61,7 +60,7 @@ describe('a segment of a scrub', () => {
 
   it('is asked anew where a scrub that waited is started again, for the hours may be others', async () => {
     records.set(SCRUB_PROGRESS_KEY, Buffer.from(JSON.stringify({ ...begun, after: 'a', opensAt: '2026-11-21T22:00:00.000Z' })));
-    const { progress }: OpenedScrub = await new MockActivityEnvironment({ attempt: 1 }).run(activities.openScrub, { anew: false });
+    const { progress }: OpenedScrub = await runActivity(activities.openScrub, { anew: false });
     assert.deepEqual([progress.after, progress.opensAt], ['a', undefined]);
   });
 });

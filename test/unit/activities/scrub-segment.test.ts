@@ -10,6 +10,7 @@ import { manifestsOf, shardPrefix } from '../../../datapath/erasure/layout.ts';
 import type { Stores } from '../../../drivers/open-site.ts';
 import { REPAIR_QUEUE, type RepairCounts } from '../../../model/repair.ts';
 import { newScrub, SCRUB_LIMIT_KEY, SCRUB_PROGRESS_KEY, SCRUB_UNSEEN, type ScrubProgress, ScrubProgressSchema } from '../../../model/scrub.ts';
+import { runActivity } from '../../support/run-activity.ts';
 import { eventually } from '../../support/wait.ts';
 import { failAll, type MemoryRack, memorySite, noise, write } from '../datapath/erasure/support.ts';
 import { recordsInMemory } from './records-in-memory.ts';
@@ -39,7 +40,7 @@ describe('a segment of a scrub', () => {
     const { lines, unclaimedCount, objects } = await segment(begun);
     assert.deepEqual([objects, unclaimedCount], [2, 1]);
     assert.match(lines[0] ?? '', /^b: its shards are there, its manifests are not.* not claimable before /);
-    const claimed: RepairCounts = await new MockActivityEnvironment({ attempt: 1 }).run(createRepairActivities(stores).claimObjects, { prefix: '' });
+    const claimed: RepairCounts = await runActivity(createRepairActivities(stores).claimObjects, { prefix: '' });
     assert.deepEqual([claimed.claimedObjects, claimed.lines], [0, lines]);
     assert.deepEqual(recorded().lines, lines);
   });
@@ -96,7 +97,7 @@ describe('a segment of a scrub', () => {
     const woken: string[] = [];
     const { scrubSegment } = createScrubActivities(stores, async () => void woken.push('woken'));
     const segmentOf = async (progress: ScrubProgress, seconds: number): Promise<ScrubProgress> =>
-      ScrubProgressSchema.parse(await new MockActivityEnvironment({ attempt: 1 }).run(scrubSegment, { progress, seconds }));
+      ScrubProgressSchema.parse(await runActivity(scrubSegment, { progress, seconds }));
     return {
       woken,
       async read(): Promise<ScrubProgress> {

@@ -9,12 +9,11 @@ import { confirmWritten } from '../../../datapath/checkpoint/commit.ts';
 import { createPosixFileStore } from '../../../drivers/file-store/posix.ts';
 import { checkpointDirectory, droppedMarker } from '../../../model/checkpoint.ts';
 import type { CommitPath } from '../../../model/commit-path.ts';
-import { PenstockError } from '../../../model/errors.ts';
 import { type CheckpointNode, checkpointNode } from '../../support/checkpoint-node.ts';
 import { ALLOCATION } from '../../support/checkpoint-places.ts';
 import { contentOf } from '../../support/fault-proxy-random.ts';
+import { ofType } from '../../support/of-type.ts';
 
-const isType = (type: string) => (error: unknown) => error instanceof PenstockError && error.type === type;
 const { signal } = new AbortController();
 const nodeId = 'n001';
 const keyOf = (checkpointId: string) => ({ ...ALLOCATION, checkpointId });
@@ -61,7 +60,7 @@ describe('checkpoints of a node', () => {
     await write('step-2');
     await write('step-3', 'die');
     assert.deepEqual(await offered(), ['step-2: ring, rack', 'step-1: ring, rack']);
-    await assert.rejects(restore('step-3'), isType('NotFound'));
+    await assert.rejects(restore('step-3'), ofType('NotFound'));
     assert.deepEqual((await restore('step-1')).from, { ring: 1 });
   });
 
@@ -75,11 +74,11 @@ describe('checkpoints of a node', () => {
   it('are written by one process at a time', async () => {
     const first = await openCheckpointWriter(node.stores, { key: keyOf('step-1'), nodeId, signal });
     await first.addFile('sub/model.bin', Readable.from([content]));
-    await assert.rejects(openCheckpointWriter(node.stores, { key: keyOf('step-1'), nodeId, signal }), isType('Conflict'));
+    await assert.rejects(openCheckpointWriter(node.stores, { key: keyOf('step-1'), nodeId, signal }), ofType('Conflict'));
     await first.commit();
     await first.close();
     await restore('step-1');
-    await assert.rejects(openCheckpointWriter(node.stores, { key: keyOf('step-1'), nodeId, signal }), isType('Conflict'));
+    await assert.rejects(openCheckpointWriter(node.stores, { key: keyOf('step-1'), nodeId, signal }), ofType('Conflict'));
   });
 
   it('fail where the ring cannot be used and the policy is strict', async () => {
@@ -115,7 +114,7 @@ describe('checkpoints of a node', () => {
     await write('step-1');
     assert.equal((await confirm('step-1'))?.copy, 'ring');
     await node.stores.rackFiles('r01').write(`${checkpointDirectory(ALLOCATION, 'step-1')}/sub/model.bin`, contentOf(70_000, 'other'), { replace: true });
-    await assert.rejects(confirm('step-1'), isType('CheckpointIncomplete'));
+    await assert.rejects(confirm('step-1'), ofType('CheckpointIncomplete'));
     await rm(node.ringPath);
     assert.equal(await confirm('step-1'), undefined);
   });
@@ -126,10 +125,10 @@ describe('checkpoints of a node', () => {
     await dropFromRing(node.stores, { key: keyOf('step-2'), nodeId, signal, isLastCopy: false });
     assert.deepEqual(await offered(), ['step-2: rack', 'step-1: ring, rack']);
     await node.stores.rackFiles('r01').remove(checkpointDirectory(ALLOCATION, 'step-1'));
-    await assert.rejects(dropFromRing(node.stores, { key: keyOf('step-1'), nodeId, signal, isLastCopy: false }), isType('PolicyRefused'));
+    await assert.rejects(dropFromRing(node.stores, { key: keyOf('step-1'), nodeId, signal, isLastCopy: false }), ofType('PolicyRefused'));
     await dropFromRing(node.stores, { key: keyOf('step-2'), nodeId, signal, isLastCopy: true });
     await node.stores.rackFiles('r01').remove(checkpointDirectory(ALLOCATION, 'step-2'));
-    await assert.rejects(write('step-2'), isType('Conflict'));
+    await assert.rejects(write('step-2'), ofType('Conflict'));
   });
 
   it('name the field, the value and what is accepted where the node is unknown or has no ring', async () => {

@@ -8,10 +8,9 @@ import { openRingDevice } from '../../../datapath/checkpoint/ring-device.ts';
 import { LEAST_RING_BYTES } from '../../../datapath/checkpoint/ring-format.ts';
 import { allocateAligned } from '../../../datapath/native/aligned.ts';
 import { createDurableFile, identityAt } from '../../../drivers/file-store/durable-file.ts';
-import { PenstockError } from '../../../model/errors.ts';
 import { contentOf } from '../../support/fault-proxy-random.ts';
+import { ofType } from '../../support/of-type.ts';
 
-const isType = (type: string) => (error: unknown) => error instanceof PenstockError && error.type === type;
 const BLOCK_BYTES = 4096;
 
 /** What the kernel says of how this process has the file open. */
@@ -60,10 +59,10 @@ describe('a durable file', () => {
 
   it('takes no name that is taken, and follows no link', async () => {
     await (await createDurableFile(tree(), 'taken', { mayBeDirect: true })).end(0);
-    await assert.rejects(createDurableFile(tree(), 'taken', { mayBeDirect: true }), isType('Conflict'));
+    await assert.rejects(createDurableFile(tree(), 'taken', { mayBeDirect: true }), ofType('Conflict'));
     await mkdir(join(root, 'elsewhere'));
     await symlink(join(root, 'elsewhere'), join(root, 'link'));
-    await assert.rejects(createDurableFile(tree(), 'link/file', { mayBeDirect: true }), isType('Denied'));
+    await assert.rejects(createDurableFile(tree(), 'link/file', { mayBeDirect: true }), ofType('Denied'));
     assert.deepEqual(await readdir(join(root, 'elsewhere')), []);
   });
 

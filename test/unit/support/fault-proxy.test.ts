@@ -1,11 +1,11 @@
 /** The fault proxy against a small server that remembers what reached it: each fault does what its name says, and the same seed does it again. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { Agent, createServer, type IncomingHttpHeaders, request } from 'node:http';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.ts';
 import { createPlanner, type FaultKind, type FaultPlan } from '../../support/fault-proxy-plan.ts';
 import { contentOf } from '../../support/fault-proxy-random.ts';
+import { listenForHttp, stopServer } from '../../support/loopback-server.ts';
 import { eventually } from '../../support/wait.ts';
 
 const BODY = contentOf(300_000, 'body');
@@ -74,13 +74,9 @@ function send(through: FaultProxy, method: string, path: string, { body, headers
 const differences = (one: Buffer, other: Buffer): number[] => [...one.keys()].filter((index) => one[index] !== other[index]);
 
 before(async () => {
-  server.listen({ host: '127.0.0.1', port: 0 });
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  target = `http://127.0.0.1:${address.port}`;
+  target = await listenForHttp(server);
 });
-after(() => server.close().closeAllConnections());
+after(() => stopServer(server));
 afterEach(async () => {
   await proxy?.stop();
   seen.length = 0;

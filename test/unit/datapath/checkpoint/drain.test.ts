@@ -11,10 +11,9 @@ import { MEMBER_BYTES_BELOW } from '../../../../datapath/erasure/pack-format.ts'
 import type { FileStore } from '../../../../drivers/file-store/port.ts';
 import type { RackStore } from '../../../../drivers/rack-store/port.ts';
 import { PenstockError } from '../../../../model/errors.ts';
+import { ofType } from '../../../support/of-type.ts';
 import { failAll, keysOn, type MemoryRack, noise } from '../erasure/support.ts';
 import { checkpointSite, DIRECTORY, MODIFIED, PREFIX, withFilesInMemory } from './support.ts';
-
-const isType = (type: string) => (error: unknown) => error instanceof PenstockError && error.type === type;
 
 let site: Awaited<ReturnType<typeof checkpointSite>>;
 beforeEach(async () => {
@@ -81,7 +80,7 @@ describe('a drained checkpoint', () => {
       ended.push(path);
       throw signal?.reason;
     };
-    await assert.rejects(restoreFiles({ ...site.restore, target: { ...site.restore.target, write } }), isType('OutOfSpace'));
+    await assert.rejects(restoreFiles({ ...site.restore, target: { ...site.restore.target, write } }), ofType('OutOfSpace'));
     assert.deepEqual(ended.length, begun.length - 1, 'nothing goes on behind the caller');
     assert.ok(begun.length < files.size, 'nothing is begun after a failure');
   });
@@ -112,7 +111,7 @@ describe('a drained checkpoint', () => {
     assert.ok(read() < 3_000_000, `${read()} bytes read of a pack of 5 MB`);
     await restoreFiles({ ...site.restore, only: ['a-large', 'shards/1/part-00001.bin'] });
     assert.deepEqual([...(await site.restored()).keys()].sort(), ['a-large', 'shards/1/part-00001.bin', path]);
-    await assert.rejects(restoreFiles({ ...site.restore, only: ['nowhere'] }), isType('NotFound'));
+    await assert.rejects(restoreFiles({ ...site.restore, only: ['nowhere'] }), ofType('NotFound'));
   });
 
   it('of before there were packs is verified, restored whole and in part, and removed', async () => {
@@ -136,7 +135,7 @@ describe('a drained checkpoint', () => {
     await assert.rejects(drainFiles(site.drain));
     assert.equal((await packsOf()).length, 1);
     assert.equal(await readDrainedRecord(site.inErasureSet), undefined);
-    await assert.rejects(restoreFiles(site.restore), isType('NotFound'));
+    await assert.rejects(restoreFiles(site.restore), ofType('NotFound'));
     for (const rack of site.racks) rack.faults.clear();
     await drainFiles(site.drain);
     assert.equal((await packsOf()).length, 1, 'the second attempt found the pack of the first');
@@ -191,7 +190,7 @@ describe('a drained checkpoint', () => {
       [noise(14, 14), 'SourceChanged'],
     ] as const) {
       await writeFile(path, content);
-      await assert.rejects(drainFiles(site.drain), (error) => isType(type)(error) && /part-00013/.test(String(error)));
+      await assert.rejects(drainFiles(site.drain), (error) => ofType(type)(error) && /part-00013/.test(String(error)));
     }
     assert.deepEqual(keysOn(site.racks, ''), []);
   });
@@ -199,9 +198,9 @@ describe('a drained checkpoint', () => {
   it('is refused where a large file is no longer what was committed, and leaves nothing of it', async () => {
     await site.commit(new Map([['model.bin', noise(MEMBER_BYTES_BELOW)]]));
     await writeFile(site.inRack('model.bin'), noise(MEMBER_BYTES_BELOW, 2));
-    await assert.rejects(drainFiles(site.drain), (error) => isType('CorruptSource')(error) && /model\.bin/.test(String(error)));
+    await assert.rejects(drainFiles(site.drain), (error) => ofType('CorruptSource')(error) && /model\.bin/.test(String(error)));
     await writeFile(site.inRack('model.bin'), noise(MEMBER_BYTES_BELOW + 1));
-    await assert.rejects(drainFiles(site.drain), isType('SourceChanged'));
+    await assert.rejects(drainFiles(site.drain), ofType('SourceChanged'));
     assert.deepEqual(keysOn(site.racks, ''), []);
   });
 

@@ -9,8 +9,8 @@ import { scanRing } from '../../../../datapath/checkpoint/ring-scan.ts';
 import { PenstockError } from '../../../../model/errors.ts';
 import { checkpointPlaces, DIRECTORY, once } from '../../../support/checkpoint-places.ts';
 import { contentOf } from '../../../support/fault-proxy-random.ts';
+import { ofType } from '../../../support/of-type.ts';
 
-const isType = (type: string) => (error: unknown) => error instanceof PenstockError && error.type === type;
 const files = new Map([
   ['a/model.bin', contentOf(CHUNK_BYTES + 70_001, 1)],
   ['empty', Buffer.alloc(0)],
@@ -68,7 +68,7 @@ describe('a restore from the nearest whole copy', () => {
     await places.rack.write(`${DIRECTORY}/a/model.bin`, Readable.from([contentOf(CHUNK_BYTES + 70_001, 9)]), { replace: true });
     await assert.rejects(
       restoreNearest('step-1', await places.copies(), target),
-      (error) => isType('CheckpointIncomplete')(error) && error instanceof Error && /ring, a\/model\.bin: .*rack, a\/model\.bin:/.test(error.message),
+      (error) => ofType('CheckpointIncomplete')(error) && error instanceof Error && /ring, a\/model\.bin: .*rack, a\/model\.bin:/.test(error.message),
     );
     assert.deepEqual(await readdir(join(places.target.root, 'restored', 'a')), []);
   });
@@ -93,7 +93,7 @@ describe('a restore from the nearest whole copy', () => {
 
   it('is never of one that was not committed', async () => {
     await write(false);
-    await assert.rejects(restoreNearest('step-1', await places.copies(), target), isType('NotFound'));
+    await assert.rejects(restoreNearest('step-1', await places.copies(), target), ofType('NotFound'));
     assert.deepEqual(await readdir(places.target.root), []);
   });
 });

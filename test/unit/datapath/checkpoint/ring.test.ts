@@ -9,10 +9,10 @@ import { AREA_START, BLOCK_BYTES, CHUNK_BYTES, LEAST_RING_BYTES, type RecordHead
 import { scanRing } from '../../../../datapath/checkpoint/ring-scan.ts';
 import { PenstockError } from '../../../../model/errors.ts';
 import { contentOf } from '../../../support/fault-proxy-random.ts';
+import { ofType } from '../../../support/of-type.ts';
 import { createRingDisk } from '../../../support/ring-disk.ts';
 import { append, contents, writeIdOf } from './ring-support.ts';
 
-const isType = (type: string) => (error: unknown) => error instanceof PenstockError && error.type === type;
 const steady = () => 0;
 
 describe('a checkpoint ring', () => {
@@ -29,7 +29,7 @@ describe('a checkpoint ring', () => {
     const disk = createRingDisk(LEAST_RING_BYTES, steady);
     assert.equal(await scanRing(disk.open()), undefined);
     disk.content.fill(7, 0, 100);
-    await assert.rejects(openRing(disk.open()), isType('CorruptSource'));
+    await assert.rejects(openRing(disk.open()), ofType('CorruptSource'));
     assert.deepEqual(disk.content.subarray(0, 100), Buffer.alloc(100, 7));
   });
 
@@ -42,7 +42,7 @@ describe('a checkpoint ring', () => {
     for (const each of [2, 3, 4, 5]) await append(ring, device, contentOf(CHUNK_BYTES, each));
     await assert.rejects(
       append(ring, device, contentOf(CHUNK_BYTES, 6)),
-      (error) => isType('OutOfSpace')(error) && error instanceof Error && /acme\/vision\/train\/old/.test(error.message),
+      (error) => ofType('OutOfSpace')(error) && error instanceof Error && /acme\/vision\/train\/old/.test(error.message),
     );
     await append(ring, device, contentOf(CHUNK_BYTES, 7), { kind: 'commit' });
     assert.ok(disk.content.subarray(BLOCK_BYTES * 2, BLOCK_BYTES * 2 + recordBytes(CHUNK_BYTES)).equals(before.subarray(0, recordBytes(CHUNK_BYTES))));
@@ -56,7 +56,7 @@ describe('a checkpoint ring', () => {
     };
     await assert.rejects(
       fill(),
-      (error) => isType('OutOfSpace')(error) && error instanceof Error && /larger than the ring/.test(error.message) && !/drain/.test(error.message),
+      (error) => ofType('OutOfSpace')(error) && error instanceof Error && /larger than the ring/.test(error.message) && !/drain/.test(error.message),
     );
   });
 
@@ -111,9 +111,9 @@ describe('a checkpoint ring', () => {
     const device = disk.open();
     const ring = await openRing(device);
     disk.fail(new PenstockError('IoError', 'the disk is gone'));
-    await assert.rejects(append(ring, device, contentOf(10, 1)), isType('IoError'));
+    await assert.rejects(append(ring, device, contentOf(10, 1)), ofType('IoError'));
     Object.assign(device, disk.open());
-    await assert.rejects(append(ring, device, contentOf(10, 1)), isType('IoError'));
+    await assert.rejects(append(ring, device, contentOf(10, 1)), ofType('IoError'));
   });
 });
 
@@ -129,8 +129,8 @@ describe('a ring on a device that hangs', () => {
       close: () => new Promise(() => undefined),
     };
     const device = withReadDeadline(hanging, 0.05);
-    await assert.rejects(scanRing(device), isType('StoreUnavailable'));
-    await assert.rejects(scanRing(device), isType('StoreUnavailable'));
+    await assert.rejects(scanRing(device), ofType('StoreUnavailable'));
+    await assert.rejects(scanRing(device), ofType('StoreUnavailable'));
     assert.equal(reads, 1);
     await device.close();
   });
@@ -146,8 +146,8 @@ describe('a ring on a device that hangs', () => {
       },
     };
     const device = withReadDeadline(failing, 60);
-    await assert.rejects(scanRing(device), isType('IoError'));
-    await assert.rejects(scanRing(device), isType('IoError'));
+    await assert.rejects(scanRing(device), ofType('IoError'));
+    await assert.rejects(scanRing(device), ofType('IoError'));
     await device.close();
     assert.ok(isClosed);
   });
@@ -161,14 +161,14 @@ describe('a ring in a file', () => {
       const device = await openRingDevice({ path, bytes: LEAST_RING_BYTES, access: 'write' });
       const ring = await openRing(device);
       await append(ring, device, contentOf(70_000, 1));
-      await assert.rejects(openRingDevice({ path, bytes: LEAST_RING_BYTES, access: 'write' }), isType('Conflict'));
+      await assert.rejects(openRingDevice({ path, bytes: LEAST_RING_BYTES, access: 'write' }), ofType('Conflict'));
       const reader = await openRingDevice({ path, bytes: LEAST_RING_BYTES, access: 'read' });
       assert.deepEqual(await contents(reader), [contentOf(70_000, 1)]);
       await reader.close();
       await ring.close();
       await assert.rejects(
         openRingDevice({ path, bytes: LEAST_RING_BYTES + BLOCK_BYTES, access: 'write' }),
-        (error) => isType('Conflict')(error) && error instanceof Error && /ring size: found/.test(error.message),
+        (error) => ofType('Conflict')(error) && error instanceof Error && /ring size: found/.test(error.message),
       );
       const again = await openRing(await openRingDevice({ path, bytes: LEAST_RING_BYTES, access: 'write' }));
       assert.equal(again.entries().length, 1);

@@ -8,8 +8,8 @@ import type { AcknowledgedChunk } from '../../../../datapath/checkpoint/write-ch
 import { PenstockError } from '../../../../model/errors.ts';
 import { checkpointPlaces, DIRECTORY, GLOBAL_DIRECTORY, once } from '../../../support/checkpoint-places.ts';
 import { contentOf } from '../../../support/fault-proxy-random.ts';
+import { ofType } from '../../../support/of-type.ts';
 
-const isType = (type: string) => (error: unknown) => error instanceof PenstockError && error.type === type;
 const gone = new PenstockError('StoreUnavailable', 'the path to the device is gone');
 
 let places: Awaited<ReturnType<typeof checkpointPlaces>>;
@@ -60,7 +60,7 @@ describe('a checkpoint written to ring and rack', () => {
 
   it('of no file is refused, and so are a name twice and the name of the record', async () => {
     const empty = await places.writer();
-    await assert.rejects(empty.commit(), isType('CheckpointIncomplete'));
+    await assert.rejects(empty.commit(), ofType('CheckpointIncomplete'));
     await empty.close();
     for (const [path, earlier] of [
       ['twice', 'twice'],
@@ -68,8 +68,8 @@ describe('a checkpoint written to ring and rack', () => {
     ] as const) {
       const writer = await places.writer();
       await writer.addFile(earlier, once(contentOf(10, 1)));
-      await assert.rejects(writer.addFile(path, once(contentOf(10, 1))), isType('InvalidInput'));
-      await assert.rejects(writer.commit(), isType('InvalidInput'));
+      await assert.rejects(writer.addFile(path, once(contentOf(10, 1))), ofType('InvalidInput'));
+      await assert.rejects(writer.commit(), ofType('InvalidInput'));
       await writer.close();
     }
   });
@@ -153,7 +153,7 @@ describe('a checkpoint written to ring and rack', () => {
       await assert.rejects(async () => {
         for (const [path, content] of small) await writer.addFile(path, once(content));
         await writer.commit();
-      }, isType('StoreUnavailable'));
+      }, ofType('StoreUnavailable'));
       await writer.close();
       assert.equal(await readCommitRecord(places.rack, DIRECTORY), undefined);
       assert.ok((await ringRecords()).every((line) => !line.startsWith('commit')));
@@ -171,7 +171,7 @@ describe('a checkpoint written to ring and rack', () => {
   it('is taken back from the rack where the ring cannot take its record, and the policy is strict', async () => {
     const writer = await places.writer({ changeRing: (sink) => ({ ...sink, publish: () => Promise.reject(gone) }) });
     await writer.addFile('a', once(contentOf(100, 1)));
-    await assert.rejects(writer.commit(), isType('StoreUnavailable'));
+    await assert.rejects(writer.commit(), ofType('StoreUnavailable'));
     await writer.close();
     assert.equal(await readCommitRecord(places.rack, DIRECTORY), undefined);
   });
@@ -235,7 +235,7 @@ describe('a checkpoint written to ring and rack', () => {
     const silent = (sink: CheckpointSink): CheckpointSink => ({ ...sink, write: () => new Promise(() => undefined) });
     const strict = await places.writer({ stallSeconds: 0.05, changeRack: silent });
     await strict.addFile('a', once(contentOf(100, 1)));
-    await assert.rejects(strict.commit(), isType('StoreUnavailable'));
+    await assert.rejects(strict.commit(), ofType('StoreUnavailable'));
     await strict.close();
     const degraded = await places.writer({ policy: 'degraded', stallSeconds: 2, depth: 2, changeRing: silent });
     for (let index = 0; index < 6; index += 1) await degraded.addFile(`f${index}`, once(contentOf(100, index)));
@@ -253,7 +253,7 @@ describe('a checkpoint written to ring and rack', () => {
         await writer.close();
       }
     };
-    await assert.rejects(many('strict'), isType('OutOfSpace'));
+    await assert.rejects(many('strict'), ofType('OutOfSpace'));
     assert.match((await many('degraded')).degradedBy ?? '', /larger than the ring/);
   });
 
@@ -264,8 +264,8 @@ describe('a checkpoint written to ring and rack', () => {
     await first.addFile('a', once(contentOf(100, 1)));
     const second = await places.writer({ changeRing });
     await second.addFile('a', once(contentOf(100, 2)));
-    await assert.rejects(first.commit(), isType('Conflict'));
+    await assert.rejects(first.commit(), ofType('Conflict'));
     await second.commit();
-    await assert.rejects(places.writer(), isType('Conflict'));
+    await assert.rejects(places.writer(), ofType('Conflict'));
   });
 });

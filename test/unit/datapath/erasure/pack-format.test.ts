@@ -5,11 +5,10 @@ import fc from 'fast-check';
 import { encodePackEnd, MAX_PACK_BYTES, MEMBER_BYTES_BELOW, type PackMember, parseIndex, parseTrailer } from '../../../../datapath/erasure/pack-format.ts';
 import { planPacks } from '../../../../datapath/erasure/pack-plan.ts';
 import { byName } from '../../../../datapath/packs/plan.ts';
-import { PenstockError } from '../../../../model/errors.ts';
+import { ofType } from '../../../support/of-type.ts';
 
 const TRAILER = 64;
-const isType = (type: string) => (error: unknown) => error instanceof PenstockError && error.type === type;
-const corrupt = isType('CorruptSource');
+const corrupt = ofType('CorruptSource');
 
 function member(name: string, content: Buffer = Buffer.from(name)): PackMember & { content: Buffer } {
   return { name, bytes: content.length, crc32c: crc32c(content), modifiedAtMilliseconds: 1_795_000_000_123, mode: 0o640, content };
@@ -109,10 +108,10 @@ describe('a pack', () => {
 
   it('takes no name that leads out of where it is extracted, and no member of a stripe or more', () => {
     for (const bad of ['', '/a', 'a/', 'a//b', '.', '..', 'a/../b', 'a\0b', 'a\nb', '@manifest.jsonl', `${'n'.repeat(256)}`, 'n/'.repeat(450).concat('n')])
-      assert.throws(() => encodePackEnd([member(bad)]), isType('InvalidInput'), JSON.stringify(bad.slice(0, 20)));
-    assert.throws(() => encodePackEnd([{ ...member('a'), bytes: MEMBER_BYTES_BELOW }]), isType('InvalidInput'));
-    assert.throws(() => encodePackEnd([member('b'), member('a')]), isType('InvalidInput'));
-    assert.throws(() => encodePackEnd([]), isType('InvalidInput'));
+      assert.throws(() => encodePackEnd([member(bad)]), ofType('InvalidInput'), JSON.stringify(bad.slice(0, 20)));
+    assert.throws(() => encodePackEnd([{ ...member('a'), bytes: MEMBER_BYTES_BELOW }]), ofType('InvalidInput'));
+    assert.throws(() => encodePackEnd([member('b'), member('a')]), ofType('InvalidInput'));
+    assert.throws(() => encodePackEnd([]), ofType('InvalidInput'));
   });
 });
 

@@ -9,6 +9,7 @@ import { newBrokerState } from '../../../../model/broker-state.ts';
 import { PenstockError } from '../../../../model/errors.ts';
 import { FabricSchema } from '../../../../model/fabric.ts';
 import { fakeClock } from '../../../support/fake-clock.ts';
+import { ofType } from '../../../support/of-type.ts';
 
 const CAPACITY = 1_000_000;
 const LEASE_MS = 10_000;
@@ -131,14 +132,13 @@ describe('bytes within a window', () => {
   it('wait for another time where the queue is full, and are refused where the wish can never be met', async () => {
     const clock = fakeClock();
     const { lessor } = brokerOn(clock);
-    const isType = (type: string) => (error: unknown) => error instanceof PenstockError && error.type === type;
     const never = () => assert.fail('there is no window');
-    await assert.rejects(withinWindow(lessor, wish('a', 1, { leastUsefulRate: CAPACITY }), never, clock), isType('PolicyRefused'));
+    await assert.rejects(withinWindow(lessor, wish('a', 1, { leastUsefulRate: CAPACITY }), never, clock), ofType('PolicyRefused'));
     const noFabric = { ...lessor, reserve: () => Promise.reject(new PenstockError('InvalidInput', 'no such fabric.')) };
-    await assert.rejects(withinWindow(noFabric, wish('a', 1), never, clock), isType('InvalidInput'));
+    await assert.rejects(withinWindow(noFabric, wish('a', 1), never, clock), ofType('InvalidInput'));
     const others = ['b', 'c'].map((holder) => sender(lessor, clock, wish(holder, CAPACITY)));
     await clock.advance(10);
-    await assert.rejects(withinWindow(lessor, wish('d', 1), never, clock), isType('WindowUnavailable'));
+    await assert.rejects(withinWindow(lessor, wish('d', 1), never, clock), ofType('WindowUnavailable'));
     await clock.advance(20_000);
     await Promise.all(others.map(({ done }) => done));
   });

@@ -5,7 +5,7 @@
  * its signal is aborted, and it is waited for.
  */
 export async function* workAhead<Item, Result>(
-  items: AsyncIterable<Item>,
+  items: AsyncIterable<Item> | Iterable<Item>,
   atOnce: number,
   work: (item: Item, signal: AbortSignal) => Promise<Result>,
   outer?: AbortSignal,

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { workAhead } from '../../../../datapath/erasure/work-ahead.ts';
-import { all } from './support.ts';
+import { workAhead } from '../../../../datapath/transfer/work-ahead.ts';
+import { all } from '../erasure/support.ts';
 
 async function* from(items: readonly number[]): AsyncGenerator<number> {
   yield* items;
