@@ -4,6 +4,7 @@ import { inLanes } from '../datapath/transfer/lanes.ts';
 import { readManifest, readManifestPage, writeManifest } from '../datapath/transfer/manifest-store.ts';
 import type { ColdTier } from '../drivers/cold-tier/port.ts';
 import { withWriteDefaults } from '../drivers/cold-tier/write-defaults.ts';
+import type { ObjectFacts } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { PenstockError } from '../model/errors.ts';
 import { formatLocation, type Location } from '../model/location.ts';
@@ -65,13 +66,16 @@ export function createArchivedActivities(stores: Stores) {
   };
 }
 
-/** Of a pack the etag is the version that was written; of an object its checksum is told too. */
-function faultOf({ bytes, crc32c, etag, packed }: ManifestEntry, held: { readonly bytes: number; readonly etag: string; readonly crc32c: string | undefined }) {
+/** Of a pack the etag is the version that was written, and was proven then; of an object there must be a checksum to compare, for its source goes next. */
+function faultOf({ bytes, crc32c, foreign, etag, packed }: ManifestEntry, held: Pick<ObjectFacts, 'bytes' | 'etag' | 'crc32c' | 'foreign'>) {
   const wanted = packed?.bytes ?? bytes;
   if (held.bytes !== wanted) return `has ${held.bytes} bytes, ${wanted} were written`;
-  if (packed && held.etag !== etag) return `is another version, ${held.etag}, than the one written, ${etag}`;
-  if (!packed && crc32c !== undefined && held.crc32c !== undefined && held.crc32c !== crc32c) return `has CRC32C ${held.crc32c}, ${crc32c} was written`;
-  return undefined;
+  if (packed) return held.etag === etag ? undefined : `is another version, ${held.etag}, than the one written, ${etag}`;
+  if (bytes === 0) return undefined; // its length is all of it
+  if (crc32c !== undefined && held.crc32c !== undefined) return held.crc32c === crc32c ? undefined : `has CRC32C ${held.crc32c}, ${crc32c} was written`;
+  const { algorithm, value } = foreign ?? {};
+  if (algorithm === undefined || held.foreign?.algorithm !== algorithm) return 'has no checksum on record that could be compared with what was read';
+  return held.foreign.value === value ? undefined : `has ${algorithm} ${held.foreign.value}, ${value} was written`;
 }
 
 /** By one of a page: a class that is accepted and ignored is ignored for all. */

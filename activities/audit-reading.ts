@@ -10,7 +10,8 @@ import { type OpenedBundle, openBundle, packBundle } from '../datapath/audit/bun
 import type { Finding, Verification } from '../datapath/audit/finding.ts';
 import { type LogFiles, originOf } from '../datapath/audit/layout.ts';
 import { parseCheckpoint, parseNote } from '../datapath/audit/note.ts';
-import { type AuditQuery, queryLog, readIndex } from '../datapath/audit/query.ts';
+import { type AuditQuery, queryLog } from '../datapath/audit/query.ts';
+import { readIndex } from '../datapath/audit/read-index.ts';
 import { type VerifyOptions, verifyLog } from '../datapath/audit/verify.ts';
 import { signedNotes } from '../datapath/audit/witness.ts';
 import type { Stores } from '../drivers/open-site.ts';
@@ -22,7 +23,9 @@ import { readSpoolNotices, spoolNoticeText } from './audit-spool.ts';
 export type { Finding, Verification } from '../datapath/audit/finding.ts';
 export type { AuditQuery } from '../datapath/audit/query.ts';
 
-export const queryAudit = (stores: Stores, query: AuditQuery): AsyncGenerator<Operation, void> => queryLog(auditFiles(stores), query);
+/** @param tell what of the log could not be read */
+export const queryAudit = (stores: Stores, query: AuditQuery, tell?: (what: string) => void): AsyncGenerator<Operation, void> =>
+  queryLog(auditFiles(stores), query, tell);
 
 /** What machines have done and say that they still keep: no query can find it. A subject each. */
 export async function notOnRecord(stores: Stores): Promise<string[]> {

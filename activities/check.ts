@@ -1,7 +1,9 @@
 /** Holds a target to a manifest, part by part; each page's findings are on record, so that a lost worker costs a page. */
 import { Readable } from 'node:stream';
 import * as z from 'zod';
+import { createArchivedEndpoint } from '../datapath/packs/archived-endpoint.ts';
 import { checkManifest, type PathFinding } from '../datapath/transfer/check.ts';
+import type { Endpoint } from '../datapath/transfer/endpoint.ts';
 import type { PathRange } from '../datapath/transfer/list-all.ts';
 import { findManifest, readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { RateLimiter } from '../datapath/transfer/rate-limiter.ts';
@@ -23,11 +25,11 @@ import {
 } from '../model/check.ts';
 import { absent, PenstockError } from '../model/errors.ts';
 import { formatLocation, type Location, SYSTEM_BUCKET } from '../model/location.ts';
-import type { ManifestRef } from '../model/manifest.ts';
+import type { ManifestEntry, ManifestRef } from '../model/manifest.ts';
 import { demandBucket } from './ad-hoc.ts';
 import { effect, type Run } from './effect.ts';
 import { createLimitWatch } from './limits.ts';
-import { endpointAt } from './places.ts';
+import { endpointAt, isTree, objectsOf } from './places.ts';
 import { writeJson } from './system-records.ts';
 
 const FILES_AT_ONCE = 16;
@@ -101,16 +103,28 @@ export function createCheckActivities(stores: Stores, watch = createLimitWatch(s
 }
 
 async function manifestAt(stores: Stores, place: Location): Promise<ManifestRef> {
-  // Penstock's own records lie in the warm store and nowhere else.
-  const found = place.store === 'warm' ? await findManifest({ store: stores.warm, storeName: 'warm', bucket: place.bucket, prefix: place.prefix }) : undefined;
+  const { store, bucket, prefix } = place;
+  const found = isStoreOfManifests(store) ? await findManifest({ store: stores[store], storeName: store, bucket, prefix }) : undefined;
   if (found) return found;
   throw new PenstockError(
     'NotFound',
-    `manifest: found ${formatLocation(place)}, where no manifest lies; accepted: a prefix of the warm store with an index.json.`,
+    `manifest: found ${formatLocation(place)}, where no manifest lies; accepted: a prefix of the warm store with an index.json, or the .penstock/catalog/ of an archived output.`,
     {
       nextStep: 'Take the one that `penstock transfer status` names.',
     },
   );
+}
+
+/** Penstock's own records lie in the warm store, and the catalog of what is archived beside it. */
+const isStoreOfManifests = (store: string): store is 'warm' | 'cold' => store === 'warm' || store === 'cold';
+
+const pageOf = (stores: Stores, manifest: ManifestRef, page: number, run: Run) =>
+  readManifestPage(isStoreOfManifests(manifest.store) ? stores[manifest.store] : stores.warm, manifest, page, run.signal);
+
+/** Of an archive the files of a pack are looked for in it; of a copy of its files in a tree each by itself. */
+function targetOf(stores: Stores, target: Location, entries: readonly ManifestEntry[]): Endpoint {
+  if (isTree(stores, target.store) || entries.every(({ packed }) => packed === undefined)) return endpointAt(stores, target);
+  return createArchivedEndpoint({ store: objectsOf(stores, target.store), bucket: target.bucket, base: target.prefix }, entries);
 }
 
 /** What arrived is on record beside the list of what was to be moved. */
@@ -131,11 +145,11 @@ interface Checker {
 
 async function checkPage({ stores, limiter, run }: Checker, request: CheckPartRequest, page: number, before: CheckAnswer): Promise<PageRecord> {
   const { manifest, extra, records } = request;
-  const entries = page < manifest.pages ? await readManifestPage(stores.warm, manifest, page, run.signal) : [];
+  const entries = page < manifest.pages ? await pageOf(stores, manifest, page, run) : [];
   const found: PathFinding[] = [];
   const result = await checkManifest({
     entries,
-    target: endpointAt(stores, request.target),
+    target: targetOf(stores, request.target, entries),
     read: request.read,
     concurrency: FILES_AT_ONCE,
     listed: 0,
@@ -154,7 +168,7 @@ async function checkPage({ stores, limiter, run }: Checker, request: CheckPartRe
 
 /** From behind the page before to the end of this one, so that the pages' ranges cover all of the target, and no path twice. */
 async function rangeOf(stores: Stores, manifest: ManifestRef, page: number, run: Run): Promise<PathRange> {
-  const lastOf = async (number: number): Promise<string | undefined> => (await readManifestPage(stores.warm, manifest, number, run.signal)).at(-1)?.path;
+  const lastOf = async (number: number): Promise<string | undefined> => (await pageOf(stores, manifest, number, run)).at(-1)?.path;
   const after = page > 0 ? await lastOf(page - 1) : undefined;
   const until = page < manifest.pages - 1 ? await lastOf(page) : undefined;
   return { ...(after === undefined ? {} : { after }), ...(until === undefined ? {} : { until }) };

@@ -58,7 +58,7 @@ export async function* readLogsAt(place: LogPlace, query: LogQuery): AsyncGenera
   /** How much of each node's log is printed, by node. */
   const printed = new Map<string, readonly LogChunk[]>();
   for (let behindEnd = 0; ; ) {
-    const metadata = await readLogMetadata(place).catch(absent);
+    const metadata = await closedMetadata(place);
     const nodes = await nodesOf(place, metadata, query);
     let isComplete = metadata !== undefined;
     for (const nodeId of nodes) {
@@ -85,6 +85,12 @@ export async function* readLogsAt(place: LogPlace, query: LogQuery): AsyncGenera
     if (await query.isOver()) behindEnd += 1;
     await query.wait(LOOK_EVERY_MS);
   }
+}
+
+/** What is open lies behind the nodes' own indexes, which are read instead. */
+async function closedMetadata(place: LogPlace): Promise<LogMetadata | undefined> {
+  const metadata = await readLogMetadata(place).catch(absent);
+  return metadata?.openAt === undefined ? metadata : undefined;
 }
 
 /** A job need not write to a stream; that nothing of a node was shipped is told. */

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { archiveNodeLogs } from '../datapath/logs/archive-node-logs.ts';
 import { closeLogMetadata } from '../datapath/logs/close-log-metadata.ts';
 import { type FollowedLogs, LogFollower, openRoom } from '../datapath/logs/follow-logs.ts';
+import { LogMetadataRenewal } from '../datapath/logs/renew-log-metadata.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import type { AllocationKey } from '../model/identifiers.ts';
 import { effect } from './effect.ts';
@@ -52,10 +53,12 @@ export function createLogActivities(stores: Stores) {
           now: Date.now,
           room,
         });
-        run.follow(() => follower.state);
+        const metadata = new LogMetadataRenewal({ ...place, allocation: key, nodes, everyMs: chunkSeconds * 1000, now: Date.now });
+        run.follow(() => ({ ...follower.state, ...(metadata.problem === undefined ? {} : { metadata: metadata.problem }) }));
         try {
           while (Date.now() < endsAt) {
             await follower.round();
+            await metadata.look(follower.state.chunks);
             await delay(follower.idleMs, undefined, { signal: run.signal });
           }
           return follower.state;

@@ -23,7 +23,7 @@ export async function reportRetention(
   status: RetentionStatus,
   options: { readonly readShare: number; readonly signal: AbortSignal; readonly onProgress: (details: unknown) => void },
 ): Promise<ReportedRetention> {
-  const { manifest, output, target, retainUntil, mode, stage } = status;
+  const { manifest, output, target, retainUntil, mode, stage, promisedUntil } = status;
   const report = reportStatus(status);
   const events = stores.site.audit ? { events: await eventsOf(stores, status) } : {};
   if (stage === 'deleted') return { ...report, ...events };
@@ -33,7 +33,8 @@ export async function reportRetention(
     if (objects.length < OBJECTS_LISTED || object.findings.length > 0) objects.push(reported(object));
     else objectsNotListed += 1;
   };
-  const request = { manifest, ...(output ? { output } : {}), target, retainUntil, mode, round: 0, readShare: options.readShare, isLocked: stage === 'kept' };
+  const isLocked = stage === 'kept' || (stage === 'undecided' && promisedUntil !== undefined);
+  const request = { manifest, ...(output ? { output } : {}), target, retainUntil, mode, round: 0, readShare: options.readShare, isLocked };
   const look = await attestRetained(stores, request, { signal: options.signal, report: options.onProgress, onObject });
   objects.sort((one, other) => (one.path < other.path ? -1 : 1));
   return { ...report, look, objects, objectsNotListed, ...events };

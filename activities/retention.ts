@@ -12,7 +12,7 @@ import { OUTPUT_RECORD } from '../model/output-record.ts';
 import { coversLock } from '../model/retention.ts';
 import type { LockMode } from '../model/retention-policy.ts';
 import { effect, type Run } from './effect.ts';
-import { objectsOf } from './places.ts';
+import { endpointAt, objectsOf } from './places.ts';
 
 export const OBJECTS_AT_ONCE = 16;
 
@@ -93,18 +93,41 @@ async function eachLocked(stores: Stores, request: LockRequest, run: LookRun, wo
   const store = objectsOf(stores, name);
   let refused = 0;
   let first: PenstockError | undefined;
-  await eachPath(stores, request, run, [OUTPUT_RECORD], async (path) => {
+  const workOn = async (path: string): Promise<void> => {
     const key = `${prefix}${path}`;
     try {
       for (const versionId of await lockedVersions(store, bucket, key, run.signal)) await work(store, { bucket, key, versionId });
     } catch (error) {
-      if (!(error instanceof PenstockError && error.errorClass === 'fatal')) throw error;
+      if (!isFatal(error)) throw error;
       refused += 1;
       first ??= error;
     }
-  });
+  };
+  const unreadable = await eachPath(stores, request, run, [OUTPUT_RECORD], workOn).catch((error: unknown) => (isFatal(error) ? error : Promise.reject(error)));
+  // Whoever takes away the list must not keep what it named from being locked.
+  const listed = unreadable ? await eachListed(stores, request, run, workOn) : undefined;
   // Never NotFound, which would say that there is no such retention.
+  if (unreadable)
+    throw new PenstockError('PolicyRefused', `${withoutList(listed ?? 0, refused)} The list of what is retained cannot be read: ${unreadable.message}`);
   if (first) throw new PenstockError('PolicyRefused', `${refused} of ${request.manifest.files + 1} objects were refused, the first: ${first.message}`);
+}
+
+const isFatal = (error: unknown): error is PenstockError => error instanceof PenstockError && error.errorClass === 'fatal';
+const withoutList = (listed: number, refused: number): string =>
+  `Done for ${listed - refused} of ${listed} objects that the store lists; what is hidden by a delete marker is not among them.`;
+
+/** @returns how many there are */
+async function eachListed(stores: Stores, { target }: LockRequest, run: LookRun, work: (path: string) => Promise<void>): Promise<number> {
+  let listed = 0;
+  const endpoint = endpointAt(stores, target);
+  for (let after: string | undefined; ; ) {
+    const page = await endpoint.list({ signal: run.signal, ...(after === undefined ? {} : { after }) });
+    await inLanes(page.entries, OBJECTS_AT_ONCE, ({ path }) => work(path));
+    listed += page.entries.length;
+    run.report({ listed });
+    if (page.next === undefined) return listed;
+    after = page.next;
+  }
 }
 
 /** The one that was archived, also where another version or a delete marker lies above it; undefined for the newest. @throws NotFound where no version is there */

@@ -74,6 +74,8 @@ export const NodeLogsSchema = z.strictObject({
 export const LogMetadataSchema = z.strictObject({
   version: z.literal(1),
   allocation: z.strictObject({ tenant: TenantSchema, project: IdentifierSchema, allocationId: IdentifierSchema }),
+  /** When it was written, where the job was not over: chunks may lie behind those it names, and nodes may be missing. Absent where it is the last word. */
+  openAt: z.iso.datetime().optional(),
   nodes: z.array(NodeLogsSchema),
 });
 

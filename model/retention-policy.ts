@@ -21,7 +21,14 @@ export const RetentionPolicySchema = z.strictObject({
       'Part of the objects whose every byte is read at each attestation, in turn. 1 reads them all, 0 only looks at locks, sizes and checksums on record',
     ),
   disposition: DispositionSchema.default('keep').describe(
-    'What becomes of it at the end: keep (no longer locked), delete (every version), ask (a person decides by `penstock retention dispose`)',
+    'What becomes of it at the end: keep (no longer locked), delete (every version), ask (a person decides by `penstock retention dispose`; it stays locked until then)',
   ),
+  undecidedDays: z
+    .number()
+    .positive()
+    .default(30)
+    .describe(
+      'With disposition ask: how far ahead the lock is kept while nobody has decided, renewed at the half. A decision takes effect when the last lock has run out',
+    ),
 });
 export type RetentionPolicy = z.output<typeof RetentionPolicySchema>;

@@ -32,6 +32,7 @@ export const ReportedRetentionSchema = z.strictObject({
   location: z.string(),
   mode: LockModeSchema,
   retainUntil: InstantSchema.describe('Before then the store lets nobody delete; no date that was promised is ever earlier than one before'),
+  promisedUntil: InstantSchema.exactOptional().describe('The end that was promised, where the lock goes on because nobody had decided what is to become of it'),
   stage: StageSchema,
   disposition: DispositionSchema,
   decision: z.strictObject({ decision: z.enum(['delete', 'keep']), reason: z.string(), actor: z.string(), at: InstantSchema }).exactOptional(),

@@ -28,11 +28,15 @@ export function effectiveUntil({ law, tenant, hold, promised }: RetentionClaims)
   return latest;
 }
 
-/** What a standing hold asks for: so many days ahead, and past the attestation after the next, of the latest of the clocks. A store lets go by its own, whatever ours says. */
-export function holdClaim(clocks: readonly string[], { holdDays, attestDays }: { readonly holdDays: number; readonly attestDays: number }): string {
+/** So many days ahead of the latest of the clocks. A store lets go by its own, whatever ours says. */
+export function daysAhead(clocks: readonly string[], days: number): string {
   const latestMs = Math.max(...clocks.map((clock) => Date.parse(clock)));
-  return new Date(latestMs + Math.max(holdDays, 2 * attestDays) * DAY_MS).toISOString();
+  return new Date(latestMs + days * DAY_MS).toISOString();
 }
+
+/** What a standing hold asks for: also past the attestation after the next. */
+export const holdClaim = (clocks: readonly string[], { holdDays, attestDays }: { readonly holdDays: number; readonly attestDays: number }): string =>
+  daysAhead(clocks, Math.max(holdDays, 2 * attestDays));
 
 export interface Lock {
   readonly mode: LockMode;
@@ -143,7 +147,7 @@ export const HoldSchema = HoldOrderSchema.extend({
 });
 export type Hold = Readonly<z.output<typeof HoldSchema>>;
 
-/** kept: locked, or about to be over; undecided: over, and a person is asked; deleting: until every version is gone; free: it stays, no longer locked. */
+/** kept: locked, or about to be over; undecided: over or about to be, and a person is asked; deleting: until every version is gone; free: it stays, no longer locked. */
 export const StageSchema = z.enum(['kept', 'undecided', 'deleting', 'deleted', 'free']);
 export type RetentionStage = z.output<typeof StageSchema>;
 
@@ -154,6 +158,8 @@ export interface RetentionStatus extends AllocationKey {
   readonly location: string;
   /** ISO instant before which the store lets nobody delete. */
   readonly retainUntil: string;
+  /** The end that was promised, where the lock goes on only because nobody has decided, or until a decision takes effect. */
+  readonly promisedUntil?: string;
   readonly attestations: number;
   readonly lastAttestedAt?: string;
   /** What the last attestation found missing or less locked than promised: the first of the findings. */

@@ -33,9 +33,6 @@ export async function sealArchive(request: DemoteRequest, manifest: ManifestRef,
     exclude: [OUTPUT_RECORD],
     name: `${target.store}-objects`,
   });
-  if (retention) {
-    const { retainUntil } = retention;
-    await activities<TransferActivities>('waiting', call(`verify the locks of ${at}`)).verifyLocks({ manifest: objects, target, retainUntil });
-  }
+  if (retention) await activities<TransferActivities>('waiting', call(`verify the locks of ${at}`)).verifyLocks({ manifest: objects, target, ...retention });
   return { catalog, objects };
 }

@@ -9,6 +9,7 @@ import { letGo } from './retention/end.ts';
 import { continued, inDays, isOver, type Keeping, newKeeping, type RetainRequest, show, statusOf } from './retention/keeping.ts';
 import { attestLocksOnly, look } from './retention/looking.ts';
 import { setHandlers } from './retention/orders.ts';
+import { renewalMs, stayLocked, waitsForDecision } from './retention/undecided.ts';
 
 export type { RetainRequest } from './retention/keeping.ts';
 
@@ -32,12 +33,15 @@ async function keep(keeping: Keeping): Promise<void> {
   while (keeping.stage !== 'deleted' && keeping.stage !== 'free') {
     if (historyIsFull(EVENTS_PER_RUN)) await continueWith(keeping);
     keeping.isCalled = false;
-    if (isOver(keeping)) {
+    const waits = waitsForDecision(keeping);
+    if (waits && Date.now() >= renewalMs(keeping)) {
+      await stayLocked(keeping);
+    } else if (isOver(keeping)) {
       await letGo(keeping);
     } else {
-      keeping.stage = 'kept';
+      keeping.stage = waits && keeping.promisedUntil !== undefined ? 'undecided' : 'kept';
       show(keeping);
-      const untilMs = nextMs(keeping);
+      const untilMs = waits ? Math.min(Date.parse(keeping.nextLookAt), renewalMs(keeping)) : nextMs(keeping);
       const dueMs = untilMs - Date.now();
       if (dueMs > 0) await condition(() => keeping.isCalled, dueMs, { summary: endsNext(keeping, untilMs) });
       if (Date.now() >= Date.parse(keeping.nextLookAt) && !isOver(keeping)) await look(keeping);
@@ -72,7 +76,10 @@ function nextMs({ nextLookAt, retainUntil }: Keeping): number {
   return endMs > Date.now() ? Math.min(lookMs, endMs) : lookMs;
 }
 
-const endsNext = ({ retainUntil }: Keeping, nextMs: number): string => (nextMs === Date.parse(retainUntil) ? 'end of the retention' : 'next attestation');
+function endsNext({ retainUntil, nextLookAt }: Keeping, nextMs: number): string {
+  if (nextMs === Date.parse(retainUntil)) return 'end of the retention';
+  return nextMs === Date.parse(nextLookAt) ? 'next attestation' : 'a person is asked about the end';
+}
 
 async function continueWith(keeping: Keeping): Promise<never> {
   await condition(allHandlersFinished);

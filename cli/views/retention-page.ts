@@ -42,6 +42,7 @@ function section(each: ReportedRetention): string {
     ['Where', each.location],
     ['State', stageTexts[each.stage]],
     ['Locked', `${each.mode}, until ${each.retainUntil}`],
+    ['Promised until', each.promisedUntil],
     ['Content', `${formatCount(each.files, 'file')}, ${formatBytes(each.bytes)}`],
     ['Manifest, SHA-256', each.digest],
     ['At the end', each.disposition],

@@ -5,18 +5,19 @@ import { renderFacts, renderTable } from '../output/table.ts';
 
 export const stageTexts: Readonly<Record<RetentionStage, string>> = {
   kept: 'locked',
-  undecided: 'over, waits for `penstock retention dispose`',
+  undecided: 'waits for `penstock retention dispose`',
   deleting: 'over, being deleted',
   deleted: 'deleted, every version',
   free: 'kept, no longer locked',
 };
 
 export function retentionText(status: RetentionStatus): string {
-  const { mode, retainUntil, stage, holds, findings, findingCount, decision } = status;
+  const { mode, retainUntil, promisedUntil, stage, holds, findings, findingCount, decision } = status;
   const matters = standingHolds(holds).map(({ matter }) => matter);
   const facts = renderFacts([
     ['state', stageTexts[stage]],
     ['until', `${retainUntil} (${mode})`],
+    ['promised until', promisedUntil],
     ['legal holds', matters.join(', ') || 'none'],
     ['decided', decision && `${decision.decision} by ${decision.actor}: ${decision.reason}`],
   ]);

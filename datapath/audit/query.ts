@@ -1,9 +1,10 @@
 /** Finds entries, reading only the segments whose index says that they may hold some: in the order of the log, oldest first. */
 import type { AuditOperation, Operation } from '../../model/audit.ts';
 import { workAhead } from '../transfer/work-ahead.ts';
-import { allocationName, hashTerm, IndexPageSchema, type IndexRecord, IndexRecordSchema, mayHold, type Term } from './index-record.ts';
-import { type LogFiles, lastOf, names, SEGMENTS_PER_PAGE } from './layout.ts';
+import { allocationName, hashTerm, type IndexRecord, mayHold, type Term } from './index-record.ts';
+import { type LogFiles, names } from './layout.ts';
 import { linesWith, literalsOf } from './raw-lines.ts';
+import { isGone, readIndex, readOrTell, type Tell } from './read-index.ts';
 import { unpackBytes } from './segment.ts';
 
 export interface AuditQuery {
@@ -24,16 +25,30 @@ export interface AuditQuery {
 
 /** Segments on their way at once: some megabytes, and the wait for a store is hidden. */
 const SEGMENTS_AT_ONCE = 8;
-const OBJECTS_AT_ONCE = 32;
 
-export async function* queryLog(files: LogFiles, query: AuditQuery): AsyncGenerator<Operation, void> {
+/** @param tell what of the log cannot be read, so that the answer may lack what it had; once each */
+export async function* queryLog(files: LogFiles, query: AuditQuery, tell: Tell = () => undefined): AsyncGenerator<Operation, void> {
   const { user, limit = Number.POSITIVE_INFINITY, ...rest } = query;
+  const log: Log = { files, tell: onceEach(tell) };
   let left = limit;
-  for await (const found of user === undefined ? matching(files, rest) : ofUser(files, user, rest)) {
+  for await (const found of user === undefined ? matching(log, rest) : ofUser(log, user, rest)) {
     yield* found.slice(0, left);
     left -= found.length;
     if (left <= 0) return;
   }
+}
+
+interface Log {
+  readonly files: LogFiles;
+  readonly tell: Tell;
+}
+
+function onceEach(tell: Tell): Tell {
+  const told = new Set<string>();
+  return (what) => {
+    if (!told.has(what)) tell(what);
+    told.add(what);
+  };
 }
 
 /** With a user, only entries that name them. */
@@ -42,15 +57,15 @@ type Asked = Omit<AuditQuery, 'limit'>;
 type Found = AsyncGenerator<readonly Operation[], void>;
 
 /** Activities know an allocation and not its user: whose it is, its admission says. */
-async function* ofUser(files: LogFiles, user: string, query: Asked): Found {
+async function* ofUser(log: Log, user: string, query: Asked): Found {
   const allocations = new Set<string>();
-  for await (const admitted of matching(files, { user }, { isTheirs: (operation) => operation.user === user, terms: [['user', user]] })) {
+  for await (const admitted of matching(log, { user }, { isTheirs: (operation) => operation.user === user, terms: [['user', user]] })) {
     for (const operation of admitted) allocations.add(allocationName(operation) ?? '');
   }
   allocations.delete('');
   const isTheirs = (operation: Operation): boolean =>
     operation.user === user || (operation.user === undefined && allocations.has(allocationName(operation) ?? ''));
-  yield* matching(files, query, { isTheirs, terms: [['user', user], ...[...allocations].map((name) => ['allocation', name] as const)] });
+  yield* matching(log, query, { isTheirs, terms: [['user', user], ...[...allocations].map((name) => ['allocation', name] as const)] });
 }
 
 interface Owners {
@@ -59,12 +74,12 @@ interface Owners {
   readonly terms: readonly Term[];
 }
 
-async function* matching(files: LogFiles, query: Asked, owners?: Owners): Found {
+async function* matching(log: Log, query: Asked, owners?: Owners): Found {
   const literals = literalsOf(query);
   const { since: _since, until: _until, ...timeless } = query;
-  const records = await recordsNaming(files, query, owners);
+  const records = await recordsNaming(log, query, owners);
   // The store works while lines are parsed; who has enough ends what is on its way.
-  for await (const { record, text } of workAhead(records, SEGMENTS_AT_ONCE, (record, signal) => textOf(files, record, signal))) {
+  for await (const { record, text } of workAhead(records, SEGMENTS_AT_ONCE, (record, signal) => textOf(log, record, signal))) {
     const asked = isWithin(record, query) ? timeless : query;
     yield linesWith(text, literals).flatMap((line) => {
       const operation = operationIn(line);
@@ -73,10 +88,10 @@ async function* matching(files: LogFiles, query: Asked, owners?: Owners): Found 
   }
 }
 
-async function recordsNaming(files: LogFiles, query: Asked, owners: Owners | undefined): Promise<IndexRecord[]> {
+async function recordsNaming({ files, tell }: Log, query: Asked, owners: Owners | undefined): Promise<IndexRecord[]> {
   const all = termsOf(query).map(hashTerm);
   const any = owners?.terms.map(hashTerm);
-  return (await readIndex(files)).filter((record) => {
+  return (await readIndex(files, tell)).filter((record) => {
     const terms = Buffer.from(record.terms, 'base64');
     return isInTime(record, query) && all.every((term) => mayHold(terms, term)) && (any?.some((term) => mayHold(terms, term)) ?? true);
   });
@@ -95,35 +110,11 @@ function operationIn(line: string): Operation | undefined {
   }
 }
 
-/** A segment that is gone is for a verification to tell; the rest is answered. */
-async function textOf(files: LogFiles, record: IndexRecord, signal: AbortSignal): Promise<{ readonly record: IndexRecord; readonly text: string }> {
+/** What cannot be read is told; the rest is answered. */
+async function textOf({ files, tell }: Log, record: IndexRecord, signal: AbortSignal): Promise<{ readonly record: IndexRecord; readonly text: string }> {
   const body = await files.read(names.segment(record.number), signal);
-  return { record, text: body ? unpackBytes(body).toString('utf8') : '' };
-}
-
-/** Pages of a hundred, and the records behind the last page. */
-export async function readIndex(files: LogFiles): Promise<IndexRecord[]> {
-  const lastPage = await lastOf(files, names.page);
-  const pages = await readAll(
-    files,
-    Array.from({ length: lastPage === undefined ? 0 : lastPage + 1 }, (_, number) => names.page(number)),
-  );
-  const records = pages.flatMap((body) => IndexPageSchema.parse(JSON.parse(body.toString('utf8'))).segments);
-  for (let from = records.length; ; from += OBJECTS_AT_ONCE) {
-    const wanted = Array.from({ length: Math.min(OBJECTS_AT_ONCE, SEGMENTS_PER_PAGE) }, (_, index) => names.index(from + index));
-    const found = await readAll(files, wanted);
-    records.push(...found.map((body) => IndexRecordSchema.parse(JSON.parse(body.toString('utf8')))));
-    if (found.length < wanted.length) return records;
-  }
-}
-
-async function readAll(files: LogFiles, wanted: readonly string[]): Promise<Buffer[]> {
-  const found: Buffer[] = [];
-  for (let from = 0; from < wanted.length; from += OBJECTS_AT_ONCE) {
-    const bodies = await Promise.all(wanted.slice(from, from + OBJECTS_AT_ONCE).map((name) => files.read(name)));
-    found.push(...bodies.filter((body) => body !== undefined));
-  }
-  return found;
+  if (!body) tell(isGone(record.number));
+  return { record, text: (body && readOrTell(record.number, () => unpackBytes(body), tell)?.toString('utf8')) ?? '' };
 }
 
 function isInTime({ from, until }: IndexRecord, query: Pick<AuditQuery, 'since' | 'until'>): boolean {

@@ -15,6 +15,7 @@ import { filesOf, type LockedLog, tampered, writeOnce } from './locked-log.ts';
 import { emptyTree, type Tree } from './merkle.ts';
 import type { Signer } from './note.ts';
 import { packLines, parseSegment, type Segment, unpackLines } from './segment.ts';
+import { longestSigned } from './witness.ts';
 
 /** Sealed at once; fewer wait for the time that the site file names. */
 export const SEGMENT_ENTRIES = 1000;
@@ -108,6 +109,14 @@ export function createSequencer(log: LockedLog, now: () => number = Date.now): S
     return gathered;
   };
 
+  /** A segment that was taken away must not be made anew: its number, and the entries in it, were given once. */
+  const refuseShorter = async ({ number, tree }: Head): Promise<void> => {
+    const signed = await longestSigned({ store: log.inbox.store, prefix: log.witnessPrefix });
+    // Where the segment is there, another sequencer has made it meanwhile: the write finds that.
+    if (signed <= tree.size || (await readSegment(number))) return;
+    throw tampered(log, names.segment(number), `is gone: the witness signed ${signed} leaves, and ${tree.size} are there`);
+  };
+
   /** False where the number is taken already. */
   const seal = async (at: Head, { batches, lines }: Gathered): Promise<boolean> => {
     const changes = at.number === 0 ? announce(log, now()) : keyChanges(log, at, now());
@@ -147,6 +156,7 @@ export function createSequencer(log: LockedLog, now: () => number = Date.now): S
         if (!isKeyDue && !isDue(listed, log.checkpointSeconds, now())) return entries;
         const gathered = await gather(listed);
         if (gathered.lines.length === 0 && !isKeyDue) return entries;
+        await refuseShorter(at);
         if (await seal(at, gathered)) entries += gathered.lines.length;
         else taken = at.number;
       }

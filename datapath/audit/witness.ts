@@ -29,6 +29,11 @@ export async function signedNotes({ store, prefix }: WitnessMemory): Promise<str
   return notes.flatMap((note) => (note ? [note.toString('utf8')] : []));
 }
 
+/** Leaves of the longest log that was signed: it was as long once, so it is never shorter. 0 where nothing was. */
+export async function longestSigned(memory: WitnessMemory): Promise<number> {
+  return Math.max(0, ...(await signedBefore(memory)).map(({ size }) => size));
+}
+
 /** The witness's line below the note. @throws PenstockError Conflict where the checkpoint does not continue what was signed before */
 export async function cosign(memory: WitnessMemory, signer: Signer, request: WitnessRequest, nowMs: number): Promise<string> {
   const note = parseNote(request.note);

@@ -1,4 +1,4 @@
-/** Writes `metadata.json`, last: once it is there, what it names is there. May be repeated, also with a node that came late. */
+/** Writes `metadata.json`, last: what it names is there. May be repeated, also with a node that came late. */
 import { Readable } from 'node:stream';
 import type { ObjectStore } from '../../drivers/object-store/port.ts';
 import type { AllocationKey } from '../../model/identifiers.ts';
@@ -15,6 +15,9 @@ export interface CloseLogMetadataOptions extends LogPlace {
   readonly missing?: readonly { readonly nodeId: string; readonly reason: string }[];
 }
 
+/** What is told of an allocation's logs. */
+export type MetadataOptions = CloseLogMetadataOptions & Pick<LogMetadata, 'openAt'>;
+
 export interface ClosedLogs {
   readonly key: string;
   readonly chunks: number;
@@ -25,7 +28,7 @@ export interface ClosedLogs {
 /** One node's index is in memory at a time. */
 export async function closeLogMetadata(options: CloseLogMetadataOptions): Promise<ClosedLogs> {
   const key = `${options.prefix}${METADATA_NAME}`;
-  const totals: Totals = { chunks: 0, rawBytes: 0, missingNodes: [] };
+  const totals = noTotals();
   await options.store.writeStream(options.bucket, key, Readable.from(metadataText(options, totals), { objectMode: false }), {
     contentType: 'application/json',
     ...withSignal(options),
@@ -39,10 +42,13 @@ interface Totals {
   missingNodes: string[];
 }
 
+const noTotals = (): Totals => ({ chunks: 0, rawBytes: 0, missingNodes: [] });
+
 /** The JSON of a LogMetadata, a node per line. */
-async function* metadataText(options: CloseLogMetadataOptions, totals: Totals): AsyncGenerator<string, void> {
+export async function* metadataText(options: MetadataOptions, totals: Totals = noTotals()): AsyncGenerator<string, void> {
+  const { openAt } = options;
   const { tenant, project, allocationId } = options.allocation;
-  const head: Omit<LogMetadata, 'nodes'> = { version: 1, allocation: { tenant, project, allocationId } };
+  const head: Omit<LogMetadata, 'nodes'> = { version: 1, allocation: { tenant, project, allocationId }, ...(openAt === undefined ? {} : { openAt }) };
   yield `${JSON.stringify(head).slice(0, -1)},"nodes":[`;
   let separator = '\n';
   for (const nodeId of options.nodes) {
@@ -55,9 +61,11 @@ async function* metadataText(options: CloseLogMetadataOptions, totals: Totals): 
 }
 
 /** The index may lie behind: what is there counts. */
-async function nodeLogs(options: CloseLogMetadataOptions, nodeId: string): Promise<NodeLogs> {
+async function nodeLogs(options: MetadataOptions, nodeId: string): Promise<NodeLogs> {
   const logs = await readNodeLogs(options, nodeId);
   if (logs) return logs;
+  // It may not have written anything yet.
+  if (options.openAt !== undefined) return { nodeId, streams: [] };
   const reason = options.missing?.find((node) => node.nodeId === nodeId)?.reason;
   return { nodeId, streams: [], missing: reason ?? 'Its logs were not archived.' };
 }

@@ -23,7 +23,7 @@ const MAX_METADATA_BYTES = 256 * 2 ** 20;
 /** Told of a chunk that is missing or damaged; reading goes on behind it. */
 export type OnDamage = (finding: string) => void;
 
-/** @throws NotFound where the logs are not closed yet */
+/** May be open: see `openAt`. @throws NotFound where nobody has written it yet */
 export async function readLogMetadata(place: LogPlace): Promise<LogMetadata> {
   const text = await place.store.readBytes(place.bucket, `${place.prefix}${METADATA_NAME}`, { limitBytes: MAX_METADATA_BYTES, ...withSignal(place) });
   const parsed = LogMetadataSchema.safeParse(parseJson(text));

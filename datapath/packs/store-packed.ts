@@ -3,6 +3,7 @@
  * which follow from what is in them.
  */
 import { createHash } from 'node:crypto';
+import type { WrittenObject } from '../../drivers/object-store/port.ts';
 import { isType, PenstockError } from '../../model/errors.ts';
 import type { FailedEntry, ManifestEntry } from '../../model/manifest.ts';
 import { type CopyOptions, type CopyResult, copyEntries } from '../transfer/copy.ts';
@@ -118,7 +119,7 @@ async function storePack(options: StorePackedOptions, members: readonly Member[]
     const etag =
       (await findEqual(options, at, content)) ??
       (await place.store.writeStream(place.bucket, at, content(), write).then(
-        (written) => written.etag,
+        (written) => proven(options, at, written),
         (error: unknown) => (isType(error, 'Conflict') ? findEqual(options, at, content) : Promise.reject(error)),
       ));
     if (etag === undefined) throw new PenstockError('StoreUnavailable', `s3://${place.bucket}/${at} was there and is gone.`, { store: place.store.name });
@@ -135,6 +136,17 @@ function nameOf(members: readonly Member[]): string {
   const hash = createHash('sha256');
   for (const { entry } of members) hash.update(`${JSON.stringify([entry.path, entry.bytes, entry.etag, entry.modifiedAt])}\n`);
   return hash.digest('hex').slice(0, 32);
+}
+
+/** An archived pack is not read back, and its files go next: so its store must have the checksum on record. @throws PolicyRefused where it has none, or another */
+async function proven({ place, signal }: StorePackedOptions, key: string, { etag, crc32c }: WrittenObject): Promise<string> {
+  const held = await place.store.head(place.bucket, key, { signal });
+  if (held?.etag === etag && held.crc32c === crc32c) return etag;
+  throw new PenstockError(
+    'PolicyRefused',
+    `s3://${place.bucket}/${key} was stored with CRC32C ${crc32c}, and the store has ${held ? (held.crc32c ?? 'none') : 'no such object'} on record.`,
+    { store: place.store.name, nextStep: 'The sources are kept. What is archived can only be proven by a store that keeps checksums: run `penstock doctor`.' },
+  );
 }
 
 /** Its etag where the pack lies there already. An archived one cannot be read: the sources are, and the checksums compared. @throws Conflict where it is another */

@@ -111,6 +111,8 @@ async function compare(options: CheckOptions, entry: ManifestEntry): Promise<Ver
       case 'IoError':
       case 'Denied':
       case 'InvalidInput':
+      // Archived: a restore is for somebody to ask for, not to be waited for here.
+      case 'RestorePending':
         return { kind: 'unreadable', path, detail: error.message };
       default:
         throw error;

@@ -149,6 +149,8 @@ export interface WriteOptions extends ServedAs {
   /** The store's default where absent. An object of an archive class is read only after a restore (drivers/cold-tier/port.ts). */
   readonly storageClass?: ArchiveClass;
   readonly ifNoneMatch?: boolean;
+  /** Replaces that version and no other: Conflict where the key has another etag by now, Conflict or NotFound where it has none. */
+  readonly ifMatch?: string;
   /** Base64 CRC32C of the body where the caller computed it over this very buffer; the store verifies it, so it is not computed again. */
   readonly crc32c?: string;
   /** Set from the moment the object exists and read back; PolicyRefused where the store took the object but not the retention. */
@@ -157,11 +159,11 @@ export interface WriteOptions extends ServedAs {
   readonly expected?: { readonly bytes?: number | undefined; readonly crc32c?: string | undefined };
   readonly signal?: AbortSignal;
 }
-export type CopyOptions = WriteOptions & {
+export type CopyOptions = Omit<WriteOptions, 'ifMatch'> & {
   /** Asked of the store instead of CRC32C: what the source has on record, to compare the two. */
   readonly algorithm?: ForeignAlgorithm;
 };
-export type UploadOptions = Omit<WriteOptions, 'expected' | 'ifNoneMatch' | 'crc32c'> & {
+export type UploadOptions = Omit<WriteOptions, 'expected' | 'ifNoneMatch' | 'ifMatch' | 'crc32c'> & {
   /**
    * Its parts will come by `copyPart`. Then the store is asked for no CRC32C, for versitygw 1.8.0 keeps the whole source's as that of each
    * part, and refuses the whole, or believes a wrong one.
@@ -221,6 +223,7 @@ export interface CompleteOptions {
   readonly bytes: number;
   readonly crc32c?: string;
   readonly ifNoneMatch?: boolean;
+  readonly ifMatch?: string;
   readonly retention?: ObjectRetention;
   readonly signal?: AbortSignal;
 }

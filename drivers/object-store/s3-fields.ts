@@ -73,5 +73,9 @@ function servedAs(told: (field: ServedField, header: string) => string | undefin
   return served;
 }
 
-export const condition = ({ ifNoneMatch }: Pick<WriteOptions, 'ifNoneMatch'>) => (ifNoneMatch ? { IfNoneMatch: '*' } : {});
-export const conditionHeaders = ({ ifNoneMatch }: Pick<WriteOptions, 'ifNoneMatch'>): Header[] => (ifNoneMatch ? [['if-none-match', '*']] : []);
+type Condition = Pick<WriteOptions, 'ifNoneMatch' | 'ifMatch'>;
+export const condition = ({ ifNoneMatch, ifMatch }: Condition) => ({ ...(ifNoneMatch ? { IfNoneMatch: '*' } : {}), ...(ifMatch ? { IfMatch: ifMatch } : {}) });
+export const conditionHeaders = ({ ifNoneMatch, ifMatch }: Condition): Header[] => [
+  ...(ifNoneMatch ? [['if-none-match', '*'] as const] : []),
+  ...(ifMatch ? [['if-match', ifMatch] as const] : []),
+];

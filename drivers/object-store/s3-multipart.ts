@@ -9,7 +9,7 @@ import { abandonUpload, beginUpload, completeUpload, writePart } from './s3-uplo
 const PARTS_IN_FLIGHT = 2;
 
 export async function uploadParts(target: S3Target, first: Buffer, rest: AsyncGenerator<Part, undefined>, options: WriteOptions): Promise<WrittenObject> {
-  const { expected, ifNoneMatch = false, retention, signal } = options;
+  const { expected, ifNoneMatch = false, ifMatch, retention, signal } = options;
   const upload = await beginUpload(target, options);
   try {
     const meter = createCrc32cMeter();
@@ -17,7 +17,14 @@ export async function uploadParts(target: S3Target, first: Buffer, rest: AsyncGe
     const fault = contentFault({ ...expected, subject: label(target), store: target.store }, meter);
     if (fault) throw fault;
     const crc32c = meter.crc32c();
-    const whole = { bytes: meter.bytes(), crc32c, ifNoneMatch, ...(retention ? { retention } : {}), ...(signal ? { signal } : {}) };
+    const whole = {
+      bytes: meter.bytes(),
+      crc32c,
+      ifNoneMatch,
+      ...(ifMatch ? { ifMatch } : {}),
+      ...(retention ? { retention } : {}),
+      ...(signal ? { signal } : {}),
+    };
     return { ...(await completeUpload(target, upload, parts, whole)), crc32c };
   } catch (error) {
     await abandonUpload(target, upload);

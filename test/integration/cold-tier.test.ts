@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { createArchivedEndpoint } from '../../datapath/packs/archived-endpoint.ts';
 import { storePacked } from '../../datapath/packs/store-packed.ts';
+import { checkManifest } from '../../datapath/transfer/check.ts';
 import { copyEntries } from '../../datapath/transfer/copy.ts';
 import { createObjectEndpoint } from '../../datapath/transfer/object-endpoint.ts';
 import { seededBytes } from '../../dev/job/job.ts';
@@ -254,6 +255,56 @@ test('many small files lie in one pack, a large one by itself; a repeat stores n
     [`bytes ${offset}-${offset + wanted.bytes - 1}/${bytes}`],
   );
 });
+
+test('a check of packs asks the store for each pack once; what is archived cannot be read, and a pack that was replaced or removed is found in all its files', async () => {
+  const files = new Map(Array.from({ length: 9 }, (_, index) => [`run/${index}.bin`, seededBytes(`checked/${index}`, 1000 + index)] as const));
+  for (const [path, content] of files) await cold.gateway.store.writeBytes('data', `unchecked/${path}`, content);
+  const source = createObjectEndpoint(cold.gateway.store, 'data', 'unchecked');
+  const { entries } = await source.list();
+  const asked: string[] = [];
+  const head = (...args: Parameters<typeof cold.archive.head>) => {
+    asked.push(args[1]);
+    return cold.archive.head(...args);
+  };
+  const place = { store: { ...cold.archive, head }, bucket: 'data', base: 'checked/' };
+  const { done } = await storePacked({ source, target: createObjectEndpoint(cold.archive, 'data', 'checked'), place, entries, attempt: '1', concurrency: 4 });
+  const packKey = `checked/${done[0]?.packed?.key}`;
+  const check = async (read: 'where-needed' | 'always') => {
+    const target = createArchivedEndpoint(place, done);
+    const found = await checkManifest({ entries: done, target, read, extra: {} });
+    return { counts: [found.same.count, found.missing.count, found.differing.count, found.unreadable.count, found.extra.count], found };
+  };
+  asked.length = 0;
+  assert.deepEqual((await check('where-needed')).counts, [9, 0, 0, 0, 0]);
+  assert.deepEqual(asked, [packKey]);
+  assert.deepEqual((await check('always')).counts, [0, 0, 0, 9, 0]);
+  await cold.tier.restore('data', packKey, { tier: 'bulk', days: 1 });
+  pass(12 * HOUR_MS);
+  assert.deepEqual((await check('always')).counts, [9, 0, 0, 0, 0]);
+  await cold.objects.writeBytes('data', packKey, Buffer.from('another one'));
+  const replaced = await check('where-needed');
+  assert.deepEqual(replaced.counts, [0, 0, 9, 0, 0]);
+  assert.match(replaced.found.differing.examples[0] ?? '', /its pack .penstock\/packs\/\S+ is another one: 11 bytes of version/);
+  await cold.objects.remove('data', packKey);
+  assert.deepEqual((await check('where-needed')).counts, [0, 9, 0, 0, 0]);
+});
+
+test('a pack of which the store has no checksum on record, or another, is not taken for stored', async () => {
+  for (const path of ['a', 'b']) await cold.gateway.store.writeBytes('data', `proven/${path}`, Buffer.from(path));
+  const source = createObjectEndpoint(cold.gateway.store, 'data', 'proven');
+  const { entries } = await source.list();
+  for (const [base, crc32c] of [
+    ['silent/', undefined],
+    ['other/', 'AAAAAA=='],
+  ] as const) {
+    const told = { ...cold.archive, head: async (...asked: Parameters<typeof cold.archive.head>) => withCrc32c(await cold.archive.head(...asked), crc32c) };
+    const place = { store: told, bucket: 'data', base };
+    const stored = storePacked({ source, target: createObjectEndpoint(told, 'data', base), place, entries, attempt: '1', concurrency: 4 });
+    await assert.rejects(stored, { name: 'PolicyRefused', message: new RegExp(`the store has ${crc32c ?? 'none'} on record.*The sources are kept`) });
+  }
+});
+
+const withCrc32c = <Facts extends object>(facts: Facts | undefined, crc32c: string | undefined) => facts && { ...facts, crc32c };
 
 test('a source that changed keeps its pack from being stored, and is named', async () => {
   for (const path of ['a', 'b']) await cold.gateway.store.writeBytes('data', `changing/${path}`, Buffer.from(path));

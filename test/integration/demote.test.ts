@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { ArchivedOutput } from '../../activities/archived.ts';
 import type { CheckPartRequest } from '../../activities/check.ts';
+import type { LockRequest } from '../../activities/retention.ts';
 import type { VerifyRequest } from '../../activities/transfer.ts';
 import { addCounts, type CheckAnswer, noCounts } from '../../model/check.ts';
 import type { ManifestRef } from '../../model/manifest.ts';
@@ -14,7 +16,7 @@ import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 
 const TIB = 2 ** 40;
 const EVENTS_PER_RUN = 100;
-const request: DemoteRequest = {
+const usual: DemoteRequest = {
   tenant: 'acme',
   project: 'vision',
   allocationId: 'large',
@@ -26,7 +28,7 @@ const request: DemoteRequest = {
   heartbeatSeconds: 30,
 };
 
-interface Story {
+interface Story extends Partial<Pick<DemoteRequest, 'archive' | 'retention'>> {
   readonly manifest: ManifestRef;
   /** Of the page with this number, one file is missing. */
   readonly damagedPage?: number;
@@ -39,8 +41,10 @@ describe('a demote', { concurrency: false }, () => {
   });
   after(() => environment.teardown());
 
-  async function play(workflowId: string, { manifest, damagedPage }: Story) {
+  async function play(workflowId: string, { manifest, damagedPage, ...more }: Story) {
+    const request: DemoteRequest = { ...usual, ...more };
     const calls: string[] = [];
+    const locks: unknown[] = [];
     const pages: number[] = [];
     const moved: ManifestRef = { ...manifest, prefix: `${manifest.prefix}moved/` };
     const done = (name: string) => async () => void calls.push(name);
@@ -67,7 +71,16 @@ describe('a demote', { concurrency: false }, () => {
         return { counts, lines };
       },
       writeCheckReport: async () => ({ store: 'warm', bucket: 'penstock-system', key: 'report.txt' }),
-      verifyLocks: done('verifyLocks'),
+      verifyArchived: done('verifyArchived'),
+      writeCatalog: async ({ retention }: Omit<ArchivedOutput, 'manifest'>): Promise<ManifestRef> => {
+        locks.push(retention);
+        calls.push('writeCatalog');
+        return manifest;
+      },
+      verifyLocks: async ({ mode, retainUntil }: LockRequest) => {
+        locks.push({ mode, retainUntil });
+        calls.push('verifyLocks');
+      },
       writeOutputRecord: done('writeOutputRecord'),
       removeMoved: done('removeMoved'),
     };
@@ -82,7 +95,7 @@ describe('a demote', { concurrency: false }, () => {
         (error: Error) => ({ failed: error.cause }),
       );
     });
-    return { outcome, calls, pages, events: await eventsOf(environment.client, workflowId) };
+    return { outcome, calls, locks, pages, events: await eventsOf(environment.client, workflowId) };
   }
 
   test('of more than a unit is verified in parts, each page once, before anything is removed', async () => {
@@ -117,5 +130,13 @@ describe('a demote', { concurrency: false }, () => {
     assert.deepEqual(outcome, { files: 2 });
     assert.deepEqual(calls, ['verifyTransfer', 'writeOutputRecord', 'removeMoved']);
     assert.deepEqual(childrenStarted(events, 'check'), []);
+  });
+
+  test('into an archive class is verified by what the store says, and held to the very lock that was promised, be it GOVERNANCE', async () => {
+    const retention = { mode: 'GOVERNANCE', retainUntil: '2033-01-01T00:00:00.000Z' } as const;
+    const { outcome, calls, locks } = await play('demote/archived', { manifest: manifestOf(1), archive: 'GLACIER', retention });
+    assert.deepEqual(outcome, { files: 2 });
+    assert.deepEqual(calls, ['verifyArchived', 'writeCatalog', 'verifyLocks', 'writeOutputRecord', 'removeMoved']);
+    assert.deepEqual(locks, [retention, retention]);
   });
 });

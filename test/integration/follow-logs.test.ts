@@ -57,7 +57,11 @@ describe('the logs of a running job', { concurrency: false }, () => {
     await untilShipped('n002');
     const range = await readBack('n002', '--bytes', '5000-5099');
     assert.deepEqual([range.code, range.stdout], [0, written.get('n002')?.slice(5000, 5100)]);
-    assert.equal(await readLogMetadata(logPlaceOf(site.stores, key)).catch((error: Error) => error.name), 'NotFound', 'they are not closed');
+    const open = await eventually('metadata.json to name both nodes', async () => {
+      const metadata = await readLogMetadata(logPlaceOf(site.stores, key));
+      return metadata.nodes.every(({ streams }) => streams.length > 0) ? metadata : undefined;
+    });
+    assert.ok(open.openAt, 'they are not closed');
     const unknown = await readBack('n009');
     assert.deepEqual([unknown.code, unknown.stderr], [3, 'NotFound: warm: node: found n009; accepted: n001, n002.\n']);
   });
@@ -78,7 +82,8 @@ describe('the logs of a running job', { concurrency: false }, () => {
     await site.penstock.wait(key);
     for (const { nodeId } of NODES) assert.equal(await shipped(nodeId), written.get(nodeId));
     assert.deepEqual(await following, { code: 0, stdout: written.get('n001'), stderr: '' });
-    const { nodes } = await readLogMetadata(logPlaceOf(site.stores, key));
+    const { nodes, openAt } = await readLogMetadata(logPlaceOf(site.stores, key));
+    assert.equal(openAt, undefined);
     assert.deepEqual(
       nodes.map(({ nodeId, missing }) => [nodeId, missing]),
       [

@@ -109,6 +109,19 @@ describe('archived output', { concurrency: false }, () => {
     assert.equal((await accesses()).filter(({ operation }) => operation === 'restore').length, before);
   });
 
+  test('is checked by its catalog, where it lies and where it was recalled to', async () => {
+    const check = async (target: string, ...more: string[]) => {
+      const manifest = `cold:acme/${PREFIX}.penstock/catalog/`;
+      const { code, stdout, stderr } = await commandLine(site, '-o', 'yaml', 'check', '--manifest', manifest, '--target', target, '--extra', ...more);
+      assert.equal(code, 0, stderr);
+      return parse(stdout).counts;
+    };
+    const all = { same: FILES.size, sameSize: 0, missing: 0, extra: 0, differing: 0, unreadable: 0 };
+    assert.deepEqual(await check(`cold:acme/${PREFIX}`), all);
+    assert.deepEqual(await check(`cold:acme/${PREFIX}`, '--read', 'always'), all);
+    assert.deepEqual(await check('hot:acme/again/', '--read', 'always'), all);
+  });
+
   test('is attested without a byte read, and an object put in place of its pack is found', async () => {
     const report = async () => {
       const { code, stdout } = await commandLine(site, 'retention', 'report', NAME, '--read', '--json');

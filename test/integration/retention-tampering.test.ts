@@ -159,7 +159,7 @@ describe('what is retained', () => {
     for (const held of others) assert.ok(Date.parse(held?.retainUntil ?? '') >= Date.parse(longer) - 1000);
   });
 
-  it('in an archive is held to its listing, a link too, one look at each and no byte read: what is longer, another version or gone is found', async () => {
+  it('in an archive is held to its listing, a link too, one look at each, no byte of which is read: what is longer, another version or gone is found', async () => {
     const whole = await archiveAt(gateway.store, 'archived', lockFor(3600));
     const { prefix } = whole.target;
     const lock = { retention: lockFor(3600) };
@@ -174,7 +174,7 @@ describe('what is retained', () => {
       return gateway.store.head(bucket, key, options);
     };
     const { findings, read } = await attestRetained({ ...stores, cold: { ...gateway.store, head } }, request, look);
-    assert.deepEqual([findings, read], [[], 0]);
+    assert.deepEqual([findings, read], [[], 1], 'the record alone');
     assert.deepEqual(looks.sort(), [...FILES.keys(), 'latest'].map((path) => prefix + path).sort());
 
     const [weights = '', metrics = '', notes = ''] = FILES.keys();
@@ -189,6 +189,20 @@ describe('what is retained', () => {
         [weights, 'overwritten'],
       ]),
     );
+  });
+
+  it('whose list was taken away is locked on and held all the same, and that is told', async () => {
+    const request = await archiveAt(gateway.store, 'unlisted', lockFor(3600));
+    const { entries } = await gateway.store.list(SYSTEM_BUCKET, 'manifests/unlisted/');
+    for (const { key } of entries) await gateway.store.remove(SYSTEM_BUCKET, key);
+    const longer = inSeconds(7200);
+    const told = /Done for 4 of 4 objects that the store lists.*The list of what is retained cannot be read/;
+    await assert.rejects(extendLocks(stores, { ...request, retainUntil: longer }, look), told);
+    await assert.rejects(placeHold(stores, { ...request, retainUntil: longer }, look), told);
+    for (const path of [...FILES.keys(), OUTPUT_RECORD]) {
+      assert.ok(Date.parse((await gateway.store.retention(ARCHIVE, keyOf(request, path)))?.retainUntil ?? '') >= Date.parse(longer) - 1000, path);
+      assert.equal((await raw.send(new GetObjectLegalHoldCommand(objectOf(request, path)))).LegalHold?.Status, 'ON');
+    }
   });
 
   it('lies in a bucket that cannot be deleted or lose its versions', async () => {

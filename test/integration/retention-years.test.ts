@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { ApplicationFailure, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { LockRequest, Ordered } from '../../activities/retention.ts';
-import type { RetentionStatus } from '../../model/retention.ts';
+import type { Attestation, RetentionStatus } from '../../model/retention.ts';
 import { startRetain, WHOLE } from '../support/retained.ts';
 import { startTimeSkipping, withWorkers } from '../support/time-skipping.ts';
 
@@ -61,33 +61,90 @@ describe('a retention, over years', { concurrency: false }, () => {
     assert.ok(locked.length > 44, `${locked.length} times`);
   });
 
-  test('where a person is asked, it waits however long; a hold goes before the decision, and deletion is tried until the store agrees', async () => {
+  test('where a person is asked, it stays locked until somebody decides, however long; a hold goes before the decision, and deletion is tried until the store agrees', async () => {
     let tries = 0;
     const deleteRetained = async ({ user }: LockRequest & Ordered) => {
       assert.equal(user, 'ada');
       tries += 1;
       if (tries < 3) throw ApplicationFailure.nonRetryable('cold: locked by its clock', 'Denied');
     };
-    const data = { attestRetained: async () => WHOLE, placeHold: async () => undefined, releaseHold: async () => undefined, deleteRetained };
-    const until = (await environment.currentTimeMs()) + 30 * DAY_MS;
+    const until = (await environment.currentTimeMs()) + 60 * DAY_MS;
+    const locks: { readonly untilMs: number; readonly atMs: number }[] = [{ untilMs: until, atMs: 0 }];
+    const lock = async ({ retainUntil }: LockRequest) => void locks.push({ untilMs: Date.parse(retainUntil), atMs: await environment.currentTimeMs() });
+    const data = { attestRetained: async () => WHOLE, extendLocks: lock, placeHold: lock, releaseHold: async () => undefined, deleteRetained };
     await withWorkers(environment, { control: {}, data }, async () => {
       const handle = await startRetain(environment.client, 'asked', until, { terms: { holdDays: 180, readShare: 0, disposition: 'ask' } });
+      const current = environment.client.workflow.getHandle(handle.workflowId);
+      const status = () => current.query<RetentionStatus>('status');
       const order = (update: string, input: object) =>
-        handle.executeUpdate<RetentionStatus, [unknown]>(update, { args: [{ reason: 'period over', actor: 'ada', ...input }] });
-      const dispose = () => order('disposeRetained', { decision: 'delete' });
+        current.executeUpdate<RetentionStatus, [unknown]>(update, { args: [{ reason: 'period over', actor: 'ada', ...input }] });
+      const dispose = (decision = 'delete') => order('disposeRetained', { decision });
       await assert.rejects(dispose(), (error: Error) => /the retention stands until/.test(String(error.cause)));
       await environment.sleep('1000 days');
-      assert.equal((await handle.query<RetentionStatus>('status')).stage, 'undecided');
+      const undecided = await status();
+      assert.deepEqual([undecided.stage, undecided.promisedUntil], ['undecided', new Date(until).toISOString()]);
       await order('placeHold', {});
       await assert.rejects(dispose(), (error: Error) => /and a legal hold/.test(String(error.cause)));
       await order('releaseHold', {});
       await environment.sleep('400 days');
-      assert.equal((await handle.query<RetentionStatus>('status')).stage, 'undecided');
-      const decidedMs = await environment.currentTimeMs();
+      assert.equal((await status()).stage, 'undecided');
+      await dispose('keep');
+      const decided = await dispose();
+      assert.deepEqual([decided.decision?.decision, tries], ['delete', 0], 'a decision that has not taken effect may be another one');
+      const ended = await current.result();
+      assert.deepEqual([ended.stage, tries], ['deleted', 3]);
+      const last = locks.at(-1)?.untilMs ?? 0;
+      assert.equal(Math.round(((await closeTime(current)) - last) / DAY_MS), 2, 'nothing is deleted before the last lock has run out');
+    });
+    for (const [index, { atMs, untilMs }] of locks.entries()) {
+      const before = locks[index - 1]?.untilMs ?? Number.POSITIVE_INFINITY;
+      assert.ok(atMs < before, `locked again before the lock before ran out: ${new Date(atMs).toISOString()}`);
+      if (index > 0) assert.ok(untilMs >= atMs + 29 * DAY_MS);
+    }
+    assert.ok(locks.length > 60, `${locks.length} times`);
+  });
+
+  test('an extension of what nobody has decided, or somebody has, asks again at its end; a lock that the store refuses is a finding until it takes it', async () => {
+    let isMended = false;
+    const extendLocks = async () => {
+      if (!isMended) throw ApplicationFailure.nonRetryable('cold: denied', 'Denied');
+    };
+    const until = (await environment.currentTimeMs()) + 60 * DAY_MS;
+    await withWorkers(environment, { control: {}, data: { attestRetained: async () => WHOLE, extendLocks } }, async () => {
+      const handle = await startRetain(environment.client, 'asked-again', until, { terms: { holdDays: 180, readShare: 0, disposition: 'ask' } });
+      const order = (update: string, input: object) => handle.executeUpdate<RetentionStatus, [unknown]>(update, { args: [input] });
+      const dispose = () => order('disposeRetained', { decision: 'keep', reason: 'period over', actor: 'ada' });
+      await environment.sleep('50 days');
+      const refused = await handle.query<RetentionStatus>('status');
+      assert.deepEqual([refused.stage, refused.breach], ['undecided', 'not-held: nobody has decided, and the lock could not be extended: cold: denied']);
+      isMended = true;
+      await environment.sleep('2 days');
+      const mended = await handle.query<RetentionStatus>('status');
+      assert.deepEqual([mended.findings, Date.parse(mended.retainUntil) > until], [[], true]);
       await dispose();
-      const status = await handle.result();
-      assert.deepEqual([status.stage, status.decision?.decision, tries], ['deleted', 'delete', 3]);
-      assert.equal(Math.round(((await closeTime(handle)) - decidedMs) / DAY_MS), 2);
+      const longer = new Date((await environment.currentTimeMs()) + 300 * DAY_MS).toISOString();
+      const extended = await order('extendRetention', { retainUntil: longer });
+      assert.deepEqual([extended.decision, extended.promisedUntil, extended.retainUntil], [undefined, undefined, longer]);
+      await assert.rejects(dispose(), (error: Error) => /the retention stands until/.test(String(error.cause)));
+      await environment.sleep('350 days');
+      assert.equal((await handle.query<RetentionStatus>('status')).promisedUntil, longer);
+      await dispose();
+      assert.equal((await handle.result()).stage, 'free');
+    });
+  });
+
+  test('a clock of ours that is ahead of the store does not end the watch: it ends by both', async () => {
+    const until = (await environment.currentTimeMs()) + 30 * DAY_MS;
+    const behindMs = 100 * DAY_MS;
+    const attestRetained = async (): Promise<Attestation> => {
+      const storeTime = new Date((await environment.currentTimeMs()) - behindMs).toISOString();
+      const details = [{ ...WHOLE, storeTime, findingCount: 1, findings: [{ kind: 'clock-off', what: 'apart' }] }];
+      throw ApplicationFailure.create({ message: '1 findings', type: 'PolicyRefused', nonRetryable: true, details });
+    };
+    await withWorkers(environment, { control: {}, data: { attestRetained } }, async () => {
+      const handle = await startRetain(environment.client, 'ahead', until);
+      assert.equal((await handle.result()).stage, 'free');
+      assert.ok((await closeTime(handle)) >= until + behindMs);
     });
   });
 

@@ -103,6 +103,18 @@ describe('a write', () => {
     }
   });
 
+  it('that is to replace one version replaces no other, small or in parts', async () => {
+    for (const size of [10, 9 * MIB]) {
+      const key = `race/replaced-${size}`;
+      const write = (fill: number, options = {}) => store.writeStream('data', key, Readable.from([Buffer.alloc(size, fill)]), options);
+      const first = await write(1);
+      const second = await write(2, { ifMatch: first.etag });
+      await assert.rejects(write(3, { ifMatch: first.etag }), { name: 'Conflict' });
+      await assert.rejects(write(3, { ifMatch: first.etag, expected: { bytes: size } }), { name: 'Conflict' });
+      assert.deepEqual([(await store.head('data', key))?.etag, (await store.readBytes('data', key))[0]], [second.etag, 2]);
+    }
+  });
+
   it('is refused by the store itself where the bytes are not those the checksum is of', async () => {
     const raw = createS3Client(gateway.options);
     await assert.rejects(raw.send(new PutObjectCommand({ Bucket: 'data', Key: 'bad', Body: hello, ChecksumCRC32C: crc32cOf(Buffer.from('jello')) })), {

@@ -36,7 +36,7 @@ function hoursSoon(): { from: string; to: string } {
 
 export const sites = {
   usual: { hot: slowStaging, policies: { attestDays: 0.00003 } }, // attested every three seconds
-  disposing: { hot: slowStaging, policies: { attestDays: 0.00003, retention: { holdDays: 0.0001, disposition: 'ask' } } }, // held for nine seconds at a time
+  disposing: { hot: slowStaging, policies: { attestDays: 0.00003, retention: { holdDays: 0.0001, undecidedDays: 0.0001, disposition: 'ask' } } }, // held for nine seconds at a time
   impatient: { hot: slowStaging, policies: { eventsPerRun: 60, leaseGraceSeconds: 1, readyThreshold: 0.05 } },
   units: { hot: {}, policies: { largeFile: '100kB', eventsPerRun: 100 } },
   byNight: { hot: {}, policies: { scrubHours: hoursSoon() } },

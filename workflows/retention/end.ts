@@ -1,6 +1,7 @@
 /** When a retention is over and nothing holds it: it stays, it goes, or a person is asked. */
-import { ActivityFailure, condition, isCancellation } from '@temporalio/workflow';
+import { ActivityFailure, condition, isCancellation, patched } from '@temporalio/workflow';
 import type { DisposalActivities } from '../../activities/disposal.ts';
+import type { Attestation } from '../../model/retention.ts';
 import { innerMessageOf } from '../failures.ts';
 import { inTurn } from '../in-turn.ts';
 import { call, type Keeping, lockOf, show, termsOf } from './keeping.ts';
@@ -24,6 +25,7 @@ export async function letGo(keeping: Keeping): Promise<void> {
   }
 }
 
+/** Only of runs whose past has no `retention-end`: the others stay locked meanwhile (undecided.ts). */
 async function waitForDecision(keeping: Keeping): Promise<void> {
   keeping.stage = 'undecided';
   show(keeping);
@@ -32,14 +34,23 @@ async function waitForDecision(keeping: Keeping): Promise<void> {
 
 /** A last look says what it is that stays. */
 async function leave(keeping: Keeping): Promise<void> {
-  await inTurn(keeping.turns, async () => {
-    const { findings, findingCount } = await attest(keeping, { isLocked: false });
-    setFindings(keeping, findings, findingCount);
+  const attestation = await inTurn(keeping.turns, async () => {
+    const found = await attest(keeping, { isLocked: false });
+    setFindings(keeping, found.findings, found.findingCount);
+    return found;
   });
+  const isEarly = isBeforeEnd(attestation, keeping) && patched('retention-end');
   // An order that came meanwhile is heard first.
-  if (!keeping.isCalled) keeping.stage = 'free';
+  if (!isEarly && !keeping.isCalled) keeping.stage = 'free';
   show(keeping);
+  if (isEarly) await condition(() => keeping.isCalled, againMs(keeping), { summary: 'the end, by the clock of the store' });
 }
+
+/** A clock of ours that was set ahead must not end the watch over what its store still holds. */
+const isBeforeEnd = ({ findings, storeTime }: Attestation, { retainUntil }: Keeping): boolean =>
+  findings.some(({ kind }) => kind === 'clock-off') && storeTime !== undefined && Date.parse(storeTime) < Date.parse(retainUntil);
+
+const againMs = ({ request }: Keeping): number => Math.min(AGAIN_DAYS, request.attestDays) * DAY_MS;
 
 async function remove(keeping: Keeping): Promise<void> {
   keeping.stage = 'deleting';
@@ -57,6 +68,6 @@ async function remove(keeping: Keeping): Promise<void> {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
     setFindings(keeping, [{ kind: 'not-deleted', what: innerMessageOf(error) }], 1);
     show(keeping);
-    await condition(() => keeping.isCalled, Math.min(AGAIN_DAYS, keeping.request.attestDays) * DAY_MS, { summary: 'deletion is tried again' });
+    await condition(() => keeping.isCalled, againMs(keeping), { summary: 'deletion is tried again' });
   }
 }

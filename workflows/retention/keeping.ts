@@ -27,7 +27,7 @@ export interface RetainRequest extends AllocationKey {
   readonly heartbeatSeconds: number;
   /** COMPLIANCE where absent, as in runs begun before 0.3; and so are the terms of those. */
   readonly mode?: LockMode;
-  readonly terms?: Pick<RetentionPolicy, 'holdDays' | 'readShare' | 'disposition'>;
+  readonly terms?: Pick<RetentionPolicy, 'holdDays' | 'readShare' | 'disposition'> & Partial<Pick<RetentionPolicy, 'undecidedDays'>>;
   /** From the run before, where this one continues it. */
   readonly attestations?: number;
   readonly lastAttestedAt?: string;
@@ -46,6 +46,8 @@ export interface Carried {
   findingCount: number;
   stage: RetentionStage;
   decision?: RetentionStatus['decision'];
+  /** See {@link RetentionStatus}. */
+  promisedUntil?: string;
 }
 
 export interface Keeping extends Carried {
@@ -62,9 +64,9 @@ export interface Keeping extends Carried {
 }
 
 const DAY_MS = 86_400_000;
-const DEFAULT_TERMS: NonNullable<RetainRequest['terms']> = { holdDays: 180, readShare: 0, disposition: 'keep' };
+const DEFAULT_TERMS = { holdDays: 180, readShare: 0, disposition: 'keep', undecidedDays: 30 } as const;
 
-export const termsOf = ({ request }: Keeping): NonNullable<RetainRequest['terms']> => request.terms ?? DEFAULT_TERMS;
+export const termsOf = ({ request }: Keeping): Required<NonNullable<RetainRequest['terms']>> => ({ ...DEFAULT_TERMS, ...request.terms });
 export const modeOf = ({ request }: Keeping): LockMode => request.mode ?? 'COMPLIANCE';
 export const inDays = (days: number): string => new Date(Date.now() + days * DAY_MS).toISOString();
 export const isOver = ({ retainUntil, holds }: Keeping): boolean => Date.now() >= Date.parse(retainUntil) && standingHolds(holds).length === 0;
@@ -91,8 +93,9 @@ export function newKeeping(request: RetainRequest, isAttestedInFull: boolean): K
 /** The input of the run that goes on. */
 export function continued(keeping: Keeping): RetainRequest {
   const { request, retainUntil, attestations, lastAttestedAt } = keeping;
-  const { round, nextLookAt, storeTime, holds, findings, findingCount, stage, decision } = keeping;
-  const carried = { round, nextLookAt, storeTime, holds, findings, findingCount, stage, ...(decision ? { decision } : {}) };
+  const { round, nextLookAt, storeTime, holds, findings, findingCount, stage, decision, promisedUntil } = keeping;
+  const asked = { ...(decision ? { decision } : {}), ...(promisedUntil ? { promisedUntil } : {}) };
+  const carried = { round, nextLookAt, storeTime, holds, findings, findingCount, stage, ...asked };
   return { ...request, retainUntil, attestations, ...(lastAttestedAt ? { lastAttestedAt } : {}), carried };
 }
 
@@ -109,7 +112,7 @@ export const call = <A extends object>({ request }: Keeping, summary: string, pr
   activities<A>(preset, { queue: DATA_QUEUE, heartbeatSeconds: request.heartbeatSeconds, summary });
 
 export function statusOf(keeping: Keeping): RetentionStatus {
-  const { request, findings, lastAttestedAt, decision } = keeping;
+  const { request, findings, lastAttestedAt, decision, promisedUntil } = keeping;
   const [first] = findings;
   const { tenant, project, allocationId } = request;
   return {
@@ -118,6 +121,7 @@ export function statusOf(keeping: Keeping): RetentionStatus {
     allocationId,
     location: formatLocation(request.target),
     retainUntil: keeping.retainUntil,
+    ...(promisedUntil ? { promisedUntil } : {}),
     attestations: keeping.attestations,
     ...(lastAttestedAt ? { lastAttestedAt } : {}),
     ...(first ? { breach: findingText(first) } : {}),
@@ -149,21 +153,24 @@ function phaseOf({ stage, findings, holds }: Keeping): RetentionPhase {
   return standingHolds(holds).length > 0 ? 'held' : 'retained';
 }
 
-function renderDetails({ findings, findingCount, retainUntil, stage, attestations, lastAttestedAt, holds, manifest, location }: RetentionStatus): string {
+function renderDetails(status: RetentionStatus): string {
+  const { findings, findingCount, attestations, lastAttestedAt, holds, manifest, location } = status;
   return [
     ...(findingCount > 0 ? [`**BREACH**, ${findingCount} findings:`, ...findings.map((finding) => `- ${findingText(finding)}`), ''] : []),
-    `**${headline(stage, retainUntil)}**, attested ${attestations} times${lastAttestedAt ? `, last at ${lastAttestedAt}` : ''}`,
+    `**${headline(status)}**, attested ${attestations} times${lastAttestedAt ? `, last at ${lastAttestedAt}` : ''}`,
     `- ${manifest.files} files in ${location}`,
     ...standingHolds(holds).map(({ matter, since, actor, reason }) => `- legal hold ${matter} since ${since} by ${actor}: ${reason}`),
   ].join('\n');
 }
 
-function headline(stage: RetentionStage, retainUntil: string): string {
+function headline({ stage, retainUntil, promisedUntil, decision }: RetentionStatus): string {
   switch (stage) {
     case 'kept':
-      return `locked until ${retainUntil}`;
+      return `locked until ${retainUntil}${decision ? `, then ${decision.decision}, as ${decision.actor} ordered` : ''}`;
     case 'undecided':
-      return `over since ${retainUntil}: waits for \`penstock retention dispose\``;
+      return promisedUntil === undefined
+        ? `over since ${retainUntil}: waits for \`penstock retention dispose\``
+        : `promised until ${promisedUntil}, undecided and so locked until ${retainUntil} and on: waits for \`penstock retention dispose\``;
     case 'deleting':
       return `over since ${retainUntil}: being deleted`;
     case 'deleted':

@@ -1,5 +1,5 @@
 /** What people order of a retention: a longer one, a legal hold, its end, a decision. One after the other, and none shortens anything. */
-import { ApplicationFailure, defineQuery, defineUpdate, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, defineQuery, defineUpdate, patched, setHandler } from '@temporalio/workflow';
 import type { RetentionActivities } from '../../activities/retention.ts';
 import { ExtendRetentionSchema } from '../../model/allocation.ts';
 import { queryNames, updateNames } from '../../model/messages.ts';
@@ -39,6 +39,7 @@ export function setHandlers(keeping: Keeping): void {
         const summary = `extend the lock of ${keeping.request.manifest.files} files to ${wanted}`;
         await call<RetentionActivities>(keeping, summary).extendLocks({ ...lockOf(keeping), retainUntil: wanted });
         keeping.retainUntil = effectiveUntil({ promised: keeping.retainUntil, tenant: wanted });
+        if ((keeping.stage !== 'kept' || keeping.decision) && patched('retention-end')) askAgain(keeping);
         show(keeping);
       });
       return statusOf(keeping);
@@ -69,8 +70,9 @@ export function setHandlers(keeping: Keeping): void {
     {
       validator: (input) => {
         accept(DisposeSchema, input);
-        if (!isOver(keeping)) refuse(`the retention stands until ${keeping.retainUntil}${standingHolds(keeping.holds).length > 0 ? ', and a legal hold' : ''}`);
-        if (keeping.stage !== 'undecided') refuse(`nobody is asked: the policy is ${termsOf(keeping).disposition}, and it is ${keeping.stage}`);
+        const isHeld = standingHolds(keeping.holds).length > 0;
+        if (isHeld || !(isAsked(keeping) || isOver(keeping))) refuse(`the retention stands until ${keeping.retainUntil}${isHeld ? ', and a legal hold' : ''}`);
+        if (!isAsked(keeping)) refuse(`nobody is asked: the policy is ${termsOf(keeping).disposition}, and it is ${keeping.stage}`);
       },
     },
   );
@@ -122,6 +124,16 @@ async function releaseHold(keeping: Keeping, { matter, actor, reason }: HoldOrde
   show(keeping);
   return statusOf(keeping);
 }
+
+/** What was decided was for the end before; at the new one somebody is asked again. */
+function askAgain(keeping: Keeping): void {
+  delete keeping.decision;
+  delete keeping.promisedUntil;
+  keeping.isCalled = true;
+}
+
+/** Also after a decision that has not taken effect yet: it may be another one. */
+const isAsked = ({ stage, promisedUntil }: Keeping): boolean => stage === 'undecided' || (stage === 'kept' && promisedUntil !== undefined);
 
 const released = ({ holds }: Keeping): readonly Hold[] => holds.filter((hold) => hold.released !== undefined);
 

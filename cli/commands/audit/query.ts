@@ -27,7 +27,7 @@ export function addQueryCommand(parent: Command, run: Run): void {
   addCommand(parent, 'query', {
     summary: 'Print what is on record, oldest first',
     details:
-      'One entry a line: time, operation, intent or how it ended, whose data, where, by whom. An operation has an intent before it begins; where no outcome follows, it was cut off. Reads only the segments that may hold such entries, and proves nothing: `penstock audit verify` does. What happened within the last minute may not be sealed yet',
+      'One entry a line: time, operation, intent or how it ended, whose data, where, by whom. An operation has an intent before it begins; where no outcome follows, it was cut off. Reads only the segments that may hold such entries, and proves nothing: `penstock audit verify` does; a segment that is gone or damaged is named on stderr, and the exit code is 8. What happened within the last minute may not be sealed yet',
     examples: [
       'penstock audit query --allocation acme/vision/train-001',
       'penstock audit query --user ada --since 30d --type wipe',
@@ -44,7 +44,7 @@ export function addQueryCommand(parent: Command, run: Run): void {
     .option('--until <when>', 'before then', parseInstant)
     .option('--limit <number>', 'so many entries', wholeNumber(1, MOST_ROWS), 1000)
     .option('--json', 'an object a line; the same as -o json')
-    .action(({ json, type, allocation, ...rest }: QueryOptions, command: Command) =>
+    .action(({ json, type, allocation, limit, ...rest }: QueryOptions, command: Command) =>
       run(command, async (session) => {
         const { notOnRecord, queryAudit } = await import('../../../activities/audit-reading.ts');
         const query: AuditQuery = {
@@ -54,7 +54,23 @@ export function addQueryCommand(parent: Command, run: Run): void {
         };
         const stores = await session.stores();
         for (const kept of await notOnRecord(stores)) session.note(`${kept} is not on record yet`);
-        return await writeRows(session, queryAudit(stores, query), operationLine, json ? 'json' : undefined);
+        let isWhole = true;
+        const found = queryAudit(stores, { ...query, limit: limit + 1 }, (what) => {
+          session.note(what);
+          isWhole = false;
+        });
+        const rows = upTo(found, limit, () => session.note(`these are the first ${limit}, and there are more: --limit ${MOST_ROWS} at most, or ask for less`));
+        const answer = await writeRows(session, rows, operationLine, json ? 'json' : undefined);
+        return { ...answer, exit: isWhole ? 'ok' : 'differences' };
       }),
     );
+}
+
+async function* upTo<T>(rows: AsyncIterable<T>, limit: number, onMore: () => void): AsyncGenerator<T, void> {
+  let left = limit;
+  for await (const row of rows) {
+    if (left === 0) return onMore();
+    left -= 1;
+    yield row;
+  }
 }

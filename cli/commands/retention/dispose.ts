@@ -9,7 +9,7 @@ export function addDisposeCommand(parent: Command, run: Run): void {
   addCommand(parent, 'dispose', {
     summary: 'Decide what becomes of archived output whose retention is over',
     details:
-      'Where the policy retention.disposition is to ask. delete removes every version, record first, and reads back that it is gone; keep leaves it there, no longer locked',
+      'Where the policy retention.disposition is to ask. delete removes every version, record first, and reads back that it is gone; keep leaves it there, no longer locked. It takes effect when the lock that waited for it has run out, and may be another decision until then',
     examples: ['penstock retention dispose acme/vision/train-001 --decision delete --reason "period over, ticket 4711" --actor ada@records'],
   })
     .argument('<allocation>', ALLOCATION_EXPECTED)

@@ -123,7 +123,7 @@ export const heldAndDisposed: Scenario = {
     await save('retain/held', workflowId, { when: (events) => scheduled(events, 'placeHold').length >= 2 });
     await site.penstock.retentions.releaseHold(key, order);
     await eventually('the end', async () => (await site.penstock.retentions.status(key)).stage === 'undecided' || undefined);
-    await save('retain/undecided', workflowId);
+    await save('retain/undecided', workflowId, { when: (events) => scheduled(events, 'extendLocks').length >= 2 });
     await site.penstock.retentions.dispose(key, { ...order, decision: 'delete' });
     await save('retain/deleted', workflowId, { when: closed });
   },

@@ -59,6 +59,10 @@ describe('penstock audit', () => {
     const rows = (await audit('query', '--json')).stdout.trimEnd().split('\n');
     assert.equal(rows.length, 2);
     assert.equal(JSON.parse(rows[1] ?? '').paths[0], 'warm:s3://acme/a\n2026 wipe\u001b[2K\u202e');
+    const first = await audit('query', '--limit', '1');
+    assert.deepEqual([first.code, first.stdout.trimEnd().split('\n').length], [0, 1]);
+    assert.match(first.stderr, /^these are the first 1, and there are more/);
+    assert.equal((await audit('query', '--limit', '2')).stderr, '');
     assert.equal((await audit('query', '--type', 'sing')).code, 2);
     assert.equal((await audit('query', '--since', 'yesterday')).code, 2);
   });

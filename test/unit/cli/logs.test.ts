@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { archiveNodeLogs } from '../../../datapath/logs/archive-node-logs.ts';
 import { closeLogMetadata } from '../../../datapath/logs/close-log-metadata.ts';
+import { LogMetadataRenewal } from '../../../datapath/logs/renew-log-metadata.ts';
 import { createPosixFileStore } from '../../../drivers/file-store/posix.ts';
 import type { Stores } from '../../../drivers/open-site.ts';
 import { loadSiteFile } from '../../../drivers/site-file.ts';
@@ -140,6 +141,28 @@ describe('penstock logs', () => {
     };
     assert.deepEqual(await penstock(['logs', NAME, '--node', 'n001', '--follow'], world), { code: 0, stdout: `${LOG}more\n`, stderr: '' });
     assert.equal(turns.length, 0);
+  });
+
+  it('takes a metadata.json of a running job for no end: --follow goes on, and what it does not name is no finding', async () => {
+    await ship();
+    const renewal = new LogMetadataRenewal({
+      ...logs.place,
+      allocation: { tenant: 'acme', project: 'vision', allocationId: 'a1' },
+      nodes: NODES,
+      everyMs: 0,
+      now: Date.now,
+    });
+    await renewal.look(20);
+    await appendFile(join(root, 'n001', 'stdout.log'), 'more\n');
+    await ship();
+    assert.deepEqual(await run('--node', 'n001'), { code: 0, stdout: `${LOG}more\n`, stderr: '' });
+    const looks = [() => undefined, () => close(['n001'])];
+    const running = async () => {
+      await looks.shift()?.();
+      return status({ phase: 'running' });
+    };
+    const followed = await penstock(['logs', NAME, '--node', 'n001', '--follow'], { stores, penstock: { status: running } });
+    assert.deepEqual([followed, looks.length], [{ code: 0, stdout: `${LOG}more\n`, stderr: '' }, 0]);
   });
 
   it('--follow ends where the allocation is over and nobody closes its logs, and says so', async () => {

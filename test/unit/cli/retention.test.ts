@@ -70,6 +70,9 @@ describe('penstock retention', () => {
     const decision = ['--decision', 'delete', '--reason', 'over', '--actor', 'ada'];
     const ran = await penstock(['retention', 'dispose', ALLOCATION, ...decision], world({ dispose: disposed.ask }));
     assert.match(ran.stdout, /over, being deleted/);
+    const promisedUntil = '2033-10-23T00:00:00.000Z';
+    const early = await penstock(['retention', 'dispose', ALLOCATION, ...decision], world({ dispose: recorder(retained({ promisedUntil })).ask }));
+    assert.match(early.stdout, /state +locked\nuntil +2033-11-22T00:00:00.000Z \(COMPLIANCE\)\npromised until +2033-10-23T00:00:00.000Z/);
     assert.deepEqual(disposed.asked, [{ decision: 'delete', reason: 'over', actor: 'ada' }]);
   });
 
@@ -122,6 +125,7 @@ test('the page stands alone: nothing is fetched, nothing runs, whatever the text
         location: odd,
         mode: 'GOVERNANCE',
         retainUntil: odd,
+        promisedUntil: odd,
         stage: 'free',
         disposition: 'ask',
         decision: { decision: 'keep', reason: odd, actor: odd, at: odd },

@@ -144,11 +144,71 @@ test('the witness signs no fork: a log made anew gets no further checkpoint', as
     await sealAt(memory.log, START_MS + round * 60_000 + 60_000);
   }
   const fork = memoryLog({ keys: memory.keys });
+  const others = Array.from({ length: 3 }, (_, number) => operationAt(100 + number, START_MS));
+  await send(fork, others, START_MS);
+  await sealAt(fork.log, START_MS + 180_000);
+  for (const [path] of fork.warm.objects) if (path.includes('/witness/')) fork.warm.objects.delete(path);
   for (const [path, body] of memory.warm.objects) fork.warm.objects.set(path, body);
-  const longer = Array.from({ length: 10 }, (_, number) => operationAt(100 + number, START_MS));
-  await send(fork, longer, START_MS);
-  await assert.rejects(sealAt(fork.log, START_MS + 180_000), /The witness does not sign the checkpoint: at 13 leaves it does not continue the 6/);
-  assert.ok(!fork.files().has(names.checkpoint(0)));
+  await send(fork, [operationAt(200, START_MS)], START_MS);
+  await assert.rejects(sealAt(fork.log, START_MS + 240_000), /The witness does not sign the checkpoint: at 8 leaves it does not continue the 6/);
+  assert.ok(!fork.files().has(names.checkpoint(1)));
+});
+
+test('a query needs no index, and names a segment that it cannot read instead of leaving its entries out in silence', async () => {
+  const memory = memoryLog();
+  const operations = Array.from({ length: 230 }, (_, number) => operationAt(number, START_MS + number * 60_000));
+  for (const [number, operation] of operations.entries()) {
+    await send(memory, [operation], START_MS + number * 60_000);
+    await sealAt(memory.log, START_MS + number * 60_000 + 60_000);
+  }
+  const at = (name: string) => `${BUCKET}/audit/${SITE}/${name}`;
+  const ask = async () => {
+    const [found, told]: [unknown[], string[]] = [[], []];
+    for await (const each of queryLog(filesOf(memory.log), {}, (what) => told.push(what))) found.push(each);
+    return { found, told };
+  };
+  memory.cold.objects.delete(at(names.page(0)));
+  for (const number of [7, 150, 205, 229]) memory.cold.objects.delete(at(names.index(number)));
+  memory.cold.objects.set(at(names.index(210)), Buffer.from('{ no index'));
+  assert.deepEqual(await ask(), { found: operations, told: [] });
+  for (const number of [7, 205, 220]) memory.cold.objects.delete(at(names.segment(number)));
+  memory.cold.objects.set(at(names.segment(150)), Buffer.from('no segment'));
+  const { found, told } = await ask();
+  assert.deepEqual(
+    found,
+    operations.filter((_, number) => ![7, 150, 205, 220].includes(number)),
+  );
+  assert.deepEqual(told.map((what) => /^segment \d+ (?:is gone|cannot be read)/.exec(what)?.[0]).sort(), [
+    'segment 150 cannot be read',
+    'segment 205 is gone',
+    'segment 220 is gone',
+    'segment 7 is gone',
+  ]);
+});
+
+test('a segment that was taken away, even the last one, is not made anew: nothing is sealed over it, and it goes on when it is back', async () => {
+  for (const gone of [1, 2]) {
+    const memory = memoryLog();
+    for (const round of [0, 1, 2]) {
+      await send(memory, [operationAt(round, START_MS + round * 60_000)], START_MS + round * 60_000);
+      await sealAt(memory.log, START_MS + round * 60_000 + 60_000);
+    }
+    const path = `${BUCKET}/audit/${SITE}/${names.segment(gone)}`;
+    const segment = memory.cold.objects.get(path);
+    assert.ok(segment);
+    memory.cold.objects.delete(path);
+    const before = new Map(memory.cold.objects);
+    await send(memory, [operationAt(3, START_MS + 240_000)], START_MS + 240_000);
+    await assert.rejects(
+      sealAt(memory.log, START_MS + 300_000),
+      new RegExp(`${names.segment(gone)} is gone: the witness signed 8 leaves, and ${2 + 2 * gone} are there`),
+    );
+    assert.deepEqual(memory.cold.objects, before);
+    assert.equal(waiting(memory).length, 1);
+    memory.cold.objects.set(path, segment);
+    assert.equal(await sealAt(memory.log, START_MS + 300_000), 1);
+    assert.deepEqual(await findingsOf(memory), []);
+  }
 });
 
 test('a clock set back is told, and so is an entry of another time', async () => {
@@ -180,6 +240,7 @@ test('a query finds exactly what was recorded, over pages, records and times, wh
       allocationId: `train-${number % 7}`,
       ...(number % 50 === 3 ? { paths: [odd] } : {}),
       ...(number % 7 === 2 && number < 10 ? { operation: 'admit', user: 'ada' } : {}),
+      ...(number === 97 ? { tenant: 'other', nodeId: 'n097' } : {}),
     }),
   );
   for (const [number, operation] of operations.entries()) {
@@ -199,6 +260,9 @@ test('a query finds exactly what was recorded, over pages, records and times, wh
     kept((number) => number % 7 === 3),
   );
   assert.deepEqual(await ask({ allocation: 'other/vision/train-3' }), []);
+  for (const query of [{ tenant: 'other' }, { node: 'n097' }, { tenant: 'other', node: 'n097', operation: operations[97]?.operation ?? 'copy' }])
+    assert.deepEqual(await ask(query), [operations[97]]);
+  assert.deepEqual(await ask({ tenant: 'acme', node: 'n097' }), []);
   assert.deepEqual(
     await ask({ path: odd }),
     kept((number) => number % 50 === 3),
