@@ -13,8 +13,8 @@ const bin = (name: string): string => `node_modules/.bin/${name}`;
 const NEEDED: readonly ToolName[] = ['temporal', 'versitygw', 'test-server'];
 /** Debian packages that need root: installed in CI, only looked for on a person's machine. */
 const NFS: readonly ToolName[] = ['ganesha', 'nfs-ls', 'nfs-cat'];
-/** Two sites at once fill two cores; more would only make every timeout longer. */
-const FILES_AT_ONCE = 2;
+/** A file waits half of its time, for leases, deadlines and servers that come back: three fill two cores; more would only make every wait longer. */
+const FILES_AT_ONCE = 3;
 
 /** Of a file or a test in it; the slowest kills every process in turn and takes four minutes. */
 const LIMIT_MS = 900_000;

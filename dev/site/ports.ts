@@ -4,7 +4,7 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 
 export const LOOPBACK = '127.0.0.1';
 const LOWEST_PORT = 20_000;
@@ -39,12 +39,25 @@ export function isFree(port: number): Promise<boolean> {
  * port first.
  */
 export async function listensOn(pid: number, port: number): Promise<boolean> {
+  // Asked first: the kernel takes ten milliseconds to show its table where some thousand connections were closed of late.
+  if (!(await accepts(port))) return false;
   const inodes = new Set(listeningSockets(port).map(({ inode }) => inode));
   if (inodes.size === 0) return false;
   const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
   return descriptors.some((descriptor) => {
     const inode = /^socket:\[(\d+)\]$/.exec(linkTarget(`/proc/${pid}/fd/${descriptor}`))?.[1];
     return inode !== undefined && inodes.has(inode);
+  });
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: LOOPBACK, port });
+    const tell = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => tell(true)).once('error', () => tell(false));
   });
 }
 

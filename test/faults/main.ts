@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { runParts } from './harness/run-parts.ts';
 import type { FaultFailure, FaultReport } from './harness/suite.ts';
 import { tryPlants } from './planted/try-plants.ts';
-import { suites } from './suites.ts';
+import { findSuite, suiteNames } from './suites.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,13 +23,12 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 process.exit(values.planted ? await tryPlants({ named: positionals, say }) : await runNamed());
 
 async function runNamed(): Promise<number> {
-  const suite = suites.find(({ name }) => name === positionals[0]);
+  const suite = await findSuite(positionals[0]);
   const [seed, runs] = [Number(values.seed), Number(values.runs)];
   if (!suite || !Number.isSafeInteger(seed) || !Number.isSafeInteger(runs) || seed < 0 || runs < 1) {
     const [name] = positionals;
-    if (name !== undefined && !suite)
-      process.stderr.write(`there is no suite ${JSON.stringify(name)}; there are ${suites.map((each) => each.name).join(', ')}\n`);
-    process.stdout.write(usage());
+    if (name !== undefined && !suite) process.stderr.write(`there is no suite ${JSON.stringify(name)}; there are ${suiteNames.join(', ')}\n`);
+    process.stdout.write(await usage());
     return 2;
   }
   if (values.plans) {
@@ -53,8 +52,9 @@ async function tellEnds(report: FaultReport): Promise<void> {
   if (values.json) await writeFile(resolve(process.env['INIT_CWD'] ?? '.', values.json), `${JSON.stringify(report, undefined, 2)}\n`);
 }
 
-function usage(): string {
-  const names = suites.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`);
+async function usage(): Promise<string> {
+  const suites = await Promise.all(suiteNames.map(findSuite));
+  const names = suites.flatMap((suite) => (suite ? [`  ${suite.name.padEnd(12)} ${suite.summary}`] : []));
   return [
     'npm run faults -- NAME [--seed N] [--runs M] [--until-failure] [--json FILE]',
     'npm run faults -- NAME --plans',

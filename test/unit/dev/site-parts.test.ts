@@ -118,6 +118,7 @@ test('NFS that was not started is switched off in the resolved site file', async
 test('a free port is given once, and whose socket listens on it is known', async () => {
   const port = await freePort();
   assert.notEqual(await freePort(port), port);
+  assert.equal(await listensOn(process.pid, port), false, 'nobody listens yet');
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   assert.equal(await isFree(port), false);
