@@ -19,7 +19,7 @@ export interface LogQuery {
   readonly bytes?: ByteRange;
   /** ISO instant. */
   readonly since?: string;
-  /** Goes on until the logs are closed. */
+  /** Goes on until the logs are closed, or all of one node's range is printed. */
   readonly follow?: boolean;
   /** Whether the allocation is over: then logs that are not closed by then never will be. */
   readonly isOver: () => Promise<boolean>;
@@ -73,6 +73,7 @@ export async function* readLogsAt(place: LogPlace, query: LogQuery): AsyncGenera
       }
       yield* print(place, nodeId, chunks, before, query);
       printed.set(nodeId, chunks);
+      if (query.nodeId !== undefined && query.bytes !== undefined && endOf(chunks) > query.bytes.end) return;
     }
     if (!query.follow || isComplete) return;
     if (behindEnd >= LOOKS_BEHIND_END) {
@@ -86,6 +87,8 @@ export async function* readLogsAt(place: LogPlace, query: LogQuery): AsyncGenera
     await query.wait(LOOK_EVERY_MS);
   }
 }
+
+const endOf = (chunks: readonly LogChunk[]): number => chunks.reduce((end, { rawOffset, rawBytes }) => Math.max(end, rawOffset + rawBytes), 0);
 
 /** What is open lies behind the nodes' own indexes, which are read instead. */
 async function closedMetadata(place: LogPlace): Promise<LogMetadata | undefined> {

@@ -39,7 +39,7 @@ export function addLogsCommand(program: Command, run: Run): void {
     )
     .addOption(new Option('--bytes <range>', 'these bytes of the log, such as 0-1023 or 1024-').argParser(parseByteRange).conflicts('since'))
     .option('--from <location>', `a copy of the logs: ${LOCATION_ABOUT}`)
-    .option('--follow', 'go on printing until the logs are complete')
+    .option('--follow', 'go on printing until the logs are complete, or all of the bytes asked for of one node')
     .action((name: string, options: LogsOptions, command: Command) =>
       run(command, async (session) => {
         const { from, node, ...rest } = options;

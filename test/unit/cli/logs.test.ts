@@ -143,6 +143,32 @@ describe('penstock logs', () => {
     assert.equal(turns.length, 0);
   });
 
+  it('--follow of a range ends with it, and from a moment on prints what comes after it', async () => {
+    await ship();
+    const end = LOG.length + 1;
+    const world = (...turns: (() => Promise<void>)[]) => ({
+      stores,
+      penstock: {
+        status: async () => {
+          const turn = turns.shift();
+          await turn?.();
+          return status({ phase: turn ? 'running' : 'cancelled' });
+        },
+      },
+    });
+    const more = async () => {
+      await appendFile(join(root, 'n001', 'stdout.log'), 'more\n');
+      await ship();
+    };
+    const range = await penstock(['logs', NAME, '--node', 'n001', '--bytes', `${end - 3}-${end}`, '--follow'], world(more));
+    assert.deepEqual(range, { code: 0, stdout: `${LOG}more\n`.slice(end - 3, end + 1), stderr: '' });
+    const late = await penstock(
+      ['logs', NAME, '--node', 'n001', '--since', '2026-11-21T07:19:00Z', '--follow'],
+      world(more, () => close(['n001'])),
+    );
+    assert.deepEqual(late, { code: 0, stdout: `${lineAt(19)}more\nmore\n`, stderr: '' });
+  });
+
   it('takes a metadata.json of a running job for no end: --follow goes on, and what it does not name is no finding', async () => {
     await ship();
     const renewal = new LogMetadataRenewal({

@@ -69,13 +69,17 @@ export function rackContract(newRack: () => Promise<RackUnderTest>): void {
     await assert.rejects(rack.writeShard(SHARD, { bytes: 1000, blocks: streamOf(noise(1001)) }), PenstockError);
     await assert.rejects(rack.writeShard(SHARD, { bytes: 1000, blocks: broken() }));
     const controller = new AbortController();
-    const endless = new Readable({ read() {} });
+    // Cancelled once it is drawn from: an error of a stream that nobody listens to yet would be nobody's.
+    let draws = 0;
+    const endless = new Readable({
+      read() {
+        draws += 1;
+        if (draws === 1) return void this.push(noise(10));
+        controller.abort(new Error('cancelled'));
+        this.destroy(new Error('cancelled'));
+      },
+    });
     const writing = rack.writeShard(SHARD, { bytes: 1000, blocks: endless }, { signal: controller.signal });
-    endless.push(noise(10));
-    setTimeout(() => {
-      controller.abort(new Error('cancelled'));
-      endless.destroy(new Error('cancelled'));
-    }, 20);
     await assert.rejects(writing);
     assert.equal(await rack.shardBytes(SHARD), undefined);
     assert.deepEqual((await rack.list('ec/')).keys, []);
