@@ -99,15 +99,19 @@ describe('a move in units', () => {
     await putHot(`work/${source.prefix}`, contents);
     const name = 'big/one.bin';
     const soon = new Date(Date.now() + 600_000).toISOString();
-    for (const target of [newPlace('warm', 'data'), newPlace('hot', 'out')]) {
+    const places = [1, 2].flatMap((rivals) => [newPlace('warm', 'data'), newPlace('hot', 'out')].map((target) => ({ target, rivals })));
+    for (const { target, rivals } of places) {
       const read = target.store === 'warm' ? readWarm('data', target.prefix) : (path: string) => readFile(hotFile(`out/${target.prefix}${path}`));
       const request = await listed(source, target);
       const [pages = 0, ...shares] = units(request);
       const last = shares[5] ?? 0;
       await moveUnits(request, shares.slice(0, 5));
       await assert.rejects(read(name), 'nothing is there before the last share');
-      await moveUnits(request, [last, last]);
+      await moveUnits(request, Array<number>(rivals).fill(last));
       assert.ok((await read(name)).equals(contents[name]));
+      const left = await endpointAt(site.stores, target).sweep(soon);
+      // A part that comes while its upload is completed may leave the gateway with an upload of that part alone.
+      assert.ok(left === 0 || (rivals > 1 && target.store === 'warm' && left === 1), `${left} in ${target.store}, ${rivals} rivals`);
       assert.equal(await endpointAt(site.stores, target).sweep(soon), 0);
       // As if every one that published it had been killed before it could say so.
       await site.stores.warm.remove(SYSTEM_BUCKET, `${request.manifest.prefix}moved/large/0-1/entry.json`);
