@@ -5,6 +5,7 @@ import { readManifestPage } from '../datapath/transfer/manifest-store.ts';
 import type { VersionName } from '../drivers/object-store/lock-evidence.ts';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
+import { eachPage } from '../drivers/pages.ts';
 import { PenstockError } from '../model/errors.ts';
 import type { Location } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
@@ -120,14 +121,12 @@ const withoutList = (listed: number, refused: number): string =>
 async function eachListed(stores: Stores, { target }: LockRequest, run: LookRun, work: (path: string) => Promise<void>): Promise<number> {
   let listed = 0;
   const endpoint = endpointAt(stores, target);
-  for (let after: string | undefined; ; ) {
-    const page = await endpoint.list({ signal: run.signal, ...(after === undefined ? {} : { after }) });
-    await inLanes(page.entries, OBJECTS_AT_ONCE, ({ path }) => work(path));
-    listed += page.entries.length;
+  for await (const { entries } of eachPage((from) => endpoint.list({ signal: run.signal, ...from }))) {
+    await inLanes(entries, OBJECTS_AT_ONCE, ({ path }) => work(path));
+    listed += entries.length;
     run.report({ listed });
-    if (page.next === undefined) return listed;
-    after = page.next;
   }
+  return listed;
 }
 
 /** The one that was archived, also where another version or a delete marker lies above it; undefined for the newest. @throws NotFound where no version is there */

@@ -1,6 +1,7 @@
 /** Temporal as the site needs it: reachable, with its namespace, its search attributes, and workers that poll. */
 import { Connection } from '@temporalio/client';
 import { createProber, expect, type ProbeResult } from '../../drivers/probes/probe.ts';
+import { messageOf } from '../../model/errors.ts';
 import { CONTROL_QUEUE, DATA_QUEUE, ERASURE_QUEUE, LOGS_QUEUE } from '../../model/identifiers.ts';
 import type { Site } from '../../model/site.ts';
 import { idleQueues, type QueuePollers } from './live-pollers.ts';
@@ -14,7 +15,7 @@ export async function probeTemporal({ temporal, nodes }: Site): Promise<readonly
   let connection: Connection | undefined;
   await prober.needed('reachable', async () => {
     connection = await Connection.connect({ address, connectTimeout: 5000 }).catch((error: unknown) => {
-      throw new Error(`nothing answers at ${address}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new Error(`nothing answers at ${address}: ${messageOf(error)}`);
     });
     const info = await connection.workflowService.getSystemInfo({});
     return `server ${info.serverVersion ?? 'of unknown version'} at ${address}`;

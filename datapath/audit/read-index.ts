@@ -1,5 +1,7 @@
 /** The records of a log's segments, in order. The index is a shortcut: where a part of it is missing or damaged, the segments are read instead, and what is gone altogether is told. */
 import type * as z from 'zod';
+import { messageOf } from '../../model/errors.ts';
+import { parseJson } from '../../model/json.ts';
 import { IndexPageSchema, type IndexRecord, IndexRecordSchema, indexOf } from './index-record.ts';
 import { type LogFiles, lastOf, names, SEGMENTS_PER_PAGE } from './layout.ts';
 import { parseSegment, unpackLines } from './segment.ts';
@@ -15,7 +17,7 @@ export function readOrTell<T>(segment: number, read: () => T, tell: Tell): T | u
   try {
     return read();
   } catch (error) {
-    tell(`segment ${segment} cannot be read, and what it had is not in this answer: ${error instanceof Error ? error.message : String(error)}`);
+    tell(`segment ${segment} cannot be read, and what it had is not in this answer: ${messageOf(error)}`);
     return undefined;
   }
 }
@@ -63,13 +65,8 @@ async function recordOfSegment(files: LogFiles, number: number, tell: Tell, onGo
 }
 
 /** Undefined where it is none: the segments are the truth. */
-function parsed<Schema extends z.ZodType>(schema: Schema, body: Buffer | undefined): z.output<Schema> | undefined {
-  try {
-    return body && schema.safeParse(JSON.parse(body.toString('utf8'))).data;
-  } catch {
-    return undefined;
-  }
-}
+const parsed = <Schema extends z.ZodType>(schema: Schema, body: Buffer | undefined): z.output<Schema> | undefined =>
+  body && schema.safeParse(parseJson(body)).data;
 
 const numbers = (first: number, count: number): number[] => Array.from({ length: count }, (_, index) => first + index);
 
