@@ -2,7 +2,7 @@
 import { inLanes } from '../datapath/transfer/lanes.ts';
 import { readManifestIndex } from '../datapath/transfer/manifest-store.ts';
 import { type LargeRecords, largeRecords } from '../datapath/transfer/move-records.ts';
-import { isType, PenstockError } from '../model/errors.ts';
+import { isFatal, isType } from '../model/errors.ts';
 import type { ManifestEntry } from '../model/manifest.ts';
 import type { AbandonAnswer, MoveRequest } from '../model/transfer.ts';
 import { largeEntry } from './large-entry.ts';
@@ -47,7 +47,7 @@ export async function abandonLarge({ target, run }: Mover, records: LargeRecords
     return 'ended';
   } catch (error) {
     if (isType(error, 'SessionLost')) return 'none';
-    if (error instanceof PenstockError && error.errorClass === 'fatal') return 'left';
+    if (isFatal(error)) return 'left';
     throw error;
   }
 }

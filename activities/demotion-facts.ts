@@ -5,7 +5,7 @@ import type { Stores } from '../drivers/open-site.ts';
 import { eachPage, type From } from '../drivers/pages.ts';
 import { bucketOf, type UpperTier } from '../model/demotion-rules.ts';
 import { type FileFactsOnTier, judge, type Verdict } from '../model/demotion-verdict.ts';
-import { absent, PenstockError } from '../model/errors.ts';
+import { absent, isFatal } from '../model/errors.ts';
 import { parseAllocationWorkflowId } from '../model/identifiers.ts';
 import { SYSTEM_BUCKET } from '../model/location.ts';
 import type { ManifestEntry } from '../model/manifest.ts';
@@ -116,7 +116,7 @@ async function askStore(stores: Stores, tier: UpperTier, bucket: string, path: s
 
 /** A name that cannot be asked for must not hold up all others: the move will say what is wrong with it, and it stays. */
 function leaveToMove(error: unknown): Pick<FileFactsOnTier, 'isLocked'> {
-  if (error instanceof PenstockError && error.errorClass === 'fatal') return { isLocked: false };
+  if (isFatal(error)) return { isLocked: false };
   throw error;
 }
 

@@ -4,7 +4,7 @@ import { readManifest } from '../datapath/transfer/manifest-store.ts';
 import { WEAK_ETAG } from '../datapath/transfer/object-endpoint.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { type DemotionMove, KEPT_SHOWN, type Kept, nothing, plus, type RemovedAnswer } from '../model/demotion-run.ts';
-import { isType, PenstockError } from '../model/errors.ts';
+import { isFatal, isType } from '../model/errors.ts';
 import { type Location, shortLocation } from '../model/location.ts';
 import type { ManifestEntry, ManifestRef } from '../model/manifest.ts';
 import type { InUse } from './demotion-facts.ts';
@@ -93,7 +93,7 @@ async function refusalOf(work: () => Promise<void>): Promise<string | undefined>
     await work();
     return undefined;
   } catch (error) {
-    if (error instanceof PenstockError && error.errorClass === 'fatal') return error.message;
+    if (isFatal(error)) return error.message;
     throw error;
   }
 }

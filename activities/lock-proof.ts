@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Stores } from '../drivers/open-site.ts';
 import { probeWhileHeld } from '../drivers/probes/object-lock.ts';
 import { openS3Target, removeEveryVersion } from '../drivers/probes/s3-target.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isFatal, PenstockError } from '../model/errors.ts';
 import type { LockMode } from '../model/retention-policy.ts';
 
 /** A "yes" is believed for so long, by this process; a "no" never. */
@@ -47,7 +47,7 @@ async function prove({ cold, site }: Pick<Stores, 'cold' | 'site'>, mode: LockMo
 }
 
 function refuseBucket(error: unknown): never {
-  if (error instanceof PenstockError && error.errorClass === 'fatal') throw refusal(error.message, error);
+  if (isFatal(error)) throw refusal(error.message, error);
   throw error;
 }
 

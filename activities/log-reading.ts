@@ -1,5 +1,5 @@
 /** Logs for people: what `penstock logs` prints. Reads only the chunks that hold what is asked for. */
-import { recordsFrom, withoutSource } from '../datapath/logs/chunk-record.ts';
+import { endOf, recordsFrom, withoutSource } from '../datapath/logs/chunk-record.ts';
 import type { LogPlace } from '../datapath/logs/log-place.ts';
 import { indexedChunks, readNodeIndex } from '../datapath/logs/node-index.ts';
 import { chunksNamed, nodesWithLogs, readLogBytes, readLogMetadata, readLogTime } from '../datapath/logs/read-logs.ts';
@@ -87,8 +87,6 @@ export async function* readLogsAt(place: LogPlace, query: LogQuery): AsyncGenera
     await query.wait(LOOK_EVERY_MS);
   }
 }
-
-const endOf = (chunks: readonly LogChunk[]): number => chunks.reduce((end, { rawOffset, rawBytes }) => Math.max(end, rawOffset + rawBytes), 0);
 
 /** What is open lies behind the nodes' own indexes, which are read instead. */
 async function closedMetadata(place: LogPlace): Promise<LogMetadata | undefined> {

@@ -6,7 +6,7 @@ import type { VersionName } from '../drivers/object-store/lock-evidence.ts';
 import type { ObjectStore } from '../drivers/object-store/port.ts';
 import type { Stores } from '../drivers/open-site.ts';
 import { eachPage } from '../drivers/pages.ts';
-import { PenstockError } from '../model/errors.ts';
+import { isFatal, PenstockError } from '../model/errors.ts';
 import type { Location } from '../model/location.ts';
 import type { ManifestRef } from '../model/manifest.ts';
 import { OUTPUT_RECORD } from '../model/output-record.ts';
@@ -105,15 +105,15 @@ async function eachLocked(stores: Stores, request: LockRequest, run: LookRun, wo
     }
   };
   const unreadable = await eachPath(stores, request, run, [OUTPUT_RECORD], workOn).catch((error: unknown) => (isFatal(error) ? error : Promise.reject(error)));
-  // Whoever takes away the list must not keep what it named from being locked.
-  const listed = unreadable ? await eachListed(stores, request, run, workOn) : undefined;
-  // Never NotFound, which would say that there is no such retention.
-  if (unreadable)
-    throw new PenstockError('PolicyRefused', `${withoutList(listed ?? 0, refused)} The list of what is retained cannot be read: ${unreadable.message}`);
+  // Errors are never NotFound, which would say that there is no such retention.
+  if (unreadable) {
+    // Whoever takes away the list must not keep what it named from being locked.
+    const listed = await eachListed(stores, request, run, workOn);
+    throw new PenstockError('PolicyRefused', `${withoutList(listed, refused)} The list of what is retained cannot be read: ${unreadable.message}`);
+  }
   if (first) throw new PenstockError('PolicyRefused', `${refused} of ${request.manifest.files + 1} objects were refused, the first: ${first.message}`);
 }
 
-const isFatal = (error: unknown): error is PenstockError => error instanceof PenstockError && error.errorClass === 'fatal';
 const withoutList = (listed: number, refused: number): string =>
   `Done for ${listed - refused} of ${listed} objects that the store lists; what is hidden by a delete marker is not among them.`;
 

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
+import { messageOf } from '../model/errors.ts';
 import { findTool } from './toolchain/find-tool.ts';
 import { resolveIsal } from './toolchain/libisal.ts';
 import { resolveTool } from './toolchain/resolve-tool.ts';
@@ -42,12 +43,12 @@ process.exit(await run(process.execPath, ['--test', `--test-concurrency=${FILES_
 async function prepareTools(): Promise<void> {
   const missing: string[] = [];
   for (const name of NEEDED) {
-    await resolveTool(name).catch((error: unknown) => missing.push(error instanceof Error ? error.message : String(error)));
+    await resolveTool(name).catch((error: unknown) => missing.push(messageOf(error)));
   }
-  await resolveIsal().catch((error: unknown) => missing.push(error instanceof Error ? error.message : String(error)));
+  await resolveIsal().catch((error: unknown) => missing.push(messageOf(error)));
   for (const name of NFS) {
     if (await findTool(name)) continue;
-    if (process.env['CI']) await resolveTool(name).catch((error: unknown) => missing.push(error instanceof Error ? error.message : String(error)));
+    if (process.env['CI']) await resolveTool(name).catch((error: unknown) => missing.push(messageOf(error)));
     else process.stderr.write(`${name} is not installed: the NFS tests are left out here, and fail in CI\n`);
   }
   if (missing.length > 0) fail(`cannot test without:\n${missing.join('\n')}`);

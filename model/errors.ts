@@ -63,6 +63,9 @@ export function isType<Type extends ErrorType>(error: unknown, ...types: readonl
   return error instanceof PenstockError && types.some((type) => type === error.type);
 }
 
+/** Whether trying again would be in vain. */
+export const isFatal = (error: unknown): error is PenstockError => error instanceof PenstockError && error.errorClass === 'fatal';
+
 /** For `.catch`: what is not there is undefined. @throws every other error */
 export function absent(error: unknown): undefined {
   if (isType(error, 'NotFound')) return undefined;

@@ -2,7 +2,7 @@
 import { eachPage } from '../../drivers/pages.ts';
 import type { RackStore } from '../../drivers/rack-store/port.ts';
 import { COMMIT_RECORD } from '../../model/checkpoint.ts';
-import { PenstockError } from '../../model/errors.ts';
+import { isFatal, PenstockError } from '../../model/errors.ts';
 import { addReplications, noReplication, type ReplicationCounts } from '../../model/replication.ts';
 import { listErasureObjects } from '../erasure/index.ts';
 import { type ReplicateErasureObject, replicateErasureObject } from '../erasure/replicate.ts';
@@ -114,7 +114,7 @@ async function namedBy({ from, signal }: ReplicatePart, prefix: string): Promise
     const record = await readDrainedRecord({ racks: from, prefix, signal });
     return record && unitsOf(record).map(({ name }) => prefix + name);
   } catch (error) {
-    if (error instanceof SyntaxError || (error instanceof PenstockError && error.errorClass === 'fatal')) return undefined;
+    if (error instanceof SyntaxError || isFatal(error)) return undefined;
     throw error;
   }
 }

@@ -3,7 +3,7 @@
  * version that was looked at, so that a follower who lags behind undoes nothing.
  */
 import { Readable } from 'node:stream';
-import { absent, PenstockError } from '../../model/errors.ts';
+import { absent, isType, PenstockError } from '../../model/errors.ts';
 import { METADATA_NAME } from '../../model/log-metadata.ts';
 import { type MetadataOptions, metadataText } from './close-log-metadata.ts';
 import { withSignal } from './log-place.ts';
@@ -70,7 +70,7 @@ async function renew({ everyMs: _every, now, ...options }: RenewalOptions): Prom
     await store.writeStream(bucket, key, text, { contentType: 'application/json', metadata: { [OPEN_NAME]: openAt }, ...onlyThat, ...withSignal(options) });
     return 'written';
   } catch (error) {
-    if (error instanceof PenstockError && (error.type === 'Conflict' || error.type === 'NotFound')) return 'overtaken';
+    if (isType(error, 'Conflict', 'NotFound')) return 'overtaken';
     throw error;
   }
 }

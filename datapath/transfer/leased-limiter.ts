@@ -3,7 +3,7 @@
  * answer comes: then nothing passes until there is another window, or at a least rate where somebody waits who must not.
  */
 import type { LeaseToken, RenewRequest, ReserveInput, Standing } from '../../model/broker.ts';
-import { messageOf, PenstockError } from '../../model/errors.ts';
+import { isFatal, messageOf, PenstockError } from '../../model/errors.ts';
 import { createRateLimiter, type LimiterClock, type RateLimiter, systemClock } from './rate-limiter.ts';
 
 /** The broker as a holder sees it. Every call may fail, and may be repeated; a fatal PenstockError says that it would be in vain. */
@@ -134,7 +134,7 @@ function openLease(lessor: Lessor, { holder, wish, clock, leastRate }: Leasing) 
     } catch (error) {
       why = `the broker does not answer: ${messageOf(error)}`;
       // What was granted holds until its end; by then the broker may be back.
-      if (isOpen || leastRate || !isForGood(error)) askAfter(RETRY_MS);
+      if (isOpen || leastRate || !isFatal(error)) askAfter(RETRY_MS);
       else opened.reject(error);
     }
   };
@@ -203,8 +203,6 @@ function openLease(lessor: Lessor, { holder, wish, clock, leastRate }: Leasing) 
     },
   };
 }
-
-const isForGood = (error: unknown): boolean => error instanceof PenstockError && error.errorClass === 'fatal';
 
 /** What another moment may allow waits; what never will be is for a person. */
 function refusalOf({ reason, message, nextStep }: Extract<Standing, { kind: 'refused' }>): PenstockError {

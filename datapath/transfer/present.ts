@@ -2,7 +2,7 @@
  * What of a list already lies at the target. The target is asked, not a record of earlier attempts: one listing over the list's range instead of a question per
  * entry, so that a first copy pays one request per thousand entries and a resumed one moves only what is missing.
  */
-import { PenstockError } from '../../model/errors.ts';
+import { isFatal } from '../../model/errors.ts';
 import type { ManifestEntry } from '../../model/manifest.ts';
 import type { Endpoint, EntryPage } from './endpoint.ts';
 import { isDirectory } from './file-endpoint.ts';
@@ -20,7 +20,7 @@ export async function findPresent(target: Endpoint, entries: readonly ManifestEn
   const ask: Present = (entry) => target.stat(entry.path, signal).then((held) => (held?.bytes === entry.bytes ? held : undefined));
   const sizes = await listRange(target, entries, signal).catch((error: unknown) => {
     // Such as a link in one entry's way: let that entry fail by itself.
-    if (error instanceof PenstockError && error.errorClass === 'fatal') return undefined;
+    if (isFatal(error)) return undefined;
     throw error;
   });
   if (!sizes) return ask;

@@ -3,6 +3,7 @@
  * state.json when all is ready, stops it on SIGTERM. Started by `siteUp`.
  */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../model/errors.ts';
 import { parseServices } from './parse-services.ts';
 import { startSite } from './start-site.ts';
 
@@ -30,6 +31,6 @@ try {
   process.on('SIGTERM', stop).on('SIGINT', stop);
   setInterval(() => undefined, 1 << 30); // the children alone would keep it alive, but not once one has ended
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${messageOf(error)}\n`);
   process.exit(1);
 }

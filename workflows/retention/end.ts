@@ -4,12 +4,8 @@ import type { DisposalActivities } from '../../activities/disposal.ts';
 import type { Attestation } from '../../model/retention.ts';
 import { innerMessageOf } from '../failures.ts';
 import { inTurn } from '../in-turn.ts';
-import { call, type Keeping, lockOf, show, termsOf } from './keeping.ts';
+import { againMs, call, type Keeping, lockOf, show, termsOf } from './keeping.ts';
 import { attest, setFindings } from './looking.ts';
-
-/** A store that still refuses, or does not answer, is asked again so soon: by its own clock it may not be over yet. */
-const AGAIN_DAYS = 1;
-const DAY_MS = 86_400_000;
 
 export async function letGo(keeping: Keeping): Promise<void> {
   const wanted = keeping.decision?.decision ?? termsOf(keeping).disposition;
@@ -49,8 +45,6 @@ async function leave(keeping: Keeping): Promise<void> {
 /** A clock of ours that was set ahead must not end the watch over what its store still holds. */
 const isBeforeEnd = ({ findings, storeTime }: Attestation, { retainUntil }: Keeping): boolean =>
   findings.some(({ kind }) => kind === 'clock-off') && storeTime !== undefined && Date.parse(storeTime) < Date.parse(retainUntil);
-
-const againMs = ({ request }: Keeping): number => Math.min(AGAIN_DAYS, request.attestDays) * DAY_MS;
 
 async function remove(keeping: Keeping): Promise<void> {
   keeping.stage = 'deleting';

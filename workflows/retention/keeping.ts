@@ -64,11 +64,14 @@ export interface Keeping extends Carried {
 }
 
 const DAY_MS = 86_400_000;
+const AGAIN_DAYS = 1;
 const DEFAULT_TERMS = { holdDays: 180, readShare: 0, disposition: 'keep', undecidedDays: 30 } as const;
 
 export const termsOf = ({ request }: Keeping): Required<NonNullable<RetainRequest['terms']>> => ({ ...DEFAULT_TERMS, ...request.terms });
 export const modeOf = ({ request }: Keeping): LockMode => request.mode ?? 'COMPLIANCE';
 export const inDays = (days: number): string => new Date(Date.now() + days * DAY_MS).toISOString();
+/** A store that still refuses, or does not answer, is asked again so soon: by its own clock it may not be over yet. */
+export const againMs = ({ request }: Keeping): number => Math.min(AGAIN_DAYS, request.attestDays) * DAY_MS;
 export const isOver = ({ retainUntil, holds }: Keeping): boolean => Date.now() >= Date.parse(retainUntil) && standingHolds(holds).length === 0;
 
 export function newKeeping(request: RetainRequest, isAttestedInFull: boolean): Keeping {

@@ -5,11 +5,9 @@ import { daysAhead, effectiveUntil, standingHolds } from '../../model/retention.
 import { now } from '../clock.ts';
 import { innerMessageOf } from '../failures.ts';
 import { inTurn } from '../in-turn.ts';
-import { call, type Keeping, lockOf, show, termsOf } from './keeping.ts';
+import { againMs, call, type Keeping, lockOf, show, termsOf } from './keeping.ts';
 import { setFindings } from './looking.ts';
 
-/** A store that refuses, or does not answer, is asked again so soon. */
-const AGAIN_DAYS = 1;
 const DAY_MS = 86_400_000;
 
 /** Whether the lock goes on until a person has decided. Asked in each round, so that a run from before goes on so as soon as it has replayed its past. */
@@ -35,7 +33,7 @@ export async function stayLocked(keeping: Keeping): Promise<void> {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
     setFindings(keeping, [{ kind: 'not-held', what: `nobody has decided, and the lock could not be extended: ${innerMessageOf(error)}` }], 1);
     show(keeping);
-    await condition(() => keeping.isCalled, Math.min(AGAIN_DAYS, keeping.request.attestDays) * DAY_MS, { summary: 'the lock is tried again' });
+    await condition(() => keeping.isCalled, againMs(keeping), { summary: 'the lock is tried again' });
   }
 }
 
